@@ -1,0 +1,94 @@
+//! Chance, handed in. [`Random::system`] is fit for secrets; [`Random::seeded`] replays, and is for tests only.
+
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use uuid::Uuid;
+
+/// A source of randomness. Cheap to clone; clones of a seeded source share one sequence.
+#[derive(Clone, Debug)]
+pub struct Random(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System(SystemRandom),
+    Seeded(Arc<Mutex<u64>>),
+}
+
+impl Random {
+    /// The operating system's generator, by way of the crypto library's.
+    pub fn system() -> Self {
+        Self(Source::System(SystemRandom::new()))
+    }
+
+    /// A sequence that the seed decides (splitmix64). Not for secrets.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Source::Seeded(Arc::new(Mutex::new(seed))))
+    }
+
+    /// Fills `bytes`.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        match &self.0 {
+            Source::System(system) => {
+                system.fill(bytes).expect("the operating system gives randomness, or nothing here is safe");
+            }
+            Source::Seeded(state) => {
+                let mut state = state.lock().expect("nothing panics while it holds this lock");
+                for chunk in bytes.chunks_mut(8) {
+                    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                    let mut z = *state;
+                    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                    chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+                }
+            }
+        }
+    }
+
+    /// Any 64 bits.
+    pub fn u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Evenly from `0..bound`; 0 where `bound` is 0.
+    pub fn below(&self, bound: u64) -> u64 {
+        // The product's high half: the bias is under 2⁻³² for every bound that we use.
+        ((u128::from(self.u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A version 4 UUID, the form of AWS's request ids.
+    pub fn uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// `length` characters of `alphabet`, each as likely as the others.
+    pub fn text(&self, alphabet: &str, length: usize) -> String {
+        let letters: Vec<char> = alphabet.chars().collect();
+        (0..length).map(|_| letters[self.below(letters.len() as u64) as usize]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_replays() {
+        let (one, two) = (Random::seeded(7), Random::seeded(7));
+        assert_eq!(one.uuid(), two.uuid());
+        assert_eq!(one.text("abc", 40), two.text("abc", 40));
+        assert_ne!(one.u64(), one.u64());
+    }
+
+    #[test]
+    fn below_stays_below() {
+        let random = Random::system();
+        for bound in [0, 1, 2, 1000] {
+            assert!((0..1000).all(|_| random.below(bound) < bound.max(1)));
+        }
+    }
+}

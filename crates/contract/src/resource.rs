@@ -1,0 +1,130 @@
+//! How a template's resource becomes operations. A resource type lies beside the service that it belongs to
+//! (`services/NAME/resources.rs`); the engine (`services/stacks`) knows none of them by name.
+//!
+//! A type is a map and does no work: from wanted properties (all references already resolved) to the operations that make
+//! them true, which the engine then calls, as anybody could.
+
+use serde_json::Value;
+
+use crate::OperationId;
+
+/// Free JSON: properties and operations' inputs.
+pub type Document = Value;
+
+/// One call that the engine makes, in order; a fault stops the list and rolls back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What to call.
+    pub operation: OperationId,
+    /// With what.
+    pub input: Document,
+    /// Faults that mean that the wanted state holds already, such as `ResourceNotFoundException` on delete.
+    pub tolerate: &'static [&'static str],
+}
+
+impl Step {
+    /// A step that tolerates no fault.
+    pub fn new(operation: OperationId, input: Document) -> Self {
+        Self { operation, input, tolerate: &[] }
+    }
+
+    /// The same, with faults that count as success.
+    #[must_use]
+    pub fn tolerating(mut self, codes: &'static [&'static str]) -> Self {
+        self.tolerate = codes;
+        self
+    }
+}
+
+/// What a change of properties means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// These steps change the resource where it is; none at all is fine.
+    InPlace(Vec<Step>),
+    /// It must be made anew (under a new physical id), and the old one deleted once nothing needs it.
+    Replace,
+}
+
+/// A property that is missing, unknown or of the wrong form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyFault {
+    /// Where, such as `Code.ZipFile`.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+/// Names for what a template leaves unnamed.
+#[derive(Clone, Debug)]
+pub struct Naming {
+    /// The stack's name.
+    pub stack: String,
+    /// The resource's logical id.
+    pub logical_id: String,
+    /// Random letters and digits, kept for the resource's life: a retried create makes the same name.
+    pub suffix: String,
+    /// The region that the stack is in.
+    pub region: String,
+    /// The account's twelve digits.
+    pub account: String,
+}
+
+impl Naming {
+    /// `STACK-LOGICALID-SUFFIX`, cut to `length_max` from the left part, as CloudFormation does.
+    pub fn physical(&self, length_max: usize) -> String {
+        let tail = format!("-{}", self.suffix);
+        let mut head = format!("{}-{}", self.stack, self.logical_id);
+        head.truncate(length_max.saturating_sub(tail.len()));
+        head + &tail
+    }
+}
+
+/// What `Ref` and `Fn::GetAtt` give.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes {
+    /// `Ref`'s answer: the physical id in most types.
+    pub reference: String,
+    /// `GetAtt`'s answers by name.
+    pub named: Vec<(&'static str, Document)>,
+}
+
+/// One CloudFormation resource type.
+pub trait ResourceType: Send + Sync + 'static {
+    /// Such as `AWS::Lambda::Function`.
+    fn name(&self) -> &'static str;
+
+    /// Checks the properties before anything of the stack is made: unknown names, missing ones, wrong forms.
+    fn check(&self, properties: &Document) -> Result<(), PropertyFault>;
+
+    /// The physical id that the resource will have where it can be known beforehand (a named function). `None`: the
+    /// answer of the create steps tells, see [`ResourceType::identify`].
+    fn physical_id(&self, properties: &Document, naming: &Naming) -> Option<String>;
+
+    /// The steps that make it.
+    fn create(&self, properties: &Document, naming: &Naming) -> Result<Vec<Step>, PropertyFault>;
+
+    /// The physical id, from the answers of the create steps; only asked where it was not known beforehand.
+    fn identify(&self, answers: &[Document]) -> Option<String> {
+        let _ = answers;
+        None
+    }
+
+    /// What it takes to come from `old` to `new`.
+    fn update(&self, physical_id: &str, old: &Document, new: &Document) -> Result<Change, PropertyFault>;
+
+    /// The steps that delete it.
+    fn delete(&self, physical_id: &str, properties: &Document) -> Vec<Step>;
+
+    /// The read that tells whether it is ready and what its attributes are. `None`: ready at once, and
+    /// [`ResourceType::attributes`] is given `null`.
+    fn read(&self, physical_id: &str, properties: &Document) -> Option<Step>;
+
+    /// Whether what `read` answered is settled: `Ok(false)` means ask again, `Err` that it failed for good.
+    fn settled(&self, answer: &Document) -> Result<bool, String> {
+        let _ = answer;
+        Ok(true)
+    }
+
+    /// `Ref` and `GetAtt`, from what `read` answered.
+    fn attributes(&self, physical_id: &str, properties: &Document, answer: &Document) -> Attributes;
+}

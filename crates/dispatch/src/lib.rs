@@ -1,0 +1,1 @@
+//! The one road for every call: authorise, admit, audit, trace, time, run.

@@ -1,0 +1,1 @@
+//! Sockets and HTTP: bytes become calls, answers become bytes.

@@ -1,0 +1,2 @@
+//! Freehold.
+fn main() {}

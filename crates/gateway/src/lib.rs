@@ -1,0 +1,1 @@
+//! Users' own HTTP: function URLs become invocations.

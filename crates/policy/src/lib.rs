@@ -1,0 +1,1 @@
+//! Pure: policies and a call give allow or deny, with the reason.

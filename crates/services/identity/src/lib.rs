@@ -1,0 +1,1 @@
+//! Identity (IAM and STS): who the caller is.

@@ -1,0 +1,1 @@
+//! Stacks (CloudFormation and SAM): templates become operations.

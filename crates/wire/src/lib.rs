@@ -1,0 +1,1 @@
+//! Shapes generated from the public AWS service models, and one codec per protocol.
