@@ -1,0 +1,173 @@
+"""What every conformance test needs: one node for the session, and clients that are pointed at it.
+
+The node is the release binary (`FREEHOLD_BINARY`, or `target/release/freehold`), started on a free port with a data folder of
+its own. Tests that kill or restart a node start one for themselves with `Node`.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+import boto3
+import pytest
+from botocore.config import Config
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = pathlib.Path(os.environ.get("FREEHOLD_BINARY", ROOT / "target" / "release" / "freehold"))
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_PAGER": "",
+}
+
+
+class Node:
+    """A running `freehold up`. Its output is read all the time, and shown when it does not start."""
+
+    def __init__(self, data, *arguments, listen="127.0.0.1:0"):
+        self.data = pathlib.Path(data)
+        self.arguments = arguments
+        self.listen = listen
+        self.process = None
+        self.endpoint = None
+        self.output = []
+
+    def start(self, deadline=30):
+        command = [BINARY, "up", "--listen", self.listen, "--data", self.data, *self.arguments]
+        environment = {**os.environ, "NO_COLOR": "1"}
+        environment.pop("AWS_ENDPOINT_URL", None)
+        self.output = []
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        )
+        listening = threading.Event()
+        threading.Thread(target=self._read, args=(self.process, listening), daemon=True).start()
+        if not listening.wait(deadline):
+            self.kill()
+            raise AssertionError("the node did not start:\n" + "".join(self.output))
+        if self.endpoint is None:
+            raise AssertionError("the node ended:\n" + "".join(self.output))
+        # Started again, it keeps its port, so that clients made before find it.
+        self.listen = self.endpoint.removeprefix("http://")
+        self.await_health(deadline)
+        return self
+
+    def _read(self, process, listening):
+        for line in process.stdout:
+            self.output.append(line)
+            found = re.search(r"AWS_ENDPOINT_URL=(http://[^\s'\"]+)", line)
+            if found and not listening.is_set():
+                self.endpoint = found.group(1).replace("localhost", "127.0.0.1")
+                listening.set()
+        listening.set()
+
+    def await_health(self, deadline=30):
+        until = time.monotonic() + deadline
+        while True:
+            try:
+                with urllib.request.urlopen(self.endpoint + "/_health", timeout=5) as answer:
+                    if json.load(answer)["status"] == "ready":
+                        return
+            except (OSError, ValueError):
+                pass
+            if time.monotonic() > until or self.process.poll() is not None:
+                raise AssertionError("the node is not ready:\n" + "".join(self.output))
+            time.sleep(0.01)
+
+    def kill(self):
+        """SIGKILL: nothing is flushed, nothing is said."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, deadline=30):
+        """SIGTERM: drain and end. Returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(deadline)
+
+    def client(self, service, **settings):
+        settings.setdefault("retries", {"max_attempts": 1})
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(**settings),
+        )
+
+    def environment(self):
+        return {**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint}
+
+    def run(self, *command, check=True, **settings):
+        """Runs a command with this node as its AWS, and gives what it printed."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            env=self.environment(),
+            text=True,
+            capture_output=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+            **settings,
+        )
+        if check:
+            assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def freehold(self, *arguments, **settings):
+        return self.run(BINARY, *arguments, **settings)
+
+
+@pytest.fixture(scope="session")
+def node():
+    data = tempfile.mkdtemp(prefix="freehold-conformance-")
+    node = Node(data).start()
+    yield node
+    node.stop()
+    shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def endpoint(node):
+    return node.endpoint
+
+
+@pytest.fixture(scope="session")
+def lambda_client(node):
+    return node.client("lambda")
+
+
+@pytest.fixture(scope="session")
+def logs_client(node):
+    return node.client("logs")
+
+
+@pytest.fixture
+def own_node(tmp_path):
+    """Makes nodes that a test may kill and restart; ends what is left of them."""
+    made = []
+
+    def make(*arguments):
+        node = Node(tmp_path / f"data-{len(made)}", *arguments)
+        made.append(node)
+        return node
+
+    yield make
+    for node in made:
+        if node.process is not None and node.process.poll() is None:
+            node.kill()

@@ -1,0 +1,115 @@
+//! `cargo xtask test`: everything that must hold, in one command, on a fresh machine.
+//!
+//! It installs what it needs into `.venv` (boto3 and the AWS command line), and says before each step what it does. The
+//! first step that fails ends it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{codegen, tidy};
+
+/// Runs all steps in order.
+pub fn run(root: &Path) -> Result<()> {
+    let mut steps = Steps { root, times: Vec::new() };
+    steps.run("layout of the code", |root| cargo(root, &["fmt", "--all", "--check"]))?;
+    steps.run("house rules", tidy::run)?;
+    steps.run("Python environment", install_python)?;
+    steps.run("generated shapes are what the models give", |_| codegen::run(true))?;
+    steps.run("lints", |root| {
+        cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
+    })?;
+    steps.run("tests of the crates", crate_tests)?;
+    steps.run("release build", |root| cargo(root, &["build", "--release", "--locked", "-p", "freehold"]))?;
+    steps.run("conformance: real SDKs and command lines against the binary", conformance)?;
+    steps.report();
+    Ok(())
+}
+
+/// Only the conformance suite, with what is built already being brought up to date first.
+pub fn conformance_only(root: &Path, arguments: &[String]) -> Result<()> {
+    install_python(root)?;
+    cargo(root, &["build", "--release", "-p", "freehold"])?;
+    pytest(root, arguments)
+}
+
+struct Steps<'a> {
+    root: &'a Path,
+    times: Vec<(&'static str, Duration)>,
+}
+
+impl Steps<'_> {
+    fn run(&mut self, name: &'static str, step: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        println!("\n=== {name}");
+        let start = Instant::now();
+        step(self.root).with_context(|| format!("failed: {name}"))?;
+        self.times.push((name, start.elapsed()));
+        Ok(())
+    }
+
+    fn report(&self) {
+        println!("\n=== all held");
+        for (name, time) in &self.times {
+            println!("{:>6.1} s  {name}", time.as_secs_f64());
+        }
+    }
+}
+
+fn crate_tests(root: &Path) -> Result<()> {
+    // nextest runs the tests of all crates side by side and kills what hangs; without it the ordinary runner does the same
+    // work, slower.
+    let has_nextest = Command::new(env!("CARGO")).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    if has_nextest {
+        cargo(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+    } else {
+        cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"])
+    }
+}
+
+fn conformance(root: &Path) -> Result<()> {
+    pytest(root, &[])
+}
+
+fn pytest(root: &Path, arguments: &[String]) -> Result<()> {
+    let mut pytest = Command::new(venv(root).join("bin/python"));
+    pytest.args(["-m", "pytest", "-q", "--strict-markers", "-p", "no:cacheprovider", "conformance"]).args(arguments);
+    pytest.env("FREEHOLD_BINARY", root.join("target/release/freehold"));
+    check(pytest.current_dir(root))
+}
+
+/// Makes `.venv` and installs `conformance/requirements.txt` into it, unless that was done for this very list.
+fn install_python(root: &Path) -> Result<()> {
+    let wanted_path = root.join("conformance/requirements.txt");
+    let wanted = std::fs::read_to_string(&wanted_path)?;
+    let stamp = venv(root).join("requirements.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("{} is up to date", venv(root).display());
+        return Ok(());
+    }
+    if !venv(root).join("bin/python").exists() {
+        check(Command::new("python3").args(["-m", "venv"]).arg(venv(root)))
+            .context("the conformance suite needs Python 3 with the module venv (Debian: apt-get install python3-venv)")?;
+    }
+    let mut pip = Command::new(venv(root).join("bin/python"));
+    check(pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted_path))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn venv(root: &Path) -> PathBuf {
+    root.join(".venv")
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    check(Command::new(env!("CARGO")).args(arguments).current_dir(root))
+}
+
+fn check(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{} ended with {status}", command.get_program().display());
+    }
+    Ok(())
+}
