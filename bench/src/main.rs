@@ -1,0 +1,29 @@
+//! Load programs: the same work on Freehold and on other systems, side by side in one run, medians and ratios printed.
+//!
+//! `cargo xtask bench [hello|start]` builds the release binary and runs this. Machines are noisy: only the ratios of one
+//! run say something, and rounds of both sides alternate so that a bad moment hits both.
+
+mod hello;
+mod load;
+mod peer;
+mod start;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = if wanted.is_empty() { vec!["start".into(), "hello".into()] } else { wanted };
+    for name in &wanted {
+        match name.as_str() {
+            "hello" => hello::run(&root).await?,
+            "start" => start::run(&root).await?,
+            other => bail!("no bench is called '{other}': there are hello and start"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The systems under load, as child processes: how to start each, and what CPU time and memory it takes with all its
+//! children.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// A server that runs, and ends when this is dropped.
+pub struct Peer {
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+}
+
+impl Peer {
+    /// `node bench/peers/FILE`; it prints `listening PORT`.
+    pub fn node(root: &Path, file: &str) -> Result<Self> {
+        let mut command = Command::new("node");
+        command.arg(root.join("bench/peers").join(file));
+        Self::start(command, |line| line.strip_prefix("listening ").map(|port| format!("127.0.0.1:{}", port.trim())))
+    }
+
+    /// The release binary, with its data in `data` and the application at `path` deployed.
+    pub fn freehold(root: &Path, data: &Path, path: Option<&str>) -> Result<Self> {
+        let mut command = Command::new(root.join("target/release/freehold"));
+        command
+            .arg("up")
+            .args(path.map(|path| root.join(path)))
+            .args(["--listen", "127.0.0.1:0", "--no-watch", "--data"])
+            .arg(data);
+        command.env("NO_COLOR", "1");
+        Self::start(command, |line| {
+            let url = line.split_once("AWS_ENDPOINT_URL=http://")?.1;
+            Some(url.trim().replace("localhost", "127.0.0.1"))
+        })
+    }
+
+    fn start(mut command: Command, address: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let name = command.get_program().display().to_string();
+        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut lines = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| address(&line));
+        let address = address.with_context(|| format!("{name} ended before it said where it listens"))?;
+        // Whatever it prints later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { child, address })
+    }
+
+    /// CPU time of the process and everything it started and that still lives.
+    pub fn cpu(&self) -> Duration {
+        let tick = 1.0 / 100.0;
+        Duration::from_secs_f64(tree(self.child.id()).iter().map(|process| process.ticks as f64 * tick).sum())
+    }
+
+    /// Resident memory of the process alone, in bytes.
+    pub fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the process has memory")?;
+        Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? << 10)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Asked first: a node takes its sandboxes along.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+struct Process {
+    parent: u32,
+    ticks: u64,
+}
+
+/// The process and its descendants.
+fn tree(root: u32) -> Vec<Process> {
+    let mut all: HashMap<u32, Process> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The name in parentheses may hold spaces; the fields after it do not.
+        let Some((_, fields)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        all.insert(id, Process { parent: field(1) as u32, ticks: field(11) + field(12) });
+    }
+    let mut found = Vec::new();
+    let mut waiting = vec![root];
+    while let Some(id) = waiting.pop() {
+        waiting.extend(all.iter().filter(|(_, process)| process.parent == id).map(|(child, _)| *child));
+        found.extend(all.remove(&id));
+    }
+    found
+}
