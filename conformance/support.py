@@ -1,0 +1,59 @@
+"""Small things that several tests use: code packages, and waiting for a state with a deadline."""
+
+import io
+import stat
+import time
+import zipfile
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+
+NODE_ECHO = "exports.handler = async (event) => ({ echo: event, value: process.env.VALUE ?? null });\n"
+PYTHON_ECHO = """import os
+
+
+def handler(event, context):
+    return {"echo": event, "value": os.environ.get("VALUE")}
+"""
+
+
+def zipped(files):
+    """A zip of `files`: name → text or bytes. A name ending in `*` is executable."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            mode = 0o755 if name.endswith("*") else 0o644
+            info = zipfile.ZipInfo(name.rstrip("*"), date_time=(2026, 1, 1, 0, 0, 0))
+            info.external_attr = (stat.S_IFREG | mode) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def python_zip(text=PYTHON_ECHO):
+    return zipped({"app.py": text})
+
+
+def node_zip(text=NODE_ECHO):
+    return zipped({"index.js": text})
+
+
+def create(client, name, runtime="python3.13", handler="app.handler", code=None, **settings):
+    return client.create_function(
+        FunctionName=name,
+        Runtime=runtime,
+        Handler=handler,
+        Role=ROLE,
+        Code={"ZipFile": code or python_zip()},
+        **settings,
+    )
+
+
+def eventually(check, deadline=30, what="the state"):
+    """Calls `check` until it gives something true, and gives that."""
+    until = time.monotonic() + deadline
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < until, f"{what} did not come within {deadline} s"
+        time.sleep(0.02)
