@@ -15,5 +15,5 @@ pub use arn::{AccountId, Arn, Region};
 pub use call::{Call, Origin, Principal};
 pub use fault::{Cause, Fault};
 pub use operation::{Effect, Handle, Operation, OperationId};
-pub use resource::{Attributes, Change, Document, Naming, PropertyFault, ResourceType, Step};
+pub use resource::{Attributes, Change, Document, Expansion, Naming, PropertyFault, ResourceMacro, ResourceType, Step};
 pub use trace::Trace;

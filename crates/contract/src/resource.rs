@@ -128,3 +128,36 @@ pub trait ResourceType: Send + Sync + 'static {
     /// `Ref` and `GetAtt`, from what `read` answered.
     fn attributes(&self, physical_id: &str, properties: &Document, answer: &Document) -> Attributes;
 }
+
+/// A resource type that stands for several others, such as `AWS::Serverless::Function`. It lies beside the service that it
+/// belongs to, as a [`ResourceType`] does, and is as pure: a map from one resource to the resources that it means.
+///
+/// When it is asked, parameters, conditions, mappings and `AWS::NoValue` are resolved and the template's `Globals` are merged
+/// in; what remains are functions that name other resources (`{"Ref": "Table"}`, `{"Fn::GetAtt": ["Role", "Arn"]}`,
+/// `{"Fn::Join": …}` over such), which it copies to where they belong without looking inside.
+pub trait ResourceMacro: Send + Sync + 'static {
+    /// Such as `AWS::Serverless::Function`.
+    fn name(&self) -> &'static str;
+
+    /// The part of the template's `Globals` that gives defaults to its properties, such as `Function`.
+    fn globals(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the resource means. `resource` is the whole document: `Type`, `Properties`, and `DependsOn`, `DeletionPolicy`,
+    /// `Metadata` and so on where the template has them. The engine passes those on to every resource of the expansion that
+    /// does not set its own.
+    fn expand(&self, logical_id: &str, resource: &Document) -> Result<Expansion, PropertyFault>;
+}
+
+/// The resources that one resource of a template stands for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expansion {
+    /// Logical ids and documents (`Type`, `Properties`, …). One of them usually keeps the logical id of the resource that it
+    /// came from, so that `Ref` and `GetAtt` of that name find it; the others have names made from it, such as `NAMERole`.
+    /// Two expansions may name the same resource if their documents are equal: it is made once.
+    pub resources: Vec<(String, Document)>,
+    /// Further names that a template may use in `Ref` and `GetAtt`, and the logical ids that they stand for, such as
+    /// (`NAME.Alias`, `NAMEAliaslive`).
+    pub names: Vec<(String, String)>,
+}
