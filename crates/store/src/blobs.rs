@@ -1,0 +1,5 @@
+//! Blobs: large, immutable byte strings, named by their content.
+
+mod id;
+
+pub use id::BlobId;

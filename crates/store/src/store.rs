@@ -1,0 +1,211 @@
+//! The store itself: opening, transactions, snapshots, and closing in order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base::{Backoff, Clock, Random};
+
+use crate::driver::{self, Driver};
+use crate::feed::{Feed, Watch};
+use crate::lease::{self, Lease};
+use crate::options::{Fatal, Location, Options};
+use crate::queue::{Outcome, Queue};
+use crate::snapshot::Snapshot;
+use crate::transaction::Transaction;
+use crate::view::Views;
+use crate::window::{Limits, Window};
+use crate::writer::{Desk, Writer};
+use crate::{Error, Key, OpenError, Sequence};
+
+/// An open store. Cheap to clone; it closes when [`Store::close`] is called or the last clone goes.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    desk: Arc<Desk>,
+    views: Arc<Views>,
+    clock: Clock,
+    random: Random,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    writer: Option<JoinHandle<()>>,
+    watchdog: Option<JoinHandle<()>>,
+}
+
+/// The writer puts the losers of a batch behind the winner, so the first tries follow each other at once: each meets a
+/// newer snapshot, and each batch has a winner. Who goes on losing waits, longer each time, to let the crowd pass.
+const TRIES_AT_ONCE: u32 = 8;
+const TRIES_MAX: u32 = 128;
+
+impl Store {
+    /// A store that keeps nothing.
+    pub fn memory(clock: Clock) -> Self {
+        let options = Options::new(Location::Memory, clock);
+        Self::over(Arc::new(driver::memory::Memory::default()), Sequence::ZERO, options, Limits::PRODUCT)
+    }
+
+    /// Opens, or creates, a store. Blocks while the engine recovers what was in flight when it was last stopped.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let (driver, last) = driver::open(&options)?;
+        Ok(Self::over(driver, last, options, Limits::PRODUCT))
+    }
+
+    /// Runs `f` in a transaction and commits what it wrote, if it returns `Ok`: all of it or nothing, on disk when this
+    /// returns, as if all transactions ran one after the other. When another transaction changed what it read, it is run
+    /// again on a new snapshot, so `f` must have no effect but through its transaction. Cutting the future off while it
+    /// waits for the commit does not undo the commit.
+    pub async fn transact<T, E, F, Fut>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(Transaction) -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: From<Error>,
+        T: Send,
+    {
+        Ok(self.transact_sequenced(f).await?.0)
+    }
+
+    /// The same, and tells the commit's number: the one that its appends carry. A transaction that wrote nothing has the
+    /// number of its snapshot.
+    pub async fn transact_sequenced<T, E, F, Fut>(&self, mut f: F) -> Result<(T, Sequence), E>
+    where
+        F: FnMut(Transaction) -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: From<Error>,
+        T: Send,
+    {
+        let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(64));
+        for tries in 1..=TRIES_MAX {
+            let transaction = Transaction::new(self.0.views.at(self.sequence())?);
+            let value = f(transaction.clone()).await?;
+            match self.commit(transaction).await? {
+                Outcome::Committed(sequence) => return Ok((value, sequence)),
+                Outcome::Refused(error) => return Err(error.into()),
+                Outcome::Conflict if tries >= TRIES_AT_ONCE => {
+                    // The machine's time, not the domain's clock: what is waited for is other work.
+                    tokio::time::sleep(backoff.next(&self.0.random)).await;
+                }
+                Outcome::Conflict => {}
+            }
+        }
+        Err(Error::Contended { tries: TRIES_MAX }.into())
+    }
+
+    /// The store as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.0.views.at(self.sequence()))
+    }
+
+    /// Tells of every commit from now on that touches `prefix` or a key under it.
+    pub fn watch(&self, prefix: Key) -> Watch {
+        self.0.desk.feed.join(prefix)
+    }
+
+    /// Takes the lease `name` for `owner`; none while another holds it.
+    pub async fn lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, Error> {
+        lease::acquire(self, name, owner, ttl).await
+    }
+
+    /// The last commit that is on disk.
+    pub fn sequence(&self) -> Sequence {
+        self.0.desk.published()
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Takes nothing more, finishes what waits, and lets go of the data folder, for all clones. Snapshots that are still
+    /// held stop working.
+    pub async fn close(self) {
+        self.0.desk.queue.close();
+        // Joining a thread blocks, so not on a thread that runs tasks.
+        let inner = Arc::clone(&self.0);
+        if tokio::task::spawn_blocking(move || inner.end()).await.is_err() {
+            tracing::error!("closing the store panicked; this is a bug");
+        }
+    }
+
+    pub(crate) fn over(driver: Arc<dyn Driver>, last: Sequence, options: Options, limits: Limits) -> Self {
+        let queue = Queue::new(options.queue_max, options.queue_patience);
+        let desk = Arc::new(Desk::new(queue, Arc::<Feed>::default(), last, options.fatal));
+        let views = Arc::new(Views::new(Arc::clone(&driver), options.clock.clone(), options.snapshot_age_max));
+        let writer = Writer {
+            desk: Arc::clone(&desk),
+            driver,
+            window: Window::new(last, limits),
+            last,
+            disk_reserve: options.disk_reserve,
+        };
+        let threads = Threads {
+            writer: Some(thread("store-writer", move || writer.run())),
+            watchdog: Some(thread("store-watchdog", {
+                let (desk, views) = (Arc::clone(&desk), Arc::clone(&views));
+                move || watch_over(&desk, &views, options.stall_max)
+            })),
+        };
+        let random = Random::system();
+        Self(Arc::new(Inner { desk, views, clock: options.clock, random, threads: Mutex::new(threads) }))
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Outcome, Error> {
+        let draft = transaction.finish(self.0.clock.now_ms()).await?;
+        if draft.changes_nothing() {
+            // A snapshot is a moment in the serial order, so what only reads is right as it is.
+            return Ok(Outcome::Committed(draft.snapshot));
+        }
+        self.0.desk.queue.submit(draft).await
+    }
+}
+
+impl Inner {
+    /// Waits for the writer, then takes everything down. Harmless when called again.
+    fn end(&self) {
+        self.desk.queue.close();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = threads.writer.take()
+            && !self.desk.is_stopped()
+        {
+            // A panic was reported by the writer's own guard.
+            let _ended = writer.join();
+        }
+        self.views.close();
+        if let Some(watchdog) = threads.watchdog.take() {
+            self.desk.retire();
+            watchdog.thread().unpark();
+            let _ended = watchdog.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("sequence", &self.sequence()).finish_non_exhaustive()
+    }
+}
+
+/// Ends the store when the writer hangs, and takes old snapshots away.
+fn watch_over(desk: &Desk, views: &Views, stall_max: Duration) {
+    while !desk.is_retired() {
+        std::thread::park_timeout(Duration::from_secs(1).min(stall_max / 4));
+        views.reap();
+        let busy = desk.busy_for();
+        if busy > stall_max {
+            desk.stop(Fatal::Stalled(busy));
+        }
+    }
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("a process can start a thread while it starts")
+}
