@@ -1,0 +1,326 @@
+//! How a function runs, and which settings can be.
+
+use std::collections::BTreeMap;
+
+use contract::Fault;
+
+use crate::faults;
+use crate::name::FunctionName;
+
+/// Everything about a version that is not its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `nodejs24.x`, `python3.13`, `provided.al2023`.
+    pub runtime: String,
+    /// The role whose credentials the function gets.
+    pub role: String,
+    /// `index.handler`.
+    pub handler: String,
+    /// Free text, perhaps empty.
+    pub description: String,
+    /// How long one invocation may take.
+    pub timeout_s: u32,
+    /// In MB of 2²⁰ bytes.
+    pub memory_mb: u32,
+    /// The size of `/tmp`, in MB of 2²⁰ bytes.
+    pub tmp_mb: u32,
+    /// The user's variables.
+    pub environment: BTreeMap<String, String>,
+    /// `x86_64` or `arm64`.
+    pub architecture: Architecture,
+    /// Whether traces are sampled here.
+    pub tracing: Tracing,
+    /// Kept for the tools that set it: instances start fast enough without snapshots.
+    pub snap_start: SnapStart,
+    /// Where the log goes, and how.
+    pub logging: Logging,
+}
+
+/// The machine that the code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// 64-bit Intel and AMD.
+    X86_64,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+/// `TracingConfig`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracing {
+    /// Sample what the caller sampled.
+    #[default]
+    PassThrough,
+    /// Sample here too.
+    Active,
+}
+
+/// `SnapStart`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SnapStart {
+    /// No snapshots.
+    #[default]
+    None,
+    /// Of published versions.
+    PublishedVersions,
+}
+
+/// `LoggingConfig`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// The log group.
+    pub group: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// The least level of the function's own lines; JSON only.
+    pub application_level: Option<String>,
+    /// The least level of the platform's lines; JSON only.
+    pub system_level: Option<String>,
+}
+
+/// `LogFormat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines as the function prints them.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+impl Architecture {
+    /// This machine's.
+    pub fn of_machine() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
+    }
+
+    /// As AWS writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+impl Logging {
+    /// Text, into the group of the function's name.
+    pub fn default_of(name: &FunctionName) -> Self {
+        Self { group: Self::group_of(name), format: LogFormat::Text, application_level: None, system_level: None }
+    }
+
+    /// `/aws/lambda/NAME`.
+    pub fn group_of(name: &FunctionName) -> String {
+        format!("/aws/lambda/{name}")
+    }
+}
+
+impl Settings {
+    /// Seconds, where none are given.
+    pub const TIMEOUT_S_DEFAULT: u32 = 3;
+    /// The longest time-out.
+    pub const TIMEOUT_S_MAX: u32 = 900;
+    /// MB, where none are given.
+    pub const MEMORY_MB_DEFAULT: u32 = 128;
+    /// The most memory.
+    pub const MEMORY_MB_MAX: u32 = 10_240;
+    /// MB of `/tmp`, where none are given.
+    pub const TMP_MB_DEFAULT: u32 = 512;
+    /// The most memory that `/tmp` may have.
+    pub const TMP_MB_MAX: u32 = 10_240;
+    /// The most bytes of environment, counted as the JSON object that they are on the wire.
+    pub const ENVIRONMENT_BYTES_MAX: usize = 4096;
+
+    /// Checks what the model's constraints do not say.
+    pub fn check(&self) -> Result<(), Fault> {
+        within("timeout", self.timeout_s, 1, Self::TIMEOUT_S_MAX)?;
+        within("memorySize", self.memory_mb, Self::MEMORY_MB_DEFAULT, Self::MEMORY_MB_MAX)?;
+        within("ephemeralStorage.size", self.tmp_mb, Self::TMP_MB_DEFAULT, Self::TMP_MB_MAX)?;
+        check_handler(&self.handler)?;
+        check_environment(&self.environment)?;
+        self.check_architecture()?;
+        self.check_logging()
+    }
+
+    /// Interpreted code runs on either machine, so an `arm64` setting that came along with a template is kept and harmless.
+    /// A `bootstrap` for another machine can only fail, and later, so it is refused here.
+    fn check_architecture(&self) -> Result<(), Fault> {
+        let machine = Architecture::of_machine();
+        if self.runtime.starts_with("provided") && self.architecture != machine {
+            return Err(faults::invalid(format!(
+                "This machine is {}, so a {} bootstrap cannot run on it; build it for {0} and say so in Architectures.",
+                machine.name(),
+                self.architecture.name()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_logging(&self) -> Result<(), Fault> {
+        let levels = self.logging.application_level.is_some() || self.logging.system_level.is_some();
+        match self.logging.format {
+            LogFormat::Text if levels => Err(faults::invalid(
+                "To set log levels, the log format of the function must be JSON; ApplicationLogLevel and SystemLogLevel do \
+                 not apply to the Text format.",
+            )),
+            LogFormat::Json => Err(faults::invalid(
+                "Freehold writes logs as Text; LogFormat JSON is not served yet. Leave LoggingConfig.LogFormat out, or let \
+                 the function print JSON itself.",
+            )),
+            LogFormat::Text => Ok(()),
+        }
+    }
+}
+
+fn within(member: &str, value: u32, least: u32, most: u32) -> Result<(), Fault> {
+    let wrong = |relation: &str, limit| {
+        Err(faults::validation(format!(
+            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must have \
+             value {relation} than or equal to {limit}"
+        )))
+    };
+    match value {
+        value if value < least => wrong("greater", least),
+        value if value > most => wrong("less", most),
+        _ => Ok(()),
+    }
+}
+
+fn check_handler(handler: &str) -> Result<(), Fault> {
+    if handler.is_empty() || handler.len() > 128 || handler.contains(char::is_whitespace) {
+        return Err(faults::validation(format!(
+            "1 validation error detected: Value '{handler}' at 'handler' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: [^\\s]+"
+        )));
+    }
+    Ok(())
+}
+
+/// Variables that the platform itself sets.
+const RESERVED: [&str; 18] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let reserved: Vec<&str> = environment.keys().map(String::as_str).filter(|key| RESERVED.contains(key)).collect();
+    if !reserved.is_empty() {
+        return Err(faults::invalid(format!(
+            "Lambda was unable to configure your environment variables because the environment variables you have provided \
+             contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {}",
+            reserved.join(", ")
+        )));
+    }
+    if let Some((key, _)) = environment.iter().find(|(_, value)| value.contains('\0')) {
+        return Err(faults::invalid(format!("The value of the environment variable {key} contains a zero byte.")));
+    }
+    let measured = serde_json::to_string(environment).expect("text always is JSON");
+    if measured.len() > Settings::ENVIRONMENT_BYTES_MAX {
+        return Err(faults::invalid(format!(
+            "Lambda was unable to configure your environment variables because the environment variables you have provided \
+             exceeded the 4KB limit. String measured: {measured}"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Settings that pass every check.
+    pub(crate) fn good() -> Settings {
+        let name = FunctionName::parse("greet").expect("it is well-formed");
+        Settings {
+            runtime: "nodejs22.x".into(),
+            role: "arn:aws:iam::000000000000:role/any".into(),
+            handler: "index.handler".into(),
+            description: String::new(),
+            timeout_s: Settings::TIMEOUT_S_DEFAULT,
+            memory_mb: Settings::MEMORY_MB_DEFAULT,
+            tmp_mb: Settings::TMP_MB_DEFAULT,
+            environment: BTreeMap::new(),
+            architecture: Architecture::of_machine(),
+            tracing: Tracing::PassThrough,
+            snap_start: SnapStart::None,
+            logging: Logging::default_of(&name),
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Settings), expected: Option<&str>) {
+        let mut settings = good();
+        change(&mut settings);
+        let message = settings.check().err().map(|fault| fault.message);
+        match (message.as_deref(), expected) {
+            (None, None) => {}
+            (Some(message), Some(expected)) => assert!(message.contains(expected), "{message} has no {expected}"),
+            (found, expected) => panic!("{found:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_both_ends() {
+        check(|_| {}, None);
+        check(|s| s.timeout_s = 900, None);
+        check(
+            |s| s.timeout_s = 901,
+            Some(
+                "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have \
+                 value less than or equal to 900",
+            ),
+        );
+        check(|s| s.timeout_s = 0, Some("at 'timeout' failed to satisfy constraint: Member must have value greater"));
+        check(|s| s.memory_mb = 10_240, None);
+        check(|s| s.memory_mb = 10_241, Some("Value '10241' at 'memorySize'"));
+        check(|s| s.memory_mb = 127, Some("greater than or equal to 128"));
+        check(|s| s.tmp_mb = 511, Some("'ephemeralStorage.size'"));
+        check(|s| s.handler = "a b".into(), Some("at 'handler'"));
+        check(|s| s.handler = String::new(), Some("at 'handler'"));
+        check(|s| s.logging.format = LogFormat::Json, Some("not served yet"));
+        check(|s| s.logging.system_level = Some("WARN".into()), Some("must be JSON"));
+    }
+
+    #[test]
+    fn an_environment_is_bounded_and_leaves_the_platforms_names_alone() {
+        // {"KEY":"…"} is ten bytes more than the value.
+        check(|s| drop(s.environment.insert("KEY".into(), "x".repeat(4096 - 10))), None);
+        check(|s| drop(s.environment.insert("KEY".into(), "x".repeat(4096 - 9))), Some("exceeded the 4KB limit"));
+        check(
+            |s| drop(s.environment.insert("AWS_REGION".into(), "x".into())),
+            Some("Reserved keys used in this request: AWS_REGION"),
+        );
+        check(|s| drop(s.environment.insert("KEY".into(), "a\0b".into())), Some("zero byte"));
+    }
+
+    #[test]
+    fn only_machine_code_is_bound_to_the_machine() {
+        let other = match Architecture::of_machine() {
+            Architecture::X86_64 => Architecture::Arm64,
+            Architecture::Arm64 => Architecture::X86_64,
+        };
+        check(|s| s.architecture = other, None);
+        check(
+            |s| {
+                s.runtime = "provided.al2023".into();
+                s.architecture = other;
+            },
+            Some("bootstrap cannot run on it"),
+        );
+    }
+}
