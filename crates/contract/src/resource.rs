@@ -109,8 +109,14 @@ pub trait ResourceType: Send + Sync + 'static {
         None
     }
 
-    /// What it takes to come from `old` to `new`.
-    fn update(&self, physical_id: &str, old: &Document, new: &Document) -> Result<Change, PropertyFault>;
+    /// What it takes to come from `old` to `new`. `naming` is the one of the create, for steps that want an ARN.
+    fn update(
+        &self,
+        physical_id: &str,
+        naming: &Naming,
+        old: &Document,
+        new: &Document,
+    ) -> Result<Change, PropertyFault>;
 
     /// The steps that delete it.
     fn delete(&self, physical_id: &str, properties: &Document) -> Vec<Step>;
