@@ -1,0 +1,291 @@
+//! What this machine gives, found out once, and guests spawned from it.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::cgroup::{Cgroups, Group};
+use crate::child::{Child, Kin};
+use crate::init::INIT_ARGUMENT;
+use crate::message::{self, Identity, Order, Task, Word};
+use crate::plan::{Network, Plan};
+use crate::report::{Mode, Part, Report, State};
+use crate::sys;
+
+/// The descriptor on which a guest finds its channel.
+pub(crate) const CHANNEL: RawFd = 3;
+
+/// The first of the user ids that guests of a node running as root get: far above what systems, users and containers use.
+const UID_FIRST: u32 = 1_900_000_000;
+/// How many such ids there are.
+const UID_COUNT: u32 = 1 << 24;
+
+/// The isolation of this machine. Spawning may be done from many threads.
+#[derive(Debug)]
+pub struct Host {
+    helper: PathBuf,
+    walls: Walls,
+    cgroups: Result<Cgroups, String>,
+    report: Report,
+    next: AtomicU32,
+}
+
+/// What a guest writes to and hears on. The other ends stay with the caller.
+#[derive(Debug)]
+pub struct Streams {
+    /// Its descriptors 1 and 2.
+    pub output: OwnedFd,
+    /// Its descriptor 3.
+    pub channel: Option<OwnedFd>,
+}
+
+/// The node may not start under [`Mode::Required`].
+#[derive(Debug, thiserror::Error)]
+#[error("isolation is required, but this machine gives no {part}: {reason}")]
+pub struct StartError {
+    /// What is missing.
+    pub part: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// A guest could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// A step of the set-up failed.
+    #[error("{step}: {reason}")]
+    Setup {
+        /// What was being done.
+        step: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The helper ended without a word.
+    #[error("the sandbox helper {helper} ended without a word")]
+    Helper {
+        /// Which program.
+        helper: PathBuf,
+    },
+    /// The system refused.
+    #[error("{step}: {source}")]
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walls {
+    Namespaces,
+    Plain,
+}
+
+impl Host {
+    /// Finds out what the machine gives: some milliseconds of blocking work, once. `helper` is a program that calls
+    /// [`crate::init_main_if_asked`] first; the running program itself if `None`.
+    pub fn new(mode: Mode, helper: Option<PathBuf>) -> Result<Self, StartError> {
+        let helper = helper.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+        let cgroups = match mode {
+            Mode::Off => Err("isolation is off".to_owned()),
+            Mode::Auto | Mode::Required => Cgroups::find(),
+        };
+        let mut host = Self {
+            helper,
+            walls: Walls::Namespaces,
+            cgroups,
+            report: Report { mode, parts: Vec::new() },
+            next: AtomicU32::new(0),
+        };
+        let namespaces = match mode {
+            Mode::Off => Err("isolation is off".to_owned()),
+            Mode::Auto | Mode::Required => host.probe().map_err(|error| error.to_string()),
+        };
+        if namespaces.is_err() {
+            host.walls = Walls::Plain;
+        }
+        host.report.parts = host.parts(namespaces);
+        if mode == Mode::Required {
+            host.insist()?;
+        }
+        Ok(host)
+    }
+
+    /// What is on, and what is not.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// True if guests see their own root: paths in a [`Plan`] are then the guest's, else the host's.
+    pub fn has_own_root(&self) -> bool {
+        self.walls == Walls::Namespaces
+    }
+
+    /// Starts a guest. Blocks for the time of a fork and an exec or two: not for an async thread. Set-up goes on in the guest's own
+    /// first process; if it fails, [`Child::wait`] says so.
+    pub fn spawn(&self, plan: &Plan, streams: Streams) -> Result<Child, SpawnError> {
+        let group = match &self.cgroups {
+            Ok(cgroups) => {
+                Some(cgroups.group(plan).map_err(|source| SpawnError::System { step: "making a cgroup", source })?)
+            }
+            Err(_) => None,
+        };
+        match self.walls {
+            Walls::Namespaces => self.spawn_walled(plan, streams, group, Task::Run),
+            Walls::Plain => spawn_plain(plan, streams, group),
+        }
+    }
+
+    fn spawn_walled(
+        &self,
+        plan: &Plan,
+        streams: Streams,
+        group: Option<Group>,
+        task: Task,
+    ) -> Result<Child, SpawnError> {
+        let system = |step| move |source: io::Error| SpawnError::System { step, source };
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(|errno| SpawnError::System { step: "making a socket for the helper", source: errno.into() })?;
+        let (identity, guest_uid) = self.identity();
+        let order = Order {
+            plan: plan.clone(),
+            cgroups: group.as_ref().map(Group::enrol_paths).unwrap_or_default(),
+            identity,
+            task,
+        };
+        let mut fds = vec![streams.output.as_fd()];
+        fds.extend(streams.channel.as_ref().map(AsFd::as_fd));
+        message::send(ours.as_fd(), &order, &fds).map_err(system("handing the plan to the helper"))?;
+        drop(streams);
+        let mut helper = Command::new(&self.helper)
+            .arg(INIT_ARGUMENT)
+            .env_clear()
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(system("starting the helper"))?;
+        let first = message::receive::<Word>(ours.as_fd());
+        // The helper forks the guest's first process and ends at once, whatever happens.
+        helper.wait().map_err(system("waiting for the helper"))?;
+        match first.map_err(system("hearing from the helper"))? {
+            Some((Word::Began { pid }, mut fds)) => {
+                let pidfd = fds.pop().ok_or_else(|| SpawnError::Helper { helper: self.helper.clone() })?;
+                let pid = Pid::from_raw(pid).ok_or_else(|| SpawnError::Helper { helper: self.helper.clone() })?;
+                Child::new(pid, pidfd, Kin::Namespace { words: ours }, group, guest_uid)
+                    .map_err(system("watching the guest"))
+            }
+            Some((Word::Failed { step, reason }, _)) => Err(SpawnError::Setup { step, reason }),
+            Some((Word::Ended { .. }, _)) | None => Err(SpawnError::Helper { helper: self.helper.clone() }),
+        }
+    }
+
+    fn identity(&self) -> (Identity, Option<u32>) {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        if !uid.is_root() {
+            return (Identity::Same { uid: uid.as_raw(), gid: gid.as_raw() }, None);
+        }
+        // Ids of different nodes on one machine start at different places; within a node none comes twice for 2²⁴ guests.
+        let start = (rustix::process::getpid().as_raw_nonzero().get() as u32).wrapping_mul(4096);
+        let uid = UID_FIRST + start.wrapping_add(self.next.fetch_add(1, Ordering::Relaxed)) % UID_COUNT;
+        (Identity::Own { uid }, Some(uid))
+    }
+
+    /// Builds the walls once, with nobody inside.
+    fn probe(&self) -> Result<(), SpawnError> {
+        let plan = Plan {
+            directory: PathBuf::from("/"),
+            tmp_bytes: 1 << 20,
+            memory_bytes: 64 << 20,
+            processes_max: 16,
+            files_max: 64,
+            network: Network::Full,
+            ..Plan::default()
+        };
+        let output = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/null")
+            .map_err(|source| SpawnError::System { step: "opening /dev/null", source })?;
+        let child = self.spawn_walled(&plan, Streams { output: output.into(), channel: None }, None, Task::Probe)?;
+        child.wait_blocking_probe()
+    }
+
+    fn parts(&self, namespaces: Result<(), String>) -> Vec<(Part, State)> {
+        let missing = |reason: &str| State::Missing { reason: reason.to_owned() };
+        let off = self.report.mode == Mode::Off;
+        let walled = match &namespaces {
+            Ok(()) => State::On,
+            Err(reason) => missing(reason),
+        };
+        let own_user = match (&walled, rustix::process::geteuid().is_root()) {
+            (State::On, true) => State::On,
+            (State::On, false) => missing("only a node that runs as root can give each instance a user id"),
+            (State::Missing { .. }, _) if off => missing("isolation is off"),
+            (State::Missing { .. }, _) => missing("it is set up together with the namespaces"),
+        };
+        let seccomp = match &walled {
+            State::On => State::On,
+            State::Missing { .. } if off => missing("isolation is off"),
+            State::Missing { .. } => missing("it is set up together with the namespaces"),
+        };
+        let (memory, processes) = match &self.cgroups {
+            Ok(cgroups) => (cgroups.memory_state(), cgroups.processes_state()),
+            Err(reason) => (missing(reason), missing(reason)),
+        };
+        vec![
+            (Part::Namespaces, walled),
+            (Part::OwnUser, own_user),
+            (Part::MemoryLimit, memory),
+            (Part::ProcessLimit, processes),
+            (Part::SystemCalls, seccomp),
+            (Part::Network, missing("functions reach the outside over the host's network")),
+        ]
+    }
+
+    fn insist(&self) -> Result<(), StartError> {
+        for part in Report::required() {
+            if let Some((_, reason)) = self.report.missing().find(|(one, _)| *one == part) {
+                return Err(StartError { part: part.name(), reason: reason.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A process group with limits, on the host's own root.
+fn spawn_plain(plan: &Plan, streams: Streams, group: Option<Group>) -> Result<Child, SpawnError> {
+    let system = |step| move |source: io::Error| SpawnError::System { step, source };
+    let second = streams.output.try_clone().map_err(system("copying a descriptor"))?;
+    let mut command = Command::new(&plan.program);
+    command
+        .args(&plan.arguments)
+        .env_clear()
+        .envs(plan.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(existing(&plan.directory))
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(streams.output))
+        .stderr(Stdio::from(second))
+        .process_group(0);
+    sys::prepare_plain(&mut command, sys::Plain { channel: streams.channel, files_max: plan.files_max.into() });
+    let process = command.spawn().map_err(system("starting the program"))?;
+    let pid = Pid::from_child(&process);
+    if let Some(group) = &group {
+        // Until this line the program ran without its limit; it is still loading itself.
+        group.enrol(pid).map_err(system("enrolling in a cgroup"))?;
+    }
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())
+        .map_err(|errno| SpawnError::System { step: "watching the program", source: errno.into() })?;
+    Child::new(pid, pidfd, Kin::Group, group, None).map_err(system("watching the program"))
+}
+
+fn existing(directory: &Path) -> &Path {
+    if directory.is_dir() { directory } else { Path::new("/") }
+}

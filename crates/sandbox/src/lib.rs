@@ -1,0 +1,27 @@
+//! The walls around one guest: a hostile program gets a view of the system that it cannot leave or change, and limits that the
+//! kernel holds.
+//!
+//! What it is: [`Host`] says once what this machine gives, then spawns guests from a [`Plan`]. It knows nothing of functions,
+//! languages or invocations. What always holds: a guest dies with the node, a kill takes all its processes, and what the machine
+//! cannot give is named in the [`Report`].
+//!
+//! Set-up runs in a helper, the running program itself with a hidden first argument ([`init_main_if_asked`]): between fork and
+//! exec of a program with threads nearly nothing is allowed, and a fresh single-threaded process has no such trouble.
+//!
+//! All `unsafe` of the project is here, in [`sys`], each block with its need and why it is sound.
+
+mod cgroup;
+mod child;
+mod host;
+mod init;
+mod message;
+mod plan;
+mod report;
+mod seccomp;
+mod sys;
+
+pub use child::{Child, Exit, Memory};
+pub use host::{Host, SpawnError, StartError, Streams};
+pub use init::init_main_if_asked;
+pub use plan::{Mount, Network, Plan};
+pub use report::{Mode, Part, Report, State};

@@ -1,0 +1,107 @@
+//! What isolation this machine gives, part by part, so that nothing is dropped in silence.
+
+use std::fmt;
+
+/// How much isolation the person running the node asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All that the machine gives; what it cannot give is in the [`Report`].
+    #[default]
+    Auto,
+    /// All of [`Report::required`], or no start.
+    Required,
+    /// Plain processes with resource limits. For trusted code only.
+    Off,
+}
+
+/// One part of the isolation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// User, mount, PID, IPC and UTS namespaces, a read-only view of the system, private `/tmp` and `/proc`, no capabilities.
+    Namespaces,
+    /// A user id on the host that no other instance has: instances could not signal or read each other even without namespaces.
+    OwnUser,
+    /// A limit on memory that the kernel holds, over all processes of an instance.
+    MemoryLimit,
+    /// A limit on the number of processes of an instance.
+    ProcessLimit,
+    /// System calls that no function needs are refused.
+    SystemCalls,
+    /// A network of its own. Without it, a guest shares the host's network, as its loopback ports are.
+    Network,
+}
+
+impl Part {
+    /// All parts, in the order in which they are shown.
+    pub const ALL: [Self; 6] =
+        [Self::Namespaces, Self::OwnUser, Self::MemoryLimit, Self::ProcessLimit, Self::SystemCalls, Self::Network];
+
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::OwnUser => "own user id",
+            Self::MemoryLimit => "memory limit",
+            Self::ProcessLimit => "process limit",
+            Self::SystemCalls => "system call filter",
+            Self::Network => "own network",
+        }
+    }
+}
+
+/// Whether a part is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is on.
+    On,
+    /// It is not, and why.
+    Missing {
+        /// For people: what the machine said, or who decided it.
+        reason: String,
+    },
+}
+
+/// What is on and what is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was asked for.
+    pub mode: Mode,
+    /// Every part, each once, in the order of [`Part::ALL`].
+    pub parts: Vec<(Part, State)>,
+}
+
+impl Report {
+    /// The parts without which [`Mode::Required`] refuses. `OwnUser` needs root and `Network` is a choice, so they are not among them.
+    pub fn required() -> [Part; 4] {
+        [Part::Namespaces, Part::MemoryLimit, Part::ProcessLimit, Part::SystemCalls]
+    }
+
+    /// True if the part is on.
+    pub fn has(&self, part: Part) -> bool {
+        self.parts.iter().any(|(one, state)| *one == part && *state == State::On)
+    }
+
+    /// What is missing, and why.
+    pub fn missing(&self) -> impl Iterator<Item = (Part, &str)> {
+        self.parts.iter().filter_map(|(part, state)| match state {
+            State::On => None,
+            State::Missing { reason } => Some((*part, reason.as_str())),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line: what is on, then what is missing with its reason.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on: Vec<&str> = Part::ALL.into_iter().filter(|part| self.has(*part)).map(Part::name).collect();
+        if on.is_empty() {
+            write!(f, "none")?
+        } else {
+            write!(f, "{}", on.join(", "))?
+        }
+        for (part, reason) in self.missing() {
+            write!(f, "; without {}: {reason}", part.name())?;
+        }
+        Ok(())
+    }
+}

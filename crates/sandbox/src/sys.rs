@@ -1,0 +1,246 @@
+//! The system calls that no safe wrapper offers. Nothing else in the project is `unsafe`.
+#![expect(unsafe_code, reason = "each block below states its need and why it is sound")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Which side of a fork we are on.
+#[derive(Debug)]
+pub(crate) enum Fork {
+    /// The new process.
+    Child,
+    /// The old one, and the new one's id in the old one's PID namespace.
+    Parent(Pid),
+}
+
+/// Forks. Only for the helper.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // Need: the guest must be a child of its own reaper. Sound: the helper has exactly one thread, so the child's copy of the
+    // memory is consistent and no lock is held by a thread that does not exist there.
+    let pid = unsafe { libc::fork() };
+    forked(pid.into())
+}
+
+/// Forks a brother: the new process's parent is the caller's parent, so that the node itself can wait for it. Only for the helper.
+pub(crate) fn fork_brother() -> io::Result<Fork> {
+    // Need: `fork` cannot say CLONE_PARENT. Sound: as for `fork`; no stack is given, so the child runs on its copy of this one, and
+    // no thread-local state is shared because CLONE_VM is not set. The C library's record of the thread id is stale in the child,
+    // which matters only to its robust mutexes and `raise`; neither is used before exec.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            (libc::CLONE_PARENT | libc::SIGCHLD) as libc::c_ulong,
+            0 as libc::c_ulong,
+            0,
+            0,
+            0,
+        )
+    };
+    forked(pid)
+}
+
+fn forked(pid: libc::c_long) -> io::Result<Fork> {
+    match pid {
+        0 => Ok(Fork::Child),
+        pid if pid > 0 => {
+            Ok(Fork::Parent(Pid::from_raw(pid as i32).expect("a process id that is above zero is not zero")))
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Leaves the namespaces named in `flags`.
+pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
+    // Need: the safe wrapper is deprecated because of CLONE_FILES, which is never passed here. Sound: the helper has one thread,
+    // and every flag used changes only what later calls see.
+    check(unsafe { libc::unshare(flags) })
+}
+
+/// Makes the whole mount behind `tree` read-only, without set-user-id and, unless it is a device, without devices.
+pub(crate) fn restrict_mount(tree: BorrowedFd<'_>, attributes: u64, recursive: Recursive) -> io::Result<()> {
+    // Need: no safe wrapper for mount_setattr. Sound: the path is a constant, the structure is plain data that lives through the
+    // call and whose true size is passed.
+    let mut attr: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
+    attr.attr_set = attributes;
+    let mut flags = libc::AT_EMPTY_PATH;
+    if recursive == Recursive::Yes {
+        flags |= libc::AT_RECURSIVE;
+    }
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    check_long(result)
+}
+
+/// Whether a change goes to the mounts below as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recursive {
+    Yes,
+    No,
+}
+
+/// Gives up every capability of this thread.
+pub(crate) fn drop_capabilities() -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    /// `_LINUX_CAPABILITY_VERSION_3`: two words for each set.
+    const VERSION: u32 = 0x2008_0522;
+    let header = Header { version: VERSION, pid: 0 };
+    let none = [0u32; 6];
+    // Need: the safe wrapper wants sets that it knows by name; all must go, known or not. Sound: the header asks for version 3,
+    // whose data is two structures of three words, and both live through the call.
+    check_long(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) })
+}
+
+/// Changes all user and group ids of this single-threaded process.
+pub(crate) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    // Need: safe wrappers change one thread only and say so; the helper has one. Sound: no memory is involved.
+    unsafe {
+        check(libc::setresgid(gid, gid, gid))?;
+        check(libc::setresuid(uid, uid, uid))
+    }
+}
+
+/// Takes one capability out of what this process and its children can ever gain.
+pub(crate) fn drop_bounding(capability: u32) -> io::Result<()> {
+    // Need: the safe wrapper takes capabilities that it knows by name; newer kernels have more. Sound: integers only.
+    check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) })
+}
+
+/// Brings a network interface up.
+pub(crate) fn raise_interface(name: &std::ffi::CStr) -> io::Result<()> {
+    // Need: there is no safe wrapper for SIOCSIFFLAGS. Sound: the request is plain data, zeroed, whose name field is longer than the
+    // name copied into it; it lives through the call; the descriptor is new and owned here.
+    unsafe {
+        let fd = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        check(fd)?;
+        let socket = OwnedFd::from_raw_fd(fd);
+        let mut request: libc::ifreq = MaybeUninit::zeroed().assume_init();
+        for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes().iter().take(libc::IFNAMSIZ - 1)) {
+            *to = *from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request))
+    }
+}
+
+/// Leaves all supplementary groups.
+pub(crate) fn drop_groups() -> io::Result<()> {
+    // Need: as above. Sound: a count of zero reads no memory.
+    check(unsafe { libc::setgroups(0, std::ptr::null()) })
+}
+
+/// Whether this process can be traced and its `/proc` files are its own.
+pub(crate) fn set_dumpable(dumpable: bool) -> io::Result<()> {
+    // Need: no safe wrapper for this call with these two values. Sound: integers only.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(dumpable), 0, 0, 0) })
+}
+
+/// Marks every descriptor from `first` on to close on exec.
+pub(crate) fn close_on_exec_from(first: RawFd) -> io::Result<()> {
+    // Need: whoever started the node may have left descriptors open that must not reach a guest. Sound: nothing is closed now, so
+    // no owner in this process is harmed.
+    let flags = libc::CLOSE_RANGE_CLOEXEC as libc::c_uint;
+    check_long(unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, flags) })
+}
+
+/// A descriptor that becomes readable when SIGCHLD arrives; the signal is blocked for this thread.
+pub(crate) fn child_signals() -> io::Result<OwnedFd> {
+    // Need: no safe wrapper for signalfd. Sound: the set is initialised by sigemptyset before use and lives through the calls; the
+    // descriptor is new and owned by nobody else.
+    unsafe {
+        let mut set: libc::sigset_t = MaybeUninit::zeroed().assume_init();
+        check(libc::sigemptyset(&raw mut set))?;
+        check(libc::sigaddset(&raw mut set, libc::SIGCHLD))?;
+        check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()))?;
+        let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        check(fd)?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// No signal blocked, as a program expects when it starts.
+pub(crate) fn unblock_signals() -> io::Result<()> {
+    // Need: the signal mask survives exec. Sound: the set is initialised by sigemptyset and lives through the calls.
+    unsafe {
+        let mut set: libc::sigset_t = MaybeUninit::zeroed().assume_init();
+        check(libc::sigemptyset(&raw mut set))?;
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()))
+    }
+}
+
+/// A program's default answer to a broken pipe: Rust's runtime ignores SIGPIPE, and ignoring survives exec.
+pub(crate) fn default_sigpipe() {
+    // Need: no safe way. Sound: SIG_DFL installs no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// Sets both limits of a resource.
+pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+    // Need: used between fork and exec, where only plain system calls are allowed. Sound: the structure lives through the call.
+    check(unsafe { libc::setrlimit(resource, &raw const limit) })
+}
+
+/// Puts `fd` on number `target`, open across exec.
+pub(crate) fn place(fd: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
+    if fd.as_raw_fd() == target {
+        // dup2 onto itself would leave close-on-exec set. Need and soundness as below.
+        return check(unsafe { libc::fcntl(target, libc::F_SETFD, 0) });
+    }
+    // Need: the guest finds its channel by number. Sound: in the helper and between fork and exec, `target` belongs to nobody.
+    check(unsafe { libc::dup2(fd.as_raw_fd(), target) })
+}
+
+/// What a plain process (one without namespaces) sets up between fork and exec.
+pub(crate) struct Plain {
+    pub(crate) channel: Option<OwnedFd>,
+    pub(crate) files_max: u64,
+}
+
+/// Arranges that `command` starts with its channel on descriptor 3 and its limits set.
+pub(crate) fn prepare_plain(command: &mut Command, plain: Plain) {
+    let setup = move || {
+        limit(libc::RLIMIT_NOFILE, plain.files_max)?;
+        limit(libc::RLIMIT_CORE, 0)?;
+        if let Some(channel) = &plain.channel {
+            place(channel.as_fd(), crate::host::CHANNEL)?;
+        }
+        close_on_exec_from(crate::host::CHANNEL + i32::from(plain.channel.is_some()))
+    };
+    // Need: a descriptor and limits can only be set there. Sound: the closure makes plain system calls and neither allocates nor
+    // takes locks; errors are built from errno without allocation.
+    unsafe { command.pre_exec(setup) };
+}
+
+/// Lets async code wait for a descriptor to become readable.
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // Need: registering any descriptor type is unsafe, because the type might swap it. Sound: an `OwnedFd` keeps the one descriptor
+    // that it has until it is dropped, and nothing hands it out mutably.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn check_long(result: libc::c_long) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
