@@ -29,14 +29,7 @@ impl Directory {
     /// Locks the folder for `engine`, making it if needed, and checks that this program can read it.
     pub(crate) fn open(path: &Path, engine: &'static str) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(io)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK_FILE)).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        }
-        let directory = Self { path: path.to_owned(), engine, _lock: lock };
+        let directory = Self { path: path.to_owned(), engine, _lock: lock_folder(path)? };
         if !directory.check_format()? && directory.engine_path().exists() {
             tracing::info!(path = %path.display(), "the data folder was never finished; beginning anew");
             fs::remove_dir_all(directory.engine_path()).map_err(io)?;
@@ -90,6 +83,18 @@ impl Directory {
                 self.engine
             ))),
         }
+    }
+}
+
+/// Makes a folder, if needed, and keeps other processes out for as long as the file is held.
+pub(crate) fn lock_folder(path: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    fs::create_dir_all(path).map_err(io)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK_FILE)).map_err(io)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io(error)),
     }
 }
 
