@@ -60,7 +60,8 @@ impl Steps<'_> {
 fn crate_tests(root: &Path) -> Result<()> {
     // nextest runs the tests of all crates side by side and kills what hangs; without it the ordinary runner does the same
     // work, slower.
-    let has_nextest = Command::new(env!("CARGO")).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    let has_nextest =
+        Command::new(env!("CARGO")).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     if has_nextest {
         cargo(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
     } else {
@@ -89,8 +90,9 @@ fn install_python(root: &Path) -> Result<()> {
         return Ok(());
     }
     if !venv(root).join("bin/python").exists() {
-        check(Command::new("python3").args(["-m", "venv"]).arg(venv(root)))
-            .context("the conformance suite needs Python 3 with the module venv (Debian: apt-get install python3-venv)")?;
+        check(Command::new("python3").args(["-m", "venv"]).arg(venv(root))).context(
+            "the conformance suite needs Python 3 with the module venv (Debian: apt-get install python3-venv)",
+        )?;
     }
     let mut pip = Command::new(venv(root).join("bin/python"));
     check(pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted_path))?;

@@ -34,7 +34,8 @@ fn check_layers(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
             wrong.push(format!("`{name}` uses `{used}`: a new edge; if it is meant, add it to xtask/layers.txt"));
         }
         for unused in layer.uses.difference(uses) {
-            wrong.push(format!("xtask/layers.txt says that `{name}` uses `{unused}`, and it does not: delete it there"));
+            wrong
+                .push(format!("xtask/layers.txt says that `{name}` uses `{unused}`, and it does not: delete it there"));
         }
         for used in uses {
             if committed.get(used).is_some_and(|below| below.floor >= layer.floor) {

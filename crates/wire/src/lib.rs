@@ -1,1 +1,32 @@
 //! Shapes generated from the public AWS service models, and one codec per protocol.
+//!
+//! A service's module ([`lambda`], [`logs`], [`sts`]) has one struct per shape, one marker type per served operation (it implements
+//! [`contract::Operation`]), one struct per exception (it becomes a [`contract::Fault`]), and a static [`Service`] with every
+//! operation of the model, served or not. [`Router`] finds the operation that a request means; the codecs turn bytes into shapes
+//! and back, on both sides of the wire.
+//!
+//! What always holds: no input makes a codec panic; nesting is bounded by [`DEPTH_MAX`]; what a server has read satisfies the
+//! model's constraints ([`check`]), so that a handler never sees input that its model forbids. Sizes are bounded by the door.
+//!
+//! Not here: sockets, signatures, authorisation.
+
+mod macros;
+
+pub mod check;
+pub mod document;
+pub mod fault;
+pub mod model;
+pub mod reader;
+pub mod schema;
+pub mod shape;
+pub mod shapes;
+pub mod text;
+pub mod writer;
+
+pub use check::{Violations, check};
+pub use model::{Exception, OperationModel, Protocol, Service};
+pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
+pub use schema::{Member, Schema};
+pub use shape::{ABSENT, Empty, Entries, Field, Items, Shape, StaticShape, Written};
+pub use shapes::{SERVICES, lambda, logs, service, sts};
+pub use writer::Writer;
