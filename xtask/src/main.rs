@@ -1,6 +1,8 @@
 //! Workshop commands: what a contributor and CI run, `cargo xtask COMMAND`.
 
 mod codegen;
+mod test;
+mod tidy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,14 +12,20 @@ use anyhow::Result;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  codegen            make the shapes anew from the public service models
-  codegen --check    fail if the committed shapes are not what the models give
+  test                      everything that must hold, as CI runs it
+  test conformance [ARG…]   only real SDKs and command lines against the binary
+  tidy                      the house rules
+  codegen                   make the shapes anew from the public service models
+  codegen --check           fail if the committed shapes are not what the models give
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["test"] => test::run(&root()),
+        ["test", "conformance", ..] => test::conformance_only(&root(), &arguments[2..]),
+        ["tidy"] => tidy::run(&root()),
         ["codegen"] => codegen::write(&root()),
         ["codegen", "--check"] => codegen::check(&root()),
         _ => {
