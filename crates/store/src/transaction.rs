@@ -118,10 +118,8 @@ impl Transaction {
         let mut items = Vec::new();
         let mut bytes = 0;
         let mut rest = Some(range.clone());
-        while let Some(part) = rest.take()
-            && items.len() < scan.limit
-            && bytes < Scan::PAGE_BYTES_MAX
-        {
+        while items.len() < scan.limit && bytes < Scan::PAGE_BYTES_MAX {
+            let Some(part) = rest.take() else { break };
             let page = self.view.scan(&part, Scan { limit: scan.limit - items.len(), order: scan.order }).await?;
             let covered = match (&page.rest, page.items.last()) {
                 (Some(_), Some((last, _))) => seen(&part, last, scan.order),

@@ -1,0 +1,15 @@
+//! One suite for every driver, and what is the same for all of them.
+#![allow(missing_docs, reason = "tests")]
+
+mod blobs;
+mod crash;
+mod durable;
+mod feed;
+mod fixture;
+mod leases;
+mod limits;
+mod load;
+mod model;
+mod power;
+mod serial;
+mod transactions;
