@@ -1,0 +1,318 @@
+//! The road itself: the order in which every call is checked, run and accounted for.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use base::task::{Kind, Tasks};
+use base::{Clock, Random};
+use contract::{Arn, Call, Cause, Effect, Fault, Operation, OperationId};
+use futures_util::FutureExt;
+use policy::Context;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tracing::Instrument;
+use wire::Shape;
+use wire::fault::{malformed, violated};
+
+use crate::admission::{Admission, Limits};
+use crate::audit::{self, Ended};
+use crate::authority::{self, Attachments, Authority, Question};
+use crate::metrics::{Metrics, Outcome, Shown};
+use crate::registry::{Entry, Known, Typed};
+
+/// The way in for every call. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Dispatch(Arc<OnceLock<Arc<Inner>>>);
+
+/// What the road is built from.
+#[derive(Clone)]
+pub struct Parts {
+    /// Time.
+    pub clock: Clock,
+    /// Chance.
+    pub random: Random,
+    /// The node's tasks: shutdown waits for calls that change something.
+    pub tasks: Tasks,
+    /// Where calls are counted.
+    pub metrics: Metrics,
+    /// Who knows what identities may do.
+    pub authority: Arc<dyn Authority>,
+    /// How much runs at once.
+    pub limits: Limits,
+}
+
+impl Dispatch {
+    /// Calls an operation by its type. Input that breaks the model's constraints is refused, as if it had come through the door.
+    pub async fn call<Op>(&self, call: &Call, input: Op::Input) -> Result<Op::Output, Fault>
+    where
+        Op: Operation,
+        Op::Input: Shape,
+    {
+        let inner = self.inner()?;
+        let entry = inner.types.get(&TypeId::of::<Op>()).ok_or_else(|| unserved(Op::ID))?;
+        let service = service_of(Op::ID)?;
+        let input = wire::check(&input).map(|()| input).map_err(|why| violated(service, &why));
+        inner.travel::<Op>(entry, entry.typed::<Op>(), call, input).await
+    }
+
+    /// Calls an operation with a JSON document of AWS's member names (blobs in base64); answers one.
+    pub async fn call_document(&self, id: OperationId, call: &Call, input: Value) -> Result<Value, Fault> {
+        let service = service_of(id)?;
+        let mut input = Some(input);
+        let fill = |shape: &mut dyn Shape| {
+            let document = input.take().unwrap_or_default();
+            let missing = wire::document::read_into(shape, document).map_err(|why| malformed(service, &why))?;
+            wire::check::check_read(shape, &missing).map_err(|why| violated(service, &why))
+        };
+        let output = self.call_wire(id, call, fill).await?;
+        Ok(wire::document::write(&*output))
+    }
+
+    /// Calls an operation whose input `fill` reads from somewhere, a request's body for instance. Input that cannot be read
+    /// is counted and audited as a call too.
+    pub async fn call_wire(
+        &self,
+        id: OperationId,
+        call: &Call,
+        mut fill: impl FnMut(&mut dyn Shape) -> Result<(), Fault> + Send,
+    ) -> Result<Box<dyn Shape>, Fault> {
+        let inner = self.inner()?;
+        let entry = inner.entries.get(&id).ok_or_else(|| unserved(id))?;
+        entry.erased.travel(inner, entry, call, &mut fill).await
+    }
+
+    /// Whether the call may do `action` to `resource`: for what does not come as an operation, such as a request to a function's
+    /// URL. `service` says whose resource it is, `context` adds condition keys. Nothing else of the road is done.
+    pub async fn authorise(
+        &self,
+        service: &str,
+        call: &Call,
+        action: &str,
+        resource: &Arn,
+        context: Context<'_>,
+    ) -> Result<(), Fault> {
+        let inner = self.inner()?;
+        let question = Question { call, action, resource, context };
+        let Parts { authority, clock, .. } = &inner.parts;
+        authority::authorise(&**authority, inner.attachments.get(service), clock, question).await
+    }
+
+    /// What is known of an operation that is named at run time; a fault that says whether anybody could know it.
+    pub fn find(&self, service: &str, name: &str) -> Result<Known, Fault> {
+        let inner = self.inner()?;
+        let found = inner.entries.values().find(|entry| entry.id.service == service && entry.id.name == name);
+        match found {
+            Some(entry) => Ok(Known { id: entry.id, effect: entry.effect }),
+            None if wire::service(service).is_some_and(|known| known.operation(name).is_some()) => {
+                Err(Fault::unserved(service, name))
+            }
+            None => {
+                let message = format!("There is no operation {name} of a service {service}.");
+                Err(Fault::new(Cause::NotFound, "UnknownOperationException", message))
+            }
+        }
+    }
+
+    /// What is known of an operation; nothing if it is not served.
+    pub fn known(&self, id: OperationId) -> Option<Known> {
+        let entry = self.0.get()?.entries.get(&id)?;
+        Some(Known { id: entry.id, effect: entry.effect })
+    }
+
+    /// Everything that is served, in order of name.
+    pub fn operations(&self) -> Vec<Known> {
+        let entries = self.0.get().map(|inner| inner.entries.values()).into_iter().flatten();
+        let mut all: Vec<Known> = entries.map(|entry| Known { id: entry.id, effect: entry.effect }).collect();
+        all.sort_unstable_by_key(|known| known.id);
+        all
+    }
+
+    /// The node's metrics.
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.0.get().map(|inner| inner.parts.metrics.clone())
+    }
+
+    pub(crate) fn open(&self, inner: Inner) {
+        assert!(self.0.set(Arc::new(inner)).is_ok(), "a registry is opened once, for it is consumed");
+    }
+
+    fn inner(&self) -> Result<&Arc<Inner>, Fault> {
+        self.0.get().ok_or_else(|| {
+            Fault::new(Cause::Unavailable, "ServiceUnavailable", "The node is starting. Try again in a moment.")
+        })
+    }
+}
+
+fn service_of(id: OperationId) -> Result<&'static wire::Service, Fault> {
+    wire::service(id.service).ok_or_else(|| unserved(id))
+}
+
+fn unserved(id: OperationId) -> Fault {
+    Fault::unserved(id.service, id.name)
+}
+
+pub(crate) struct Inner {
+    parts: Parts,
+    admission: Admission,
+    entries: HashMap<OperationId, Arc<Entry>>,
+    types: HashMap<TypeId, Arc<Entry>>,
+    attachments: HashMap<&'static str, Arc<dyn Attachments>>,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        parts: Parts,
+        entries: HashMap<OperationId, Arc<Entry>>,
+        types: HashMap<TypeId, Arc<Entry>>,
+        attachments: HashMap<&'static str, Arc<dyn Attachments>>,
+    ) -> Self {
+        let admission = Admission::new(parts.limits);
+        let running = Shown(admission.running());
+        parts.metrics.register(|registry| registry.register("calls_running", "Calls that run now", running));
+        Self { parts, admission, entries, types, attachments }
+    }
+
+    /// Takes a call from its caller to its end: where the caller waits for a read, in a task of its own otherwise.
+    pub(crate) async fn travel<Op: Operation>(
+        self: &Arc<Self>,
+        entry: &Arc<Entry>,
+        typed: Arc<dyn Typed<Op>>,
+        call: &Call,
+        input: Result<Op::Input, Fault>,
+    ) -> Result<Op::Output, Fault> {
+        let left = call.deadline.saturating_sub(self.parts.clock.elapsed());
+        // What was refused already changes nothing, so nothing has to outlive the caller.
+        if entry.effect == Effect::Read || input.is_err() {
+            return self.walk::<Op>(entry, &*typed, call, input, left).await;
+        }
+        let (tell, told) = oneshot::channel();
+        let (inner, entry_there, call_there) = (Arc::clone(self), Arc::clone(entry), call.clone());
+        self.parts.tasks.spawn(Kind::Work, "call", async move {
+            let ended = inner.walk::<Op>(&entry_there, &*typed, &call_there, input, Duration::MAX).await;
+            // Nobody listens any more where the caller hung up.
+            tell.send(ended).ok();
+        });
+        tokio::select! {
+            biased;
+            ended = told => ended.unwrap_or_else(|_| Err(Fault::internal())),
+            () = self.parts.clock.sleep(left) => Err(timed_out(entry)),
+        }
+    }
+
+    /// Every step in order, and the account of it. Dropped, it accounts for an abandoned call.
+    async fn walk<Op: Operation>(
+        &self,
+        entry: &Entry,
+        typed: &dyn Typed<Op>,
+        call: &Call,
+        input: Result<Op::Input, Fault>,
+        left: Duration,
+    ) -> Result<Op::Output, Fault> {
+        let span = tracing::info_span!(
+            "call",
+            service = entry.id.service,
+            operation = entry.id.name,
+            request = %call.id,
+            trace = %call.trace,
+        );
+        let started = self.parts.clock.elapsed();
+        let mut journey = Journey { inner: self, entry, call, resource: None, started, ended: false };
+        let steps = async {
+            if call.hops > Call::HOPS_MAX {
+                return Err(looping(call));
+            }
+            let input = input?;
+            let resource = &*journey.resource.insert(typed.resource(call, &input));
+            if entry.attachments.is_some() || !authority::is_owner(&call.principal) {
+                let question = Question { call, action: &entry.action, resource, context: Context::new() };
+                let Parts { authority, clock, .. } = &self.parts;
+                authority::authorise(&**authority, entry.attachments.as_ref(), clock, question).await?;
+            }
+            let _permit = self.admission.admit(call.hops)?;
+            if call.deadline <= self.parts.clock.elapsed() {
+                return Err(timed_out(entry));
+            }
+            typed.handle(call, input).await
+        };
+        let steps = AssertUnwindSafe(steps.instrument(span)).catch_unwind();
+        let ended = tokio::select! {
+            biased;
+            ended = steps => ended.unwrap_or_else(|_panic| {
+                tracing::error!(request = %call.id, operation = %entry.id, "a handler panicked; this is a bug");
+                Err(Fault::internal())
+            }),
+            () = self.wait(left) => Err(timed_out(entry)),
+        };
+        journey.end(ended.as_ref().err());
+        ended
+    }
+
+    async fn wait(&self, left: Duration) {
+        match left {
+            Duration::MAX => std::future::pending().await,
+            left => self.parts.clock.sleep(left).await,
+        }
+    }
+}
+
+/// Accounts for a call, however it ends.
+struct Journey<'a> {
+    inner: &'a Inner,
+    entry: &'a Entry,
+    call: &'a Call,
+    resource: Option<Arn>,
+    started: Duration,
+    ended: bool,
+}
+
+impl Journey<'_> {
+    fn end(mut self, fault: Option<&Fault>) {
+        self.ended = true;
+        self.account(fault.map_or(Outcome::Ok, Outcome::from), fault);
+    }
+
+    fn account(&self, outcome: Outcome, fault: Option<&Fault>) {
+        let took = self.inner.parts.clock.elapsed().saturating_sub(self.started);
+        self.entry.metrics.count(outcome, took);
+        let (operation, call, resource) = (self.entry.id, self.call, self.resource.as_ref());
+        audit::write(&Ended { operation, call, resource, outcome, fault, took });
+    }
+}
+
+impl Drop for Journey<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.account(Outcome::Abandoned, None);
+        }
+    }
+}
+
+fn looping(call: &Call) -> Fault {
+    Fault::new(
+        Cause::Invalid,
+        "RecursiveInvocationException",
+        format!(
+            "This call was caused by {} calls inside the node, each by the one before; the limit is {}. It looks like a loop, \
+             such as a function that writes to what it is triggered by.",
+            call.hops,
+            Call::HOPS_MAX
+        ),
+    )
+}
+
+fn timed_out(entry: &Entry) -> Fault {
+    let message = match entry.effect {
+        Effect::Read => format!("The time allowed for {} is over.", entry.id),
+        Effect::Write | Effect::Run => {
+            format!("The time allowed for {} is over; it goes on, and may still have its effect.", entry.id)
+        }
+    };
+    Fault::new(Cause::TimedOut, "RequestTimeoutException", message)
+}
+
+#[cfg(test)]
+#[path = "road/tests.rs"]
+mod tests;
