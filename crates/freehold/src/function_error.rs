@@ -1,0 +1,138 @@
+//! What a function said when it failed, told for the person who wrote it: the message, where in their code, and what to do.
+
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// How many lines of a stack trace are shown; the log has all of them.
+const TRACE_LINES_MAX: usize = 8;
+
+/// An error in the form that Lambda's languages share.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct FunctionError {
+    kind: String,
+    message: String,
+    trace: Vec<String>,
+}
+
+impl FunctionError {
+    /// Reads `errorType`, `errorMessage`, and the stack trace in either spelling. Anything else is its own message.
+    pub(crate) fn read(payload: &Value) -> Self {
+        let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let trace = ["trace", "stackTrace"].iter().find_map(|name| payload.get(name)?.as_array());
+        let trace = trace.into_iter().flatten().filter_map(Value::as_str).flat_map(str::lines);
+        let error = Self {
+            kind: text("errorType"),
+            message: text("errorMessage"),
+            trace: trace.map(str::trim_end).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect(),
+        };
+        if error.kind.is_empty() && error.message.is_empty() && !payload.is_null() {
+            return Self { message: payload.to_string(), ..error };
+        }
+        error
+    }
+
+    /// For the screen.
+    pub(crate) fn problem(&self, function: &str) -> Problem {
+        let said = match (self.kind.is_empty(), self.message.is_empty()) {
+            (true, true) => "it gave no reason".to_owned(),
+            (true, false) => self.message.clone(),
+            (false, true) => self.kind.clone(),
+            (false, false) => format!("{}: {}", self.kind, self.message),
+        };
+        // A syntax error's message has several lines: the place, the code, a mark.
+        let mut lines = said.lines();
+        let first = lines.next().unwrap_or_default();
+        let repeats =
+            |line: &&String| line.contains(first) || (!self.message.is_empty() && line.ends_with(&self.message));
+        let trace = self.trace.iter().skip_while(repeats).take(TRACE_LINES_MAX);
+        let problem =
+            Problem::new(format!("{function} failed: {first}")).show(lines).show(trace.map(|line| shorten(line)));
+        match self.advice(function) {
+            Some(advice) => problem.advise(advice),
+            None => problem.advise(format!("See what it printed: freehold logs {}", bare(function))),
+        }
+    }
+
+    fn advice(&self, function: &str) -> Option<String> {
+        let advice = match self.kind.as_str() {
+            "Runtime.HandlerNotFound" => {
+                "The file was loaded, and has no such function. The handler is written FILE.FUNCTION: is the function \
+                 exported under exactly that name?"
+                    .to_owned()
+            }
+            "Runtime.ImportModuleError" => {
+                "The file, or something that it imports, is missing. Is it in the deployed folder, dependencies included?"
+                    .to_owned()
+            }
+            "Runtime.UserCodeSyntaxError" => "Correct the code and deploy again; while `freehold up` watches the folder, \
+                 saving is enough."
+                .to_owned(),
+            "Runtime.InvalidEntrypoint" => "Is `bootstrap` there, executable (chmod +x), and built for this machine?".to_owned(),
+            "Runtime.OutOfMemory" => "Give it more memory: MemorySize in the template.".to_owned(),
+            "Sandbox.Timedout" => "Give it more time: Timeout in the template, in seconds.".to_owned(),
+            _ if self.message.contains("Task timed out") => {
+                "Give it more time: Timeout in the template, in seconds.".to_owned()
+            }
+            _ => return None,
+        };
+        Some(format!("{advice}\nSee what it printed: freehold logs {}", bare(function)))
+    }
+}
+
+/// Where a function's code lies inside its sandbox says nothing to its author.
+fn shorten(line: &str) -> String {
+    line.replace("file:///var/task/", "").replace("/var/task/", "")
+}
+
+fn bare(function: &str) -> &str {
+    function.split(':').next().unwrap_or(function)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::screen::Look;
+
+    fn check(payload: Value, expected: &str) {
+        assert_eq!(FunctionError::read(&payload).problem("greet").render(&Look::plain()), expected);
+    }
+
+    #[test]
+    fn javascript_and_python_are_told_alike() {
+        check(
+            json!({ "errorType": "TypeError", "errorMessage": "x is not a function",
+                "trace": ["TypeError: x is not a function", "    at handler (file:///var/task/index.mjs:3:9)"] }),
+            "error: greet failed: TypeError: x is not a function\n        at handler (index.mjs:3:9)\n  See what it printed: freehold logs greet\n",
+        );
+        check(
+            json!({ "errorType": "KeyError", "errorMessage": "'name'", "requestId": "1",
+                "stackTrace": ["  File \"/var/task/app.py\", line 4, in handler\n    return event['name']\n"] }),
+            "error: greet failed: KeyError: 'name'\n      File \"app.py\", line 4, in handler\n        return event['name']\n  See what it printed: freehold logs greet\n",
+        );
+    }
+
+    #[test]
+    fn faults_of_the_code_come_with_advice() {
+        let advice = |kind: &str, message: &str| {
+            FunctionError::read(&json!({ "errorType": kind, "errorMessage": message })).problem("greet").to_string()
+        };
+        assert!(
+            advice("Runtime.HandlerNotFound", "app.nothing is undefined or not exported").contains("FILE.FUNCTION")
+        );
+        assert!(advice("Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected token").contains("saving is enough"));
+        assert!(
+            advice("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 3.00 seconds").contains("Timeout")
+        );
+        assert!(advice("", "2026 1 Task timed out after 3.00 seconds").contains("Timeout"));
+        assert!(advice("Runtime.ExitError", "exit status 1").contains("freehold logs greet"));
+    }
+
+    #[test]
+    fn anything_else_is_its_own_message() {
+        check(json!("boom"), "error: greet failed: \"boom\"\n  See what it printed: freehold logs greet\n");
+        check(Value::Null, "error: greet failed: it gave no reason\n  See what it printed: freehold logs greet\n");
+    }
+}

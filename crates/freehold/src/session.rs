@@ -1,0 +1,63 @@
+//! What every command is handed: the screen, the clock, and the way to the node.
+
+use std::path::Path;
+
+use base::Clock;
+
+use crate::cli::Shared;
+use crate::client::Client;
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::problem::Problem;
+use crate::screen::Screen;
+
+/// One run of the program.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// Where output goes.
+    pub(crate) screen: Screen,
+    /// What time it is.
+    pub(crate) clock: Clock,
+    shared: Shared,
+}
+
+impl Session {
+    /// From the options that all commands share.
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { screen: Screen::detect(shared.color), clock: Clock::system(), shared }
+    }
+
+    /// The node's data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.shared.data
+    }
+
+    /// The region that is meant.
+    pub(crate) fn region(&self) -> &str {
+        &self.shared.region
+    }
+
+    /// Where the node is.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, Problem> {
+        Endpoint::find(self.shared.endpoint.as_ref(), environment).map_err(Problem::usage)
+    }
+
+    /// Who we are.
+    pub(crate) fn credentials(&self) -> Result<Credentials, Problem> {
+        Credentials::find(self.data(), environment)
+    }
+
+    /// The way to a node that is known.
+    pub(crate) fn client_of(&self, endpoint: Endpoint, credentials: Credentials) -> Client {
+        Client::new(endpoint, credentials, self.region().to_owned(), self.clock.clone())
+    }
+
+    /// The way to the node.
+    pub(crate) fn client(&self) -> Result<Client, Problem> {
+        Ok(self.client_of(self.endpoint()?, self.credentials()?))
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
