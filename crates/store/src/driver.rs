@@ -11,6 +11,8 @@
 //! gets a second, async arm in `view.rs`; the public reads are async already.
 
 mod embedded;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub(crate) mod memory;
 mod sqlite;
 

@@ -209,3 +209,6 @@ fn watch_over(desk: &Desk, views: &Views, stall_max: Duration) {
 fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("a process can start a thread while it starts")
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,3 +81,45 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(number: u64) -> Key {
+        Key::new("k").with(number)
+    }
+
+    proptest! {
+        /// Never misses a change, and, while nothing was forgotten, never invents one.
+        #[test]
+        fn tells_what_was_changed(
+            commits in proptest::collection::vec(proptest::collection::vec(0..30_u64, 1..4), 1..400),
+            limit in prop_oneof![Just(20), Just(10_000)],
+            questions in proptest::collection::vec((0..400_u64, 0..30_u64, 0..30_u64), 1..40),
+        ) {
+            let mut window = Window::new(Sequence::ZERO, Limits { changes: limit, key_bytes: usize::MAX });
+            let mut sequence = Sequence::ZERO;
+            for commit in &commits {
+                sequence = sequence.next();
+                window.record(sequence, &commit.iter().copied().map(key).collect::<Vec<_>>());
+                prop_assert!(window.log.len() <= limit && window.newest.len() <= window.log.len());
+            }
+            for (snapshot, start, end) in questions {
+                let since = commits.iter().skip(snapshot as usize).flatten();
+                let point = Reads { points: [key(start)].into(), ranges: Vec::new() };
+                let range = Reads { points: Default::default(), ranges: vec![Range::between(&key(start), &key(end))] };
+                for (reads, truth) in [
+                    (point, since.clone().any(|changed| *changed == start)),
+                    (range, since.clone().any(|changed| (start..end).contains(changed))),
+                ] {
+                    let snapshot = Sequence::new(snapshot);
+                    let told = window.changed(snapshot, &reads);
+                    prop_assert_eq!(told, truth || snapshot < window.begins_after);
+                }
+            }
+            prop_assert!(!window.changed(Sequence::ZERO, &Reads::default()));
+        }
+    }
+}

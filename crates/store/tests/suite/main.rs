@@ -6,6 +6,7 @@ mod crash;
 mod durable;
 mod feed;
 mod fixture;
+mod keys;
 mod leases;
 mod limits;
 mod load;
