@@ -1,38 +1,40 @@
-//! Which function a request is for, from its host or its path.
+//! Which function a request means: by host name (`ID.lambda-url.REGION.localhost:4566`) or by path (`/_fn/NAME/…`).
 
-/// A function's address, taken out of a request.
+/// What a request's host and path say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address<'a> {
-    /// Which function.
-    pub function: Named<'a>,
-    /// The path below the address: begins with `/`, still percent-encoded.
-    pub path: &'a str,
+pub enum Address<'a> {
+    /// The id of a function's URL; the whole path is the function's.
+    Id(&'a str),
+    /// A function's name, which may end in `:ALIAS`, and what follows it in the path, without the slash between.
+    Name {
+        /// The name.
+        name: &'a str,
+        /// The function's own path; empty where the path ends with the name.
+        rest: &'a str,
+    },
 }
 
-/// The two ways to name a function in an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named<'a> {
-    /// `/_fn/NAME/…`: a name, or `NAME:ALIAS`.
-    Name(&'a str),
-    /// `ID.lambda-url.REGION.…`: the id that the URL's configuration was given.
-    UrlId(&'a str),
-}
+/// What paths to functions begin with.
+pub const PREFIX: &str = "/_fn/";
 
-/// The address in a request's `Host` and path; `None` if it is for no function.
-pub fn parse<'a>(host: &'a str, path: &'a str) -> Option<Address<'a>> {
-    if let Some(id) = url_id(host) {
-        return Some(Address { function: Named::UrlId(id), path: if path.is_empty() { "/" } else { path } });
+impl<'a> Address<'a> {
+    /// Reads the address; `None` if the request means no function's URL. `host` may carry a port, `path` is as sent.
+    pub fn read(host: &'a str, path: &'a str) -> Option<Self> {
+        if let Some(id) = id_of(host) {
+            return Some(Self::Id(id));
+        }
+        let named = path.strip_prefix(PREFIX)?;
+        let (name, rest) = named.split_once('/').unwrap_or((named, ""));
+        (!name.is_empty()).then_some(Self::Name { name, rest })
     }
-    let rest = path.strip_prefix("/_fn/")?;
-    let (name, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
-    (!name.is_empty()).then_some(Address { function: Named::Name(name), path })
 }
 
-/// `ID` of `ID.lambda-url.REGION.SUFFIX`, whatever the suffix is: `localhost:4566`, `on.aws`, `localhost.localstack.cloud`.
-fn url_id(host: &str) -> Option<&str> {
+/// `ID.lambda-url.REGION.…`
+fn id_of(host: &str) -> Option<&str> {
     let (id, rest) = host.split_once('.')?;
-    let rest = rest.get(..11).filter(|label| label.eq_ignore_ascii_case("lambda-url.")).map(|_| rest)?;
-    (rest.len() > 11 && !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(id)
+    let (word, _) = rest.split_once('.')?;
+    let good = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (good && word.eq_ignore_ascii_case("lambda-url")).then_some(id)
 }
 
 #[cfg(test)]
@@ -41,24 +43,23 @@ mod tests {
 
     #[test]
     fn addresses_are_read() {
-        let name = |name, path| Some(Address { function: Named::Name(name), path });
-        let id = |id, path| Some(Address { function: Named::UrlId(id), path });
         for (host, path, expected) in [
-            ("localhost:4566", "/_fn/hello", name("hello", "/")),
-            ("localhost:4566", "/_fn/hello/", name("hello", "/")),
-            ("localhost", "/_fn/hello:live/a/b%20c", name("hello:live", "/a/b%20c")),
-            ("localhost", "/_fn/", None),
-            ("localhost", "/_fn", None),
-            ("localhost", "/2015-03-31/functions", None),
-            ("abc123.lambda-url.us-east-1.localhost:4566", "/a", id("abc123", "/a")),
-            ("abc123.lambda-url.us-east-1.on.aws", "", id("abc123", "/")),
-            ("ABC.Lambda-URL.us-east-1.localhost", "/_fn/other/", id("ABC", "/_fn/other/")),
-            ("abc.lambda-url.", "/", None),
-            ("a-b.lambda-url.x", "/", None),
-            (".lambda-url.x", "/", None),
-            ("ä.ä", "/", None),
+            ("abc.lambda-url.us-east-1.localhost:4566", "/a", Some(Address::Id("abc"))),
+            ("abc.lambda-url.us-east-1.on.aws", "/", Some(Address::Id("abc"))),
+            ("abc.LAMBDA-URL.us-east-1.localhost", "/_fn/x/", Some(Address::Id("abc"))),
+            ("lambda-url.us-east-1.localhost", "/", None),
+            (".lambda-url.us-east-1.localhost", "/", None),
+            ("a_b.lambda-url.us-east-1.localhost", "/", None),
+            ("lambda.us-east-1.amazonaws.com", "/_fn/greet/a/b", Some(Address::Name { name: "greet", rest: "a/b" })),
+            ("localhost:4566", "/_fn/greet", Some(Address::Name { name: "greet", rest: "" })),
+            ("localhost:4566", "/_fn/greet/", Some(Address::Name { name: "greet", rest: "" })),
+            ("localhost:4566", "/_fn/greet:live//x", Some(Address::Name { name: "greet:live", rest: "/x" })),
+            ("localhost:4566", "/_fn/", None),
+            ("localhost:4566", "/_fn", None),
+            ("localhost:4566", "/", None),
+            ("", "", None),
         ] {
-            assert_eq!(parse(host, path), expected, "{host} {path}");
+            assert_eq!(Address::read(host, path), expected, "{host} {path}");
         }
     }
 }

@@ -6,7 +6,7 @@ use base::{Clock, Random};
 use bytes::Bytes;
 use contract::{Principal, Trace};
 use dispatch::BoxFuture;
-use gateway::{Auth, Cors, Functions, Gateway, Invocation, Named, Refusal, Returned, Sender, Target};
+use gateway::{Auth, Cors, Function, Functions, Gateway, Invocation, Named, Refusal, Returned, Sender, Target};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -15,17 +15,26 @@ use serde_json::{Value, json};
 struct Toy;
 
 impl Functions for Toy {
-    fn find(&self, named: Named<'_>) -> Option<Arc<Target>> {
+    fn find(&self, named: Named<'_>) -> Option<Arc<dyn Function>> {
         let name = match named {
             Named::Name(name) => name,
             Named::UrlId(id) => id.strip_prefix("id0")?,
         };
-        ["echo", "fail", "busy", "closed", "shared"].contains(&name).then(|| Arc::new(target(name)))
+        let name = ["echo", "fail", "busy", "closed", "shared"].into_iter().find(|known| *known == name)?;
+        Some(Arc::new(Closure(name, target(name))))
+    }
+}
+
+struct Closure(&'static str, Target);
+
+impl Function for Closure {
+    fn target(&self) -> &Target {
+        &self.1
     }
 
-    fn invoke<'a>(&'a self, target: &'a Target, invocation: Invocation) -> BoxFuture<'a, Result<Returned, Refusal>> {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Returned, Refusal>> {
         Box::pin(async move {
-            match target.function.as_str() {
+            match self.0 {
                 "busy" => Err(Refusal::Throttled { reason: "ConcurrentInvocationLimitExceeded" }),
                 "fail" => Ok(Returned { payload: Bytes::from_static(b"{\"errorMessage\":\"secret\"}"), failed: true }),
                 _ => Ok(Returned { payload: invocation.payload, failed: false }),
@@ -33,7 +42,7 @@ impl Functions for Toy {
         })
     }
 
-    fn admits<'a>(&'a self, _target: &'a Target, principal: &'a Principal) -> BoxFuture<'a, bool> {
+    fn admits<'a>(&'a self, principal: &'a Principal) -> BoxFuture<'a, bool> {
         Box::pin(async move { *principal == Principal::Root })
     }
 }
@@ -45,9 +54,6 @@ fn target(name: &str) -> Target {
         ..Cors::default()
     };
     Target {
-        arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"),
-        function: name.to_owned(),
-        qualifier: None,
         url_id: format!("id0{name}"),
         region: "us-east-1".into(),
         account: "000000000000".into(),
