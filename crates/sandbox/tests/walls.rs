@@ -1,6 +1,8 @@
 //! Guests in real sandboxes: what they see, what they cannot do, and how they end. Each case is a shell script and what it must
 //! print. As root these run with a user id per guest; `an_ordinary_user_has_walls_too` runs the same cases as nobody.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::io::Read;
 use std::os::fd::OwnedFd;

@@ -1,0 +1,293 @@
+//! One try at an invocation on one instance, from START to REPORT.
+//!
+//! A caller may go away at any time; the attempt does not: it is finished in the background, as on Lambda, and the instance goes
+//! back to its pool.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::task::Kind;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::faults::{self, Ending};
+use crate::guest::{After, Event};
+use crate::instance::{Happening, InitCause, Instance, Pace};
+use crate::invocation::{FunctionError, Invocation, Outcome, Report};
+use crate::shared::{Admission, Shared};
+use crate::start::error_type;
+
+/// See the file.
+pub(crate) struct Attempt {
+    work: Option<Work>,
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    instance: Box<Instance>,
+    invocation: Invocation,
+    limit: Duration,
+    began: Instant,
+    phase: Phase,
+    /// Counted until the very end.
+    _admission: Admission,
+}
+
+/// How far it is, so that whoever takes over goes on there.
+enum Phase {
+    Begin,
+    Wait,
+    Close { came: Came, ran: Duration },
+}
+
+/// What came of it.
+enum Came {
+    Result(Bytes),
+    Document {
+        document: Bytes,
+        after: After,
+    },
+    Ended(Ending),
+    /// Why it ended is not known yet.
+    Gone,
+    /// The instance was never ready.
+    NotReady(InitCause),
+}
+
+impl Attempt {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        instance: Box<Instance>,
+        invocation: Invocation,
+        admission: Admission,
+    ) -> Self {
+        let limit = invocation.timeout.map_or(instance.image.timeout, |timeout| timeout.min(instance.image.timeout));
+        let work = Work {
+            shared: Arc::clone(shared),
+            instance,
+            invocation,
+            limit,
+            began: Instant::now(),
+            phase: Phase::Begin,
+            _admission: admission,
+        };
+        Self { work: Some(work) }
+    }
+
+    /// Runs it. If this is dropped half-way, it goes on in the background.
+    pub(crate) async fn run(mut self) -> Outcome {
+        let work = self.work.as_mut().expect("work is taken only at the end");
+        let outcome = work.drive().await;
+        let work = self.work.take().expect("work is taken only at the end");
+        work.give_back(&outcome);
+        outcome
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(mut work) = self.work.take() else {
+            return;
+        };
+        if tokio::runtime::Handle::try_current().is_err() {
+            // The runtime is gone, and the node with it; the instance ends as it is dropped.
+            return;
+        }
+        let tasks = work.shared.tasks.clone();
+        tasks.spawn(Kind::Work, "attempt whose caller went away", async move {
+            let outcome = work.drive().await;
+            work.give_back(&outcome);
+        });
+    }
+}
+
+impl Work {
+    /// Runs to the end. Safe to drop and call again.
+    async fn drive(&mut self) -> Outcome {
+        loop {
+            match &mut self.phase {
+                Phase::Begin => self.begin(),
+                Phase::Wait => {
+                    let happening = self.instance.happening(self.began + self.limit, Pace::Short).await;
+                    let ran = self.began.elapsed();
+                    self.phase = Phase::Close { came: self.came(happening), ran };
+                }
+                Phase::Close { came, ran } => {
+                    if let Came::Gone = came {
+                        *came = Came::Ended(self.instance.ending().await);
+                    }
+                    let (ends, ran) = (came.ends(), *ran);
+                    if ends {
+                        // Before its last words are read, or it would go on talking.
+                        self.instance.condemn();
+                    }
+                    self.instance.output.read_last().await;
+                    self.instance.pulse.end();
+                    return self.close(ran);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        self.shared.monitor.begin(&self.instance.pulse);
+        self.instance.output.begin_tail(self.invocation.log);
+        let line =
+            format!("START RequestId: {} Version: {}\n", self.invocation.request_id, self.instance.image.version);
+        self.instance.output.say(&[&line]);
+        self.began = Instant::now();
+        if let Some(failure) = &self.instance.failure {
+            self.phase = Phase::Close { came: Came::NotReady(failure.cause.clone()), ran: Duration::ZERO };
+            return;
+        }
+        let limit_ms = i64::try_from(self.limit.as_millis()).unwrap_or(i64::MAX);
+        let deadline_ms = self.shared.options.clock.now_ms().saturating_add(limit_ms);
+        if let Some(link) = self.instance.link() {
+            link.send(&self.invocation, deadline_ms);
+        }
+        self.phase = Phase::Wait;
+    }
+
+    fn came(&self, happening: Happening) -> Came {
+        match happening {
+            Happening::Said(Event::Result(result)) => Came::Result(result),
+            Happening::Said(Event::Error { document, after }) => Came::Document { document, after },
+            Happening::Said(Event::TooLarge) => Came::Ended(Ending::TooLarge),
+            Happening::Said(Event::Gone) => Came::Gone,
+            Happening::Said(Event::Broken(reason)) => Came::Ended(Ending::Broken { reason }),
+            Happening::Said(Event::InitError(document)) => Came::Document { document, after: After::Ends },
+            Happening::Said(Event::Ready) => Came::Ended(Ending::Broken { reason: "ready twice".to_owned() }),
+            Happening::TimedOut => Came::Ended(Ending::TimedOut { limit: self.limit }),
+            Happening::OutOfMemory => Came::Ended(Ending::OutOfMemory),
+        }
+    }
+
+    /// The last lines and the outcome.
+    fn close(&mut self, ran: Duration) -> Outcome {
+        let Phase::Close { came, .. } = &self.phase else { unreachable!("an attempt is closed in its last phase") };
+        let id = self.invocation.request_id.as_str();
+        let (payload, status, last_line) = came.told(id, self.shared.options.clock.now());
+        let error = match came {
+            Came::Result(_) => None,
+            Came::Document { .. } | Came::Ended(_) | Came::Gone | Came::NotReady(_) => Some(FunctionError::Unhandled),
+        };
+        let init = self.instance.init.take();
+        let report = Report {
+            duration: ran,
+            billed: billed(ran, init),
+            init,
+            memory_peak_mb: self.instance.memory_peak_mb(ran),
+            cold: init.is_some(),
+            log_stream: self.instance.output.stream.name.clone(),
+        };
+        let last_line = last_line.map(|line| line + "\n");
+        let end = format!("END RequestId: {id}\n");
+        let numbers = report_line(id, &report, self.instance.image.memory_mb, status.as_deref());
+        let lines: Vec<&str> = last_line.iter().map(String::as_str).chain([end.as_str(), numbers.as_str()]).collect();
+        self.instance.output.say(&lines);
+        Outcome { payload, error, log_tail: self.instance.output.take_tail(), report }
+    }
+
+    fn give_back(self, outcome: &Outcome) {
+        let pool = Arc::clone(&self.instance.image.pool);
+        pool.give(&self.shared, self.instance, Some(outcome.report.duration));
+    }
+}
+
+impl Came {
+    /// True if the instance is of no use afterwards.
+    fn ends(&self) -> bool {
+        match self {
+            Self::Result(_) | Self::Document { after: After::GoesOn, .. } | Self::Ended(Ending::TooLarge) => false,
+            Self::Document { after: After::Ends, .. } | Self::Ended(_) | Self::Gone | Self::NotReady(_) => true,
+        }
+    }
+
+    /// What the caller is told, what the REPORT line adds, and what the log says before END.
+    fn told(&self, id: &str, now: Timestamp) -> (Bytes, Option<String>, Option<String>) {
+        let error = |document: &Bytes| Some(format!("Status: error\tError Type: {}", error_type(document)));
+        match self {
+            Self::Result(result) => (result.clone(), None, None),
+            Self::Document { document, after: After::GoesOn } => (document.clone(), None, None),
+            Self::Document { document, after: After::Ends } => (document.clone(), error(document), None),
+            Self::NotReady(InitCause::Document(document)) => (document.clone(), error(document), None),
+            Self::NotReady(InitCause::NoBootstrap) => {
+                let document = faults::no_bootstrap(id);
+                let status = error(&document);
+                (document, status, None)
+            }
+            Self::NotReady(InitCause::Ending(ending)) | Self::Ended(ending) => {
+                let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+                (ending.document(id), Some(ending.status()), ending.line(id, &time))
+            }
+            Self::Gone => unreachable!("the ending is found out before the attempt is closed"),
+        }
+    }
+}
+
+/// Lambda bills whole milliseconds, and since August 2025 the initialisation as well, for every kind of runtime.
+fn billed(ran: Duration, init: Option<Duration>) -> Duration {
+    let nanoseconds = (ran + init.unwrap_or_default()).as_nanos();
+    Duration::from_millis(u64::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1))
+}
+
+fn report_line(id: &str, report: &Report, memory_mb: u32, status: Option<&str>) -> String {
+    use std::fmt::Write;
+    let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    let mut line = format!(
+        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {memory_mb} MB\tMax Memory Used: {} MB\t",
+        ms(report.duration),
+        report.billed.as_millis(),
+        report.memory_peak_mb,
+    );
+    if let Some(init) = report.init {
+        write!(line, "Init Duration: {:.2} ms\t", ms(init)).expect("writing to a string does not fail");
+    }
+    line.push_str(status.unwrap_or(""));
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_lines_read_as_lambdas() {
+        let report = |duration_us, init| {
+            let (duration, init) = (Duration::from_micros(duration_us), init);
+            Report {
+                duration,
+                billed: billed(duration, init),
+                init,
+                memory_peak_mb: 40,
+                cold: true,
+                log_stream: String::new(),
+            }
+        };
+        for (report, status, expected) in [
+            (
+                report(1230, None),
+                None,
+                "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n",
+            ),
+            (
+                report(1230, Some(Duration::from_micros(90_120))),
+                None,
+                "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 92 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tInit Duration: 90.12 ms\t\n",
+            ),
+            (
+                report(3_000_000, None),
+                Some("Status: timeout"),
+                "REPORT RequestId: id\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tStatus: timeout\n",
+            ),
+            (
+                report(0, None),
+                None,
+                "REPORT RequestId: id\tDuration: 0.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n",
+            ),
+        ] {
+            assert_eq!(report_line("id", &report, 128, status), expected);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The way in.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sandbox::Host;
+
+use crate::attempt::Attempt;
+use crate::bootstraps::Bootstraps;
+use crate::code::{CodeError, CodeId, Codes};
+use crate::image::{Image, Settings};
+use crate::invocation::{Invocation, Outcome, RunFault};
+use crate::languages::{LanguageError, LanguageStatus};
+use crate::monitor::Monitor;
+use crate::options::Options;
+use crate::pump::Pump;
+use crate::shared::Shared;
+
+/// The compute of one node. Cheap to clone; when the last clone is dropped, all guests end.
+#[derive(Clone)]
+pub struct Compute {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+}
+
+/// Compute could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The machine lacks isolation that was required.
+    #[error(transparent)]
+    Isolation(#[from] sandbox::StartError),
+    /// Its folder cannot be used.
+    #[error("{dir} cannot be used: {source}")]
+    Folder {
+        /// Which.
+        dir: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// One instance, for people.
+#[derive(Clone, Debug)]
+pub struct InstanceState {
+    /// The function's name.
+    pub function: String,
+    /// The version that it runs.
+    pub version: String,
+    /// Its log stream, which is its identity.
+    pub log_stream: String,
+    /// What it does now.
+    pub activity: Activity,
+    /// The process id of its first process on the host.
+    pub pid: i32,
+    /// Its memory limit in MB.
+    pub memory_mb: u32,
+    /// How long it has lived.
+    pub age: Duration,
+    /// How many attempts it has taken.
+    pub attempts: u64,
+}
+
+/// What an instance does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It waits for an attempt.
+    Idle,
+    /// It has one.
+    Busy,
+}
+
+impl Compute {
+    /// Finds out about the machine (some milliseconds), and starts the background work. Call it within a tokio runtime.
+    pub fn new(options: Options) -> Result<Self, StartError> {
+        let folder = |source| StartError::Folder { dir: options.dir.clone(), source };
+        std::fs::create_dir_all(&options.dir).map_err(folder)?;
+        let codes = Codes::open(options.dir.join("code"), options.random.clone()).map_err(folder)?;
+        let bootstraps = Bootstraps::write(&options.dir.join("languages")).map_err(folder)?;
+        let host = Host::new(options.sandbox, options.helper.clone())?;
+        let pump = Pump::start(Arc::clone(&options.logs));
+        let shared = Shared::new(options, host, codes, bootstraps, pump);
+        Monitor::run(&shared);
+        Ok(Self { inner: Arc::new(Inner { shared }) })
+    }
+
+    /// Every language and what runs it here, looked up anew. Blocks for some milliseconds per interpreter the first time.
+    pub fn languages(&self) -> Vec<LanguageStatus> {
+        self.inner.shared.languages.all()
+    }
+
+    /// One language, if functions in it can run here: ask before accepting one. The error says what to install. Blocks like
+    /// [`Compute::languages`] the first time.
+    pub fn language(&self, name: &str) -> Result<LanguageStatus, LanguageError> {
+        self.inner.shared.languages.resolve(name).map(|resolved| resolved.status)
+    }
+
+    /// What isolation is on, and what this machine cannot give, with the reasons.
+    pub fn isolation(&self) -> sandbox::Report {
+        self.inner.shared.host.report().clone()
+    }
+
+    /// Checks a zip package and unpacks it, once for all functions that have the same. Idempotent.
+    pub async fn prepare(&self, package: Bytes) -> Result<CodeId, CodeError> {
+        let codes = Arc::clone(&self.inner.shared.codes);
+        let done = tokio::task::spawn_blocking(move || codes.prepare(&package)).await;
+        done.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
+    }
+
+    /// True if the code is unpacked here. It is not after the machine was booted: prepare it again then.
+    pub fn has_code(&self, code: &CodeId) -> bool {
+        self.inner.shared.codes.path(code).is_some()
+    }
+
+    /// Removes all unpacked code that is neither in `wanted` nor newer than a quarter of an hour.
+    pub async fn retain_code(&self, wanted: HashSet<CodeId>) -> io::Result<()> {
+        let codes = Arc::clone(&self.inner.shared.codes);
+        tokio::task::spawn_blocking(move || codes.retain(&wanted))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Loads an image: the same one again if function, version and revision are the same, else a new one, and instances of the old
+    /// revision end (busy ones after their call). Cheap; starts nothing.
+    pub fn image(&self, settings: Settings) -> Result<Arc<Image>, LanguageError> {
+        let shared = &self.inner.shared;
+        let resolved = shared.languages.resolve(&settings.language)?;
+        let key = (settings.arn.clone(), settings.version.clone());
+        let revision = settings.revision.clone();
+        Ok(shared.image(key, &revision, |pool| Image::new(settings, resolved, pool)))
+    }
+
+    /// Runs a function once. Waits for an instance and starts one where that pays.
+    ///
+    /// An error of the function is an [`Outcome`]; a [`RunFault`] means that it never ran. If the future is dropped, an attempt
+    /// that has begun runs to its end all the same.
+    pub async fn run(&self, image: &Arc<Image>, invocation: Invocation) -> Result<Outcome, RunFault> {
+        let shared = &self.inner.shared;
+        let admission = shared.admit(image)?;
+        let instance = image.pool.take(shared, image, invocation.patience).await?;
+        Ok(Attempt::new(shared, instance, invocation, admission).run().await)
+    }
+
+    /// A function's code or configuration changed, or it is gone: its idle instances end now, busy ones after their call.
+    pub fn retire(&self, function_arn: &str) {
+        self.inner.shared.retire(function_arn);
+    }
+
+    /// All instances that live.
+    pub fn instances(&self) -> Vec<InstanceState> {
+        let pulses = self.inner.shared.monitor.pulses();
+        pulses
+            .iter()
+            .map(|pulse| InstanceState {
+                function: pulse.identity.function.clone(),
+                version: pulse.identity.version.clone(),
+                log_stream: pulse.identity.log_stream.clone(),
+                activity: if pulse.is_busy() { Activity::Busy } else { Activity::Idle },
+                pid: pulse.identity.pid,
+                memory_mb: pulse.identity.memory_mb,
+                age: pulse.identity.born.elapsed(),
+                attempts: pulse.attempts.load(std::sync::atomic::Ordering::Relaxed),
+            })
+            .collect()
+    }
+
+    /// Hands everything that functions have printed so far to the sink.
+    pub async fn flush_logs(&self) {
+        self.inner.shared.pump.flush().await;
+    }
+
+    /// Admits nothing more, waits for what runs, ends all guests, and hands the last lines to the sink. After `patience` it ends
+    /// what still runs; false then.
+    pub async fn shut_down(&self, patience: Duration) -> bool {
+        let shared = &self.inner.shared;
+        let until = Instant::now() + patience;
+        shared.stop();
+        let mut drained = shared.in_flight() == 0;
+        while !drained && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            drained = shared.in_flight() == 0;
+        }
+        let ended = shared.tasks.shut_down(until.saturating_duration_since(Instant::now())).await;
+        shared.pump.flush().await;
+        drained && ended
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}

@@ -1,0 +1,101 @@
+//! What a guest finds in its environment: Lambda's variables, the function's own, and credentials.
+
+use std::path::Path;
+
+use crate::image::{Credentials, Settings};
+use crate::languages::Family;
+
+/// What the variables are made of.
+pub(crate) struct Facts<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) family: Family,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) log_stream: &'a str,
+    /// Where the code is, as the guest sees it.
+    pub(crate) task_root: &'a Path,
+    /// Where the bootstraps are, as the guest sees it.
+    pub(crate) runtime_dir: &'a Path,
+    pub(crate) endpoint_url: Option<&'a str>,
+    /// `HOST:PORT` of the Runtime API, for guests that speak it.
+    pub(crate) runtime_api: Option<String>,
+    /// What the host's own PATH adds, where the guest sees the host.
+    pub(crate) host_path: Option<String>,
+}
+
+/// Variables that Lambda lets a function set as well; the function's word counts.
+const YIELDING: &[&str] = &[
+    "PATH",
+    "LANG",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "NODE_PATH",
+    "PYTHONPATH",
+    "AWS_ENDPOINT_URL",
+    "AWS_XRAY_CONTEXT_MISSING",
+];
+
+/// All of them.
+pub(crate) fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = facts.settings.environment.clone().into_iter().collect();
+    for (name, value) in platform(facts) {
+        match all.iter().position(|(own, _)| own == name) {
+            Some(_) if YIELDING.contains(&name) => {}
+            Some(at) => all[at].1 = value,
+            None => all.push((name.to_owned(), value)),
+        }
+    }
+    all
+}
+
+/// Those that an interpreter reads when it starts; the others reach a managed guest with its first frame, so that an interpreter can
+/// be started before it is known for whom.
+pub(crate) fn is_read_at_start(name: &str) -> bool {
+    const PREFIXES: &[&str] = &["NODE_", "PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_", "SSL_", "OPENSSL_", "UV_"];
+    matches!(name, "PATH" | "LANG" | "LANGUAGE" | "TZ" | "HOME" | "TMPDIR")
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let settings = facts.settings;
+    let (task, runtime) = (facts.task_root.display(), facts.runtime_dir.display());
+    let path = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+    let path = facts.host_path.as_ref().map_or_else(|| path.to_owned(), |host| format!("{path}:{host}"));
+    let mut all = vec![
+        ("_HANDLER", settings.handler.clone()),
+        ("AWS_ACCESS_KEY_ID", facts.credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", facts.credentials.secret_access_key.clone()),
+        ("AWS_SESSION_TOKEN", facts.credentials.session_token.clone()),
+        ("AWS_REGION", settings.region.clone()),
+        ("AWS_DEFAULT_REGION", settings.region.clone()),
+        ("AWS_LAMBDA_FUNCTION_NAME", settings.function.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", settings.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory_mb.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", settings.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", facts.log_stream.to_owned()),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+        ("LAMBDA_TASK_ROOT", task.to_string()),
+        ("LAMBDA_RUNTIME_DIR", runtime.to_string()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("PATH", path),
+        (
+            "LD_LIBRARY_PATH",
+            format!("/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:/opt/lib"),
+        ),
+    ];
+    match facts.family {
+        Family::Javascript => {
+            all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.language)));
+            all.push(("NODE_PATH", format!("/opt/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}")));
+        }
+        Family::Python => {
+            all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.language)));
+            all.push(("PYTHONPATH", runtime.to_string()));
+        }
+        Family::Provided => {}
+    }
+    all.extend(facts.runtime_api.clone().map(|address| ("AWS_LAMBDA_RUNTIME_API", address)));
+    all.extend(facts.endpoint_url.map(|url| ("AWS_ENDPOINT_URL", url.to_owned())));
+    all
+}

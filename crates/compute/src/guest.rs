@@ -1,0 +1,74 @@
+//! How compute and a guest talk: frames over an inherited socket for managed languages, the Lambda Runtime API for `provided`.
+
+pub(crate) mod api;
+pub(crate) mod frames;
+pub(crate) mod managed;
+mod peer;
+
+use bytes::Bytes;
+
+use crate::invocation::Invocation;
+use api::ApiLink;
+use managed::ManagedLink;
+
+/// The most that a function may answer: Lambda's 6 MB and a little.
+pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
+
+/// The way to one guest.
+pub(crate) enum Link {
+    /// Frames.
+    Managed(ManagedLink),
+    /// HTTP.
+    Api(ApiLink),
+}
+
+/// What a guest says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It is initialised.
+    Ready,
+    /// It is not, and this is why: an error document.
+    InitError(Bytes),
+    /// The result of the invocation.
+    Result(Bytes),
+    /// The invocation failed: an error document.
+    Error {
+        /// JSON.
+        document: Bytes,
+        /// Whether the guest goes on after this.
+        after: After,
+    },
+    /// The result was over [`RESPONSE_BYTES_MAX`].
+    TooLarge,
+    /// It hung up: its process ended, or is about to.
+    Gone,
+    /// It broke the protocol.
+    Broken(String),
+}
+
+/// What a guest does after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It takes the next invocation.
+    GoesOn,
+    /// It ends.
+    Ends,
+}
+
+impl Link {
+    /// Hands over an invocation. Never waits: what does not fit goes out while [`Link::receive`] waits.
+    pub(crate) fn send(&mut self, invocation: &Invocation, deadline_ms: i64) {
+        match self {
+            Self::Managed(link) => link.invoke(invocation, deadline_ms),
+            Self::Api(link) => link.invoke(invocation, deadline_ms),
+        }
+    }
+
+    /// The next thing that the guest says. Safe to drop and call again.
+    pub(crate) async fn receive(&mut self) -> Event {
+        match self {
+            Self::Managed(link) => link.receive().await,
+            Self::Api(link) => link.receive().await,
+        }
+    }
+}

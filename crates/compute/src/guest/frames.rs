@@ -1,0 +1,173 @@
+//! Frames between compute and a managed guest: a header of twelve bytes, a small text, and a body passed through untouched.
+//!
+//! `kind, 0, 0, 0, text length (u32, little endian), body length (u32, little endian), text, body`. The guest is hostile: every
+//! length is checked before anything is kept for it.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::RESPONSE_BYTES_MAX;
+
+/// The length of a header.
+pub(crate) const HEADER_BYTES: usize = 12;
+/// The longest text of a guest's frame.
+pub(crate) const TEXT_BYTES_MAX: usize = 4096;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// To the guest: who you are. Text: the handler. Body: the environment as a JSON object.
+    Init,
+    /// To the guest: an invocation. Text: its facts, divided by NUL. Body: the event.
+    Invoke,
+    /// From the guest: initialised.
+    Ready,
+    /// From the guest: not initialised. Body: the error document.
+    InitError,
+    /// From the guest. Body: the result.
+    Result,
+    /// From the guest. Body: the error document.
+    Error,
+    /// From the guest, which ends now. Body: the error document.
+    Fatal,
+    /// From the guest: the result was too large to send.
+    TooLarge,
+}
+
+const KINDS: [(u8, Kind); 8] = [
+    (1, Kind::Init),
+    (2, Kind::Invoke),
+    (16, Kind::Ready),
+    (17, Kind::InitError),
+    (18, Kind::Result),
+    (19, Kind::Error),
+    (20, Kind::Fatal),
+    (21, Kind::TooLarge),
+];
+
+impl Kind {
+    fn number(self) -> u8 {
+        KINDS.iter().find(|(_, kind)| *kind == self).expect("every kind is in the table").0
+    }
+}
+
+/// A frame that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) text: Bytes,
+    pub(crate) body: Bytes,
+}
+
+/// What is wrong with bytes that are no frame.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FrameError {
+    #[error("a frame of the unknown kind {kind}")]
+    Kind { kind: u8 },
+    #[error("a frame with a text of {bytes} bytes, over {TEXT_BYTES_MAX}")]
+    Text { bytes: usize },
+    #[error("a frame with a body of {bytes} bytes, over {RESPONSE_BYTES_MAX}")]
+    Body { bytes: usize },
+}
+
+/// The start of a frame whose body follows by itself.
+pub(crate) fn head(kind: Kind, text: &[u8], body_bytes: usize) -> Bytes {
+    let mut head = BytesMut::with_capacity(HEADER_BYTES + text.len());
+    head.put_u32_le(u32::from(kind.number()));
+    head.put_u32_le(u32::try_from(text.len()).expect("our texts are short"));
+    head.put_u32_le(u32::try_from(body_bytes).expect("events are far below 4 GiB"));
+    head.put_slice(text);
+    head.freeze()
+}
+
+/// Takes one frame off the front, if it is all there. After an error nothing more can be understood.
+pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+    if buffer.len() < HEADER_BYTES {
+        return Ok(None);
+    }
+    let word = |at: usize| u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
+    let kind = KINDS
+        .iter()
+        .find(|(number, _)| u32::from(*number) == word(0))
+        .map(|(_, kind)| *kind)
+        .ok_or(FrameError::Kind { kind: buffer[0] })?;
+    let (text, body) = (word(4) as usize, word(8) as usize);
+    if text > TEXT_BYTES_MAX {
+        return Err(FrameError::Text { bytes: text });
+    }
+    if body > RESPONSE_BYTES_MAX {
+        return Err(FrameError::Body { bytes: body });
+    }
+    let whole = HEADER_BYTES + text + body;
+    if buffer.len() < whole {
+        buffer.reserve(whole - buffer.len());
+        return Ok(None);
+    }
+    buffer.advance(HEADER_BYTES);
+    let text = buffer.split_to(text).freeze();
+    let body = buffer.split_to(body).freeze();
+    Ok(Some(Frame { kind, text, body }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Random;
+
+    fn bytes(kind: u32, text: u32, body: u32, rest: &[u8]) -> BytesMut {
+        let mut buffer = BytesMut::new();
+        buffer.put_u32_le(kind);
+        buffer.put_u32_le(text);
+        buffer.put_u32_le(body);
+        buffer.put_slice(rest);
+        buffer
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in() {
+        for (kind, text, body) in
+            [(Kind::Result, &b""[..], &b"{}"[..]), (Kind::Invoke, b"a\0b", b""), (Kind::Ready, b"", b"")]
+        {
+            let mut whole = BytesMut::from(&head(kind, text, body.len())[..]);
+            whole.put_slice(body);
+            // Byte by byte, so that every cut is tried.
+            let mut buffer = BytesMut::new();
+            for (at, byte) in whole.iter().enumerate() {
+                assert_eq!(take(&mut buffer), Ok(None), "at {at}");
+                buffer.put_u8(*byte);
+            }
+            let frame = take(&mut buffer).unwrap().unwrap();
+            assert_eq!((frame.kind, &frame.text[..], &frame.body[..]), (kind, text, body));
+            assert!(buffer.is_empty());
+        }
+    }
+
+    #[test]
+    fn hostile_lengths_are_refused_before_anything_is_kept() {
+        for (mut buffer, expected) in [
+            (bytes(99, 0, 0, b""), FrameError::Kind { kind: 99 }),
+            (bytes(0x1_0010, 0, 0, b""), FrameError::Kind { kind: 16 }),
+            (bytes(18, 4097, 0, b""), FrameError::Text { bytes: 4097 }),
+            (bytes(18, u32::MAX, u32::MAX, b""), FrameError::Text { bytes: u32::MAX as usize }),
+            (bytes(18, 0, 6_291_557, b""), FrameError::Body { bytes: 6_291_557 }),
+            (bytes(18, 0, u32::MAX, b""), FrameError::Body { bytes: u32::MAX as usize }),
+        ] {
+            assert_eq!(take(&mut buffer), Err(expected));
+            assert!(buffer.capacity() < 1024);
+        }
+    }
+
+    #[test]
+    fn noise_never_panics_and_never_grows() {
+        let random = Random::seeded(3);
+        for _ in 0..20_000 {
+            let mut noise = vec![0; random.below(64) as usize];
+            random.fill(&mut noise);
+            if noise.len() > 3 && random.below(2) == 0 {
+                noise[..4].copy_from_slice(&[18, 0, 0, 0]);
+            }
+            let mut buffer = BytesMut::from(&noise[..]);
+            while let Ok(Some(_)) = take(&mut buffer) {}
+            assert!(buffer.capacity() <= HEADER_BYTES + TEXT_BYTES_MAX + 2 * RESPONSE_BYTES_MAX);
+        }
+    }
+}

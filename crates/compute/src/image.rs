@@ -1,0 +1,91 @@
+//! An image: code and settings, the immutable version of a function. Changing either makes a new image.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::code::CodeId;
+use crate::languages::Resolved;
+use crate::pool::Pool;
+
+/// A loaded image: keep one for as long as its function version is called, because its instances live and die with it.
+///
+/// Made by [`crate::Compute::image`].
+pub struct Image {
+    settings: Settings,
+    pub(crate) resolved: Resolved,
+    pub(crate) pool: Arc<Pool>,
+}
+
+impl Image {
+    pub(crate) fn new(settings: Settings, resolved: Resolved, pool: Arc<Pool>) -> Self {
+        Self { settings, resolved, pool }
+    }
+}
+
+impl Deref for Image {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// Everything that decides how instances of a function version are made.
+#[derive(Clone)]
+pub struct Settings {
+    /// The function's name.
+    pub function: String,
+    /// The function's ARN, without a version.
+    pub arn: String,
+    /// `$LATEST` or a number.
+    pub version: String,
+    /// Changes whenever code or configuration do; two settings of one function and version with the same revision are the same.
+    pub revision: String,
+    /// The unpacked code, from [`crate::Compute::prepare`].
+    pub code: CodeId,
+    /// `nodejs24.x`, `python3.13`, `provided.al2023`.
+    pub language: String,
+    /// `index.handler`; ignored by `provided`.
+    pub handler: String,
+    /// The user's own variables; ours are added.
+    pub environment: BTreeMap<String, String>,
+    /// In MB of 2²⁰ bytes.
+    pub memory_mb: u32,
+    /// The size of `/tmp`, in MB of 2²⁰ bytes.
+    pub tmp_mb: u32,
+    /// How long one attempt may take, when the invocation does not say less.
+    pub timeout: Duration,
+    /// The most attempts of this function at a time, if it has a number of its own.
+    pub concurrency_reserved: Option<u32>,
+    /// Where the log goes, such as `/aws/lambda/NAME`.
+    pub log_group: String,
+    /// What `AWS_REGION` says.
+    pub region: String,
+    /// Asked once for each new instance.
+    pub credentials: CredentialsHook,
+}
+
+/// Makes short-lived credentials of the function's role. An error fails the start of that instance.
+pub type CredentialsHook = Arc<dyn Fn() -> BoxFuture<'static, Result<Credentials, String>> + Send + Sync>;
+
+/// What the AWS SDKs inside a function sign with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// The secret stays out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,264 @@
+//! One initialised sandbox, ready to take an attempt; or one whose initialisation failed, which takes one attempt to say so.
+//! Dropping it ends its processes and gives its seat back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::task::{self, Kind};
+use bytes::Bytes;
+use sandbox::{Child, Exit};
+use tokio::sync::watch;
+
+use crate::faults::Ending;
+use crate::guest::{Event, Link};
+use crate::image::Image;
+use crate::monitor::Pulse;
+use crate::output::{Output, Read};
+use crate::shared::Seat;
+
+/// How often a call that lasts has its memory looked at.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
+/// How long a guest that hung up may take to end before it is killed.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How old a measured peak of memory may be in a REPORT line.
+const PEAK_AGE: Duration = Duration::from_millis(100);
+
+/// See the file.
+pub(crate) struct Instance {
+    pub(crate) image: Arc<Image>,
+    pub(crate) output: Output,
+    pub(crate) pulse: Arc<Pulse>,
+    /// What the first attempt reports.
+    pub(crate) init: Option<Duration>,
+    /// Set if there is nothing to send an attempt to.
+    pub(crate) failure: Option<InitFailure>,
+    guest: Option<Guest>,
+    usable: bool,
+    idle_since: Instant,
+    peak: (Instant, u64),
+    /// Given back last, after the guest was told to end.
+    _seat: Seat,
+}
+
+/// What runs.
+pub(crate) struct Guest {
+    pub(crate) link: Link,
+    pub(crate) process: Process,
+}
+
+/// A guest's process and its end.
+pub(crate) struct Process {
+    child: Arc<Child>,
+    ended: watch::Receiver<Option<Exit>>,
+}
+
+/// Why an instance never became ready.
+#[derive(Clone, Debug)]
+pub(crate) struct InitFailure {
+    pub(crate) cause: InitCause,
+}
+
+/// What the guest or the platform said of it.
+#[derive(Clone, Debug)]
+pub(crate) enum InitCause {
+    /// The guest's own error document.
+    Document(Bytes),
+    /// It ended, or its time was over.
+    Ending(Ending),
+    /// There is no program to start.
+    NoBootstrap,
+}
+
+/// What came of waiting for a guest.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// It said something.
+    Said(Event),
+    /// Its time is over.
+    TimedOut,
+    /// It has more memory than it may.
+    OutOfMemory,
+}
+
+/// Whether a wait is expected to be short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Watch the answer alone until the monitor says that it lasts.
+    Short,
+    /// Watch everything from the start.
+    Long,
+}
+
+impl Process {
+    /// Watches a child until it ends.
+    pub(crate) fn watch(child: Child) -> Self {
+        let child = Arc::new(child);
+        let (tell, ended) = watch::channel(None);
+        let watched = Arc::clone(&child);
+        task::spawn(Kind::Work, "guest process", async move {
+            let exit = watched.wait().await.unwrap_or_else(|error| Exit::Failed { reason: error.to_string() });
+            // Nobody may care any more.
+            let _ = tell.send(Some(exit));
+        });
+        Self { child, ended }
+    }
+
+    pub(crate) fn ended(&self) -> watch::Receiver<Option<Exit>> {
+        self.ended.clone()
+    }
+
+    pub(crate) fn uid(&self) -> Option<u32> {
+        self.child.uid()
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.pid()
+    }
+
+    /// How it ended; killed if that takes long.
+    async fn exit(&mut self) -> Exit {
+        let ended = self.ended.wait_for(Option::is_some);
+        let exit = match tokio::time::timeout(END_PATIENCE, ended).await {
+            Ok(ended) => ended.ok().and_then(|exit| exit.clone()),
+            Err(_) => None,
+        };
+        if exit.is_none() {
+            self.child.kill();
+        }
+        // It hung up without ending, and was killed for that.
+        exit.unwrap_or(Exit::Signal(9))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill();
+    }
+}
+
+impl Instance {
+    /// A guest that has just been started, or none.
+    pub(crate) fn new(
+        image: Arc<Image>,
+        output: Output,
+        pulse: Arc<Pulse>,
+        guest: Option<Guest>,
+        seat: Seat,
+    ) -> Box<Self> {
+        let now = Instant::now();
+        Box::new(Self {
+            image,
+            output,
+            pulse,
+            init: None,
+            failure: None,
+            guest,
+            usable: true,
+            idle_since: now,
+            peak: (now, 0),
+            _seat: seat,
+        })
+    }
+
+    /// True if it can take another attempt.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.usable && self.failure.is_none()
+    }
+
+    /// It is not to be used again: its processes end now.
+    pub(crate) fn condemn(&mut self) {
+        self.usable = false;
+        if let Some(guest) = &self.guest {
+            guest.process.child.kill();
+        }
+    }
+
+    /// It has nothing to do from now on.
+    pub(crate) fn rest(&mut self) {
+        self.idle_since = Instant::now();
+    }
+
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.idle_since
+    }
+
+    /// The way to its guest.
+    pub(crate) fn link(&mut self) -> Option<&mut Link> {
+        self.guest.as_mut().map(|guest| &mut guest.link)
+    }
+
+    /// Waits for the guest to say something. Safe to drop and call again.
+    pub(crate) async fn happening(&mut self, until: Instant, pace: Pace) -> Happening {
+        let Some(guest) = &mut self.guest else {
+            return Happening::Said(Event::Gone);
+        };
+        if pace == Pace::Short {
+            tokio::select! {
+                biased;
+                event = guest.link.receive() => return Happening::Said(event),
+                () = self.pulse.lasts.notified() => {}
+            }
+        }
+        watch_all(guest, &mut self.output, until, memory_bytes(&self.image)).await
+    }
+
+    /// What a guest that hung up died of.
+    pub(crate) async fn ending(&mut self) -> Ending {
+        let Some(guest) = &mut self.guest else {
+            return Ending::Exited { exit: Exit::Signal(9) };
+        };
+        let exit = guest.process.exit().await;
+        if exit == Exit::Signal(9) && guest.process.child.memory().kills > 0 {
+            return Ending::OutOfMemory;
+        }
+        Ending::Exited { exit }
+    }
+
+    /// The most memory that it ever had, in MB, at most what it may have.
+    pub(crate) fn memory_peak_mb(&mut self, ran: Duration) -> u32 {
+        let (measured, _) = self.peak;
+        if let Some(guest) = &self.guest
+            && (self.peak.1 == 0 || ran > PEAK_AGE || measured.elapsed() > PEAK_AGE)
+        {
+            self.peak = (Instant::now(), guest.process.child.memory_peak());
+        }
+        let mb = u32::try_from(self.peak.1.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        mb.min(self.image.memory_mb)
+    }
+}
+
+fn memory_bytes(image: &Image) -> u64 {
+    u64::from(image.memory_mb) << 20
+}
+
+/// Waits while looking at everything: the answer, the time, the log, the memory.
+async fn watch_all(guest: &mut Guest, output: &mut Output, until: Instant, memory_max: u64) -> Happening {
+    let Ok(watch) = output.watch() else {
+        // No descriptor is left for it: the answer and the time still count, and the log is read at the end.
+        return tokio::select! {
+            biased;
+            event = guest.link.receive() => Happening::Said(event),
+            () = tokio::time::sleep_until(until.into()) => Happening::TimedOut,
+        };
+    };
+    let mut deadline = std::pin::pin!(tokio::time::sleep_until(until.into()));
+    let mut look = tokio::time::interval(MEMORY_LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut read = Read::Empty;
+    loop {
+        tokio::select! {
+            biased;
+            event = guest.link.receive() => return Happening::Said(event),
+            () = &mut deadline => return Happening::TimedOut,
+            _ = look.tick() => {
+                if guest.process.child.memory().used_bytes > memory_max {
+                    return Happening::OutOfMemory;
+                }
+            }
+            () = output.room(), if read == Read::Full => read = output.read(&watch),
+            ready = watch.readable(), if read == Read::Empty => {
+                read = if ready.is_ok() { output.read(&watch) } else { Read::Closed };
+            }
+        }
+    }
+}

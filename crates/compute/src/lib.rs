@@ -1,0 +1,40 @@
+//! Images, languages, pool, guest protocol, metering: everything between "run this function" and its answer.
+//!
+//! What it is: [`Compute`] unpacks code, keeps instances of images in sandboxes, hands them invocations, and writes what they print
+//! to a [`LogSink`]. What it is not: it knows no accounts, stores or services; all that it needs comes in as values.
+//!
+//! What always holds: an instance has one attempt at a time; a guest that crashes, exits, hangs or takes too much memory ends with
+//! all its processes, and the next call works; what a function prints slows nobody but itself; an attempt whose caller went away
+//! runs to its end.
+//!
+//! A call's way: [`Compute::run`] admits it (`shared`), takes an instance (`pool`, which starts one where that pays, `start`), runs
+//! the attempt on it (`attempt`, over `guest`), reads the log (`output`, `pump`) and gives the instance back.
+
+mod attempt;
+mod bootstraps;
+mod code;
+mod compute;
+mod environment;
+mod faults;
+mod guest;
+mod image;
+mod instance;
+mod invocation;
+mod languages;
+pub mod logs;
+mod monitor;
+mod options;
+mod output;
+mod pool;
+mod pump;
+mod shared;
+mod start;
+
+pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
+pub use compute::{Activity, Compute, InstanceState, StartError};
+pub use guest::RESPONSE_BYTES_MAX;
+pub use image::{Credentials, CredentialsHook, Image, Settings};
+pub use invocation::{FunctionError, Invocation, LogWish, Outcome, Report, RunFault, Throttle};
+pub use languages::{Family, Interpreter, LanguageError, LanguageStatus};
+pub use logs::{LogBatch, LogSink, LogStream};
+pub use options::Options;

@@ -1,0 +1,154 @@
+//! One clock for all instances: it finds calls that last and calls that wait too long, so that short calls need no timer each.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use base::task::{self, Kind};
+use tokio::sync::Notify;
+
+use crate::shared::Shared;
+
+/// How often it looks while there is work.
+pub(crate) const TICK: Duration = Duration::from_millis(20);
+/// After so many looks without any work it sleeps until there is some.
+const IDLE_TICKS: u32 = 50;
+/// How often it looks for instances that nobody needs.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The clock.
+pub(crate) struct Monitor {
+    start: Instant,
+    pulses: Mutex<Vec<Weak<Pulse>>>,
+    awake: AtomicBool,
+    wake: Notify,
+}
+
+/// One instance's sign of life.
+pub(crate) struct Pulse {
+    /// Milliseconds since the monitor's start, plus one; 0 while idle.
+    busy_since: AtomicU64,
+    /// Told once its call has lasted for [`TICK`].
+    pub(crate) lasts: Notify,
+    /// Who it is, for people.
+    pub(crate) identity: Identity,
+    /// How many attempts it has taken.
+    pub(crate) attempts: AtomicU64,
+}
+
+/// Who an instance is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) function: String,
+    pub(crate) version: String,
+    pub(crate) log_stream: String,
+    pub(crate) memory_mb: u32,
+    pub(crate) pid: i32,
+    pub(crate) born: Instant,
+}
+
+impl Monitor {
+    /// A clock that does not run yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            pulses: Mutex::new(Vec::new()),
+            awake: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Runs it for as long as the node lives.
+    pub(crate) fn run(shared: &Arc<Shared>) {
+        let weak = Arc::downgrade(shared);
+        task::spawn(Kind::Vital, "instance monitor", async move {
+            let mut idle = 0;
+            let mut swept = Instant::now();
+            while let Some(shared) = weak.upgrade() {
+                idle = if shared.monitor.look(&shared) { 0 } else { idle + 1 };
+                if swept.elapsed() > SWEEP {
+                    shared.retire_unused();
+                    swept = Instant::now();
+                }
+                if idle < IDLE_TICKS {
+                    drop(shared);
+                    tokio::time::sleep(TICK).await;
+                } else {
+                    shared.monitor.awake.store(false, Ordering::Release);
+                    // Wakes for the sweep all the same.
+                    let _ = tokio::time::timeout(SWEEP, shared.monitor.wake.notified()).await;
+                    shared.monitor.awake.store(true, Ordering::Release);
+                    idle = 0;
+                }
+            }
+        });
+    }
+
+    /// Takes a new instance into view.
+    pub(crate) fn watch(&self, identity: Identity) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse {
+            busy_since: AtomicU64::new(0),
+            lasts: Notify::new(),
+            identity,
+            attempts: AtomicU64::new(0),
+        });
+        self.pulses.lock().expect("nothing panics while it holds this lock").push(Arc::downgrade(&pulse));
+        pulse
+    }
+
+    /// There is work.
+    pub(crate) fn stir(&self) {
+        if !self.awake.load(Ordering::Acquire) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// An instance starts a call.
+    pub(crate) fn begin(&self, pulse: &Pulse) {
+        pulse.attempts.fetch_add(1, Ordering::Relaxed);
+        pulse.busy_since.store(self.now_ms(), Ordering::Release);
+        self.stir();
+    }
+
+    /// All instances that live.
+    pub(crate) fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.pulses.lock().expect("nothing panics while it holds this lock").iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// One look: true if there is work.
+    fn look(&self, shared: &Arc<Shared>) -> bool {
+        let now = self.now_ms();
+        let tick = u64::try_from(TICK.as_millis()).expect("a tick is short");
+        let mut busy = false;
+        self.pulses.lock().expect("nothing panics while it holds this lock").retain(|pulse| {
+            let Some(pulse) = pulse.upgrade() else {
+                return false;
+            };
+            let since = pulse.busy_since.load(Ordering::Acquire);
+            if since != 0 {
+                busy = true;
+                if now.saturating_sub(since) >= tick {
+                    pulse.lasts.notify_waiters();
+                }
+            }
+            true
+        });
+        busy | shared.reconsider_all()
+    }
+}
+
+impl Pulse {
+    /// The call is over.
+    pub(crate) fn end(&self) {
+        self.busy_since.store(0, Ordering::Release);
+    }
+
+    /// True while it has a call.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy_since.load(Ordering::Acquire) != 0
+    }
+}

@@ -1,0 +1,62 @@
+//! How a node's compute is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{ByteSize, Clock, Random};
+
+use crate::logs::LogSink;
+
+/// What [`crate::Compute::new`] is given.
+#[derive(Clone)]
+pub struct Options {
+    /// A folder of its own: unpacked code, the bootstraps, a cache of which interpreters are installed. Made if it is missing.
+    pub dir: PathBuf,
+    /// How much isolation is wanted.
+    pub sandbox: sandbox::Mode,
+    /// A program that calls [`sandbox::init_main_if_asked`] first thing; the running program itself if `None`. Tests give one,
+    /// because a test program does not.
+    pub helper: Option<PathBuf>,
+    /// Time.
+    pub clock: Clock,
+    /// Chance.
+    pub random: Random,
+    /// Where guests' words go.
+    pub logs: Arc<dyn LogSink>,
+    /// The most memory that all instances together may be given, counted by their settings.
+    pub memory_total: ByteSize,
+    /// The most instances on this node.
+    pub instances_max: u32,
+    /// The most invocations in flight, running and waiting: AWS's account limit, 1000 by default there.
+    pub concurrency_max: u32,
+    /// How long an instance stays without work.
+    pub keep_alive: Duration,
+    /// `AWS_ENDPOINT_URL` inside functions: the node itself.
+    pub endpoint_url: Option<String>,
+}
+
+impl Options {
+    /// The usual settings: isolation as the machine gives it, three quarters of its memory, AWS's concurrency.
+    pub fn new(dir: PathBuf, logs: Arc<dyn LogSink>) -> Self {
+        Self {
+            dir,
+            sandbox: sandbox::Mode::Auto,
+            helper: None,
+            clock: Clock::system(),
+            random: Random::system(),
+            logs,
+            memory_total: ByteSize(memory_of_machine() / 4 * 3),
+            instances_max: 1000,
+            concurrency_max: 1000,
+            keep_alive: Duration::from_secs(600),
+            endpoint_url: None,
+        }
+    }
+}
+
+/// All memory of the machine, or 2 GiB where it does not tell.
+fn memory_of_machine() -> u64 {
+    let info = rustix::system::sysinfo();
+    (info.totalram as u64).checked_mul(u64::from(info.mem_unit)).filter(|bytes| *bytes > 0).unwrap_or(2 << 30)
+}

@@ -1,0 +1,242 @@
+//! What all functions of a node share: the sandbox, the code, the languages, the log pump, and the limits.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
+
+use base::task::Tasks;
+use sandbox::Host;
+
+use crate::bootstraps::Bootstraps;
+use crate::code::Codes;
+use crate::image::Image;
+use crate::invocation::{RunFault, Throttle};
+use crate::languages::Languages;
+use crate::monitor::Monitor;
+use crate::options::Options;
+use crate::pool::Pool;
+use crate::pump::Pump;
+
+/// See the file.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) host: Arc<Host>,
+    pub(crate) codes: Arc<Codes>,
+    pub(crate) languages: Arc<Languages>,
+    pub(crate) bootstraps: Bootstraps,
+    pub(crate) pump: Arc<Pump>,
+    pub(crate) monitor: Monitor,
+    pub(crate) tasks: Tasks,
+    pub(crate) starts: Starts,
+    in_flight: AtomicU32,
+    stopping: AtomicBool,
+    ledger: Mutex<Ledger>,
+    registry: Mutex<Registry>,
+}
+
+/// Limits the instances that start at one time: more would only make each slower.
+pub(crate) struct Starts {
+    now: AtomicU32,
+    max: u32,
+}
+
+/// What all instances together take of the node.
+#[derive(Debug, Default)]
+struct Ledger {
+    memory_mb: u64,
+    instances: u32,
+}
+
+/// Images and pools by function.
+#[derive(Default)]
+struct Registry {
+    /// By function ARN and version.
+    images: HashMap<(String, String), Weak<Image>>,
+    /// By function ARN: every pool that may have instances.
+    pools: HashMap<String, Vec<Weak<Pool>>>,
+    /// By function ARN: attempts in flight, over all versions.
+    counters: HashMap<String, Arc<AtomicU32>>,
+}
+
+/// An attempt's place under the limits, from admission to its end.
+pub(crate) struct Admission {
+    shared: Arc<Shared>,
+    function: Arc<AtomicU32>,
+}
+
+/// An instance's place in the ledger.
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    pool: Arc<Pool>,
+    memory_mb: u32,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: Options,
+        host: Host,
+        codes: Codes,
+        bootstraps: Bootstraps,
+        pump: Arc<Pump>,
+    ) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));
+        Arc::new(Self {
+            options,
+            host: Arc::new(host),
+            codes: Arc::new(codes),
+            languages,
+            bootstraps,
+            pump,
+            monitor: Monitor::new(),
+            tasks: Tasks::new(),
+            starts: Starts { now: AtomicU32::new(0), max: (cores * 2).max(2) },
+            in_flight: AtomicU32::new(0),
+            stopping: AtomicBool::new(false),
+            ledger: Mutex::new(Ledger::default()),
+            registry: Mutex::new(Registry::default()),
+        })
+    }
+
+    /// Counts an attempt in, if the limits allow it.
+    pub(crate) fn admit(self: &Arc<Self>, image: &Image) -> Result<Admission, RunFault> {
+        if self.is_stopping() {
+            return Err(RunFault::Stopping);
+        }
+        let limit = self.options.concurrency_max;
+        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= limit {
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return Err(RunFault::Throttled { reason: Throttle::Concurrency { limit } });
+        }
+        let function = Arc::clone(image.pool.function_counter());
+        let before = function.fetch_add(1, Ordering::AcqRel);
+        let admission = Admission { shared: Arc::clone(self), function };
+        match image.concurrency_reserved {
+            Some(limit) if before >= limit => Err(RunFault::Throttled { reason: Throttle::Reserved { limit } }),
+            Some(_) | None => Ok(admission),
+        }
+    }
+
+    /// The image of these settings: the one that is loaded already, or a new one that takes its place.
+    pub(crate) fn image(
+        self: &Arc<Self>,
+        key: (String, String),
+        revision: &str,
+        make: impl FnOnce(Arc<Pool>) -> Image,
+    ) -> Arc<Image> {
+        let mut registry = self.registry.lock().expect("nothing panics while it holds this lock");
+        let old = registry.images.get(&key).and_then(Weak::upgrade);
+        if let Some(old) = old {
+            if old.revision == revision && !old.pool.is_retired() {
+                return old;
+            }
+            old.pool.retire();
+        }
+        let counter = Arc::clone(registry.counters.entry(key.0.clone()).or_default());
+        let pool = Arc::new(Pool::new(counter));
+        let pools = registry.pools.entry(key.0.clone()).or_default();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(&pool));
+        let image = Arc::new(make(pool));
+        registry.images.insert(key, Arc::downgrade(&image));
+        image
+    }
+
+    /// Ends what a function has: idle instances now, busy ones after their call.
+    pub(crate) fn retire(&self, arn: &str) {
+        let pools = {
+            let mut registry = self.registry.lock().expect("nothing panics while it holds this lock");
+            registry.images.retain(|(function, _), image| function != arn && image.strong_count() > 0);
+            registry.counters.retain(|_, counter| Arc::strong_count(counter) > 1);
+            registry.pools.remove(arn).unwrap_or_default()
+        };
+        pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.retire());
+    }
+
+    /// Ends instances that had nothing to do for longer than the keep-alive.
+    pub(crate) fn retire_unused(&self) {
+        for pool in self.pools() {
+            pool.retire_unused(self.options.keep_alive);
+        }
+    }
+
+    /// Looks after all that wait: true if anybody does.
+    pub(crate) fn reconsider_all(self: &Arc<Self>) -> bool {
+        let mut waiting = false;
+        for pool in self.pools() {
+            waiting |= pool.reconsider(self);
+        }
+        waiting
+    }
+
+    /// Takes a seat for an instance: if there is none, the idle instance that was used least recently gives up its own.
+    pub(crate) fn seat(self: &Arc<Self>, pool: &Arc<Pool>, memory_mb: u32) -> Option<Seat> {
+        loop {
+            {
+                let mut ledger = self.ledger.lock().expect("nothing panics while it holds this lock");
+                let memory_total_mb = self.options.memory_total.bytes() >> 20;
+                let is_room = ledger.memory_mb + u64::from(memory_mb) <= memory_total_mb || ledger.instances == 0;
+                if is_room && ledger.instances < self.options.instances_max {
+                    ledger.memory_mb += u64::from(memory_mb);
+                    ledger.instances += 1;
+                    return Some(Seat { shared: Arc::clone(self), pool: Arc::clone(pool), memory_mb });
+                }
+            }
+            let longest = self.pools().into_iter().filter_map(|pool| Some((pool.idle_since()?, pool)));
+            let (_, pool) = longest.min_by_key(|(since, _): &(Instant, _)| *since)?;
+            // Its seat comes free as it is dropped. If somebody else took it meanwhile, the next round finds another.
+            drop(pool.take_oldest());
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// No more attempts are admitted; idle instances end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.pools().iter().for_each(|pool| pool.retire());
+    }
+
+    /// How many attempts are in flight.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        let registry = self.registry.lock().expect("nothing panics while it holds this lock");
+        registry.pools.values().flatten().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Starts {
+    /// Counts one start in, if there is room.
+    pub(crate) fn begin(&self) -> bool {
+        self.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < self.max).then_some(now + 1)).is_ok()
+    }
+
+    /// One start is over.
+    pub(crate) fn end(&self) {
+        self.now.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.function.fetch_sub(1, Ordering::AcqRel);
+        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        {
+            let mut ledger = self.shared.ledger.lock().expect("nothing panics while it holds this lock");
+            ledger.memory_mb -= u64::from(self.memory_mb);
+            ledger.instances -= 1;
+        }
+        self.pool.left();
+    }
+}

@@ -1,0 +1,286 @@
+//! From an image to an instance: sandbox, interpreter, bootstrap, the function's own initialisation.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::{Clock, Random};
+use bytes::Bytes;
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use sandbox::{Mount, Network, Plan, Streams};
+
+use crate::environment::{self, Facts};
+use crate::faults::Ending;
+use crate::guest::api::Door;
+use crate::guest::managed::ManagedLink;
+use crate::guest::{Event, Link};
+use crate::image::{Credentials, Image};
+use crate::instance::{Guest, Happening, InitCause, InitFailure, Instance, Pace, Process};
+use crate::invocation::RunFault;
+use crate::languages::Family;
+use crate::logs::LogStream;
+use crate::monitor::Identity;
+use crate::output::Output;
+use crate::shared::{Seat, Shared};
+
+/// How long initialisation may take at least, as on Lambda; a function with a longer time-out has that.
+const INIT_MAX: Duration = Duration::from_secs(10);
+/// Lambda's limits for one execution environment.
+const PROCESSES_MAX: u32 = 1024;
+const FILES_MAX: u32 = 1024;
+/// The most that the nearest interpreter's notes and versions are.
+const TASK_ROOT: &str = "/var/task";
+const RUNTIME_DIR: &str = "/var/runtime";
+
+/// Where things are, as the guest sees them.
+struct Layout {
+    code: PathBuf,
+    runtime: PathBuf,
+    task_root: PathBuf,
+    runtime_dir: PathBuf,
+}
+
+/// Starts an instance and waits until it is ready, or has failed to become so: that is an instance too, which says why.
+pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) -> Result<Box<Instance>, RunFault> {
+    let began = Instant::now();
+    let fault = |reason: String| RunFault::Start { reason };
+    let code = shared.codes.path(&image.code).ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
+    let credentials = (image.credentials)().await.map_err(fault)?;
+    let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
+    let (read, write) = output_pipe().map_err(|error| fault(error.to_string()))?;
+    let output = Output::new(read, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone());
+    let layout = Layout::of(shared, image, code);
+    let made = match guest(shared, image, &layout, &credentials, &stream, write).await {
+        Ok(made) => made,
+        Err(reason) => return Err(fault(reason)),
+    };
+    let pulse = shared.monitor.watch(Identity {
+        function: image.function.clone(),
+        version: image.version.clone(),
+        log_stream: stream.name.clone(),
+        memory_mb: image.memory_mb,
+        pid: made.as_ref().map_or(0, |guest| guest.process.pid()),
+        born: began,
+    });
+    let mut instance = Instance::new(Arc::clone(image), output, pulse, made, seat);
+    initialise(&mut instance, began).await;
+    Ok(instance)
+}
+
+/// The guest's process and the way to it; none if there is no program to run.
+async fn guest(
+    shared: &Arc<Shared>,
+    image: &Arc<Image>,
+    layout: &Layout,
+    credentials: &Credentials,
+    stream: &LogStream,
+    output: OwnedFd,
+) -> Result<Option<Guest>, String> {
+    let family = image.resolved.status.family;
+    let door = match family {
+        Family::Provided if !is_executable(&layout.code.join("bootstrap")) => return Ok(None),
+        Family::Provided => Some(Door::open().await.map_err(|error| format!("the runtime api has no port: {error}"))?),
+        Family::Javascript | Family::Python => None,
+    };
+    let variables = environment::variables(&Facts {
+        settings: image,
+        family,
+        credentials,
+        log_stream: &stream.name,
+        task_root: &layout.task_root,
+        runtime_dir: &layout.runtime_dir,
+        endpoint_url: shared.options.endpoint_url.as_deref(),
+        runtime_api: door.as_ref().map(|door| door.address().to_string()),
+        host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
+    });
+    let (channel, theirs) = match door {
+        Some(_) => (None, None),
+        None => UnixStream::pair()
+            .map(|(ours, theirs)| (Some(ours), Some(OwnedFd::from(theirs))))
+            .map_err(|error| error.to_string())?,
+    };
+    let plan = plan(image, layout, family, &variables);
+    let host = Arc::clone(&shared.host);
+    let spawned = tokio::task::spawn_blocking(move || host.spawn(&plan, Streams { output, channel: theirs })).await;
+    let child = spawned.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    let process = Process::watch(child);
+    let link = match (door, channel) {
+        (Some(door), _) => Link::Api(door.serve(process.uid(), process.ended())),
+        (None, Some(channel)) => {
+            let mut link = ManagedLink::new(channel).map_err(|error| error.to_string())?;
+            link.init(&image.handler, as_json(&variables));
+            Link::Managed(link)
+        }
+        (None, None) => return Err("a guest without any link".to_owned()),
+    };
+    Ok(Some(Guest { link, process }))
+}
+
+/// Waits until the guest is ready, and writes down what came of it.
+async fn initialise(instance: &mut Instance, began: Instant) {
+    let status = instance.image.resolved.status.clone();
+    let version = match (&status.interpreter, status.family) {
+        (Some(interpreter), Family::Javascript) => format!("nodejs:{}", interpreter.version),
+        (Some(interpreter), Family::Python | Family::Provided) => format!("python:{}", interpreter.version),
+        (None, _) => status.name.replacen('.', ":", 1),
+    };
+    let start_line = format!("INIT_START Runtime Version: {version}\n");
+    match status.note() {
+        Some(note) => instance.output.say(&[&start_line, &format!("{note}\n")]),
+        None => instance.output.say(&[&start_line]),
+    }
+    let limit = INIT_MAX.max(instance.image.timeout);
+    let cause = if instance.link().is_none() {
+        Some(InitCause::NoBootstrap)
+    } else {
+        match instance.happening(began + limit, Pace::Long).await {
+            Happening::Said(Event::Ready) => None,
+            Happening::Said(Event::InitError(document)) => Some(InitCause::Document(document)),
+            Happening::Said(Event::Gone) => Some(InitCause::Ending(instance.ending().await)),
+            Happening::Said(Event::Broken(reason)) => Some(InitCause::Ending(Ending::Broken { reason })),
+            Happening::Said(event @ (Event::Result(_) | Event::Error { .. } | Event::TooLarge)) => {
+                let reason = format!("an answer before any invocation: {event:?}").chars().take(200).collect();
+                Some(InitCause::Ending(Ending::Broken { reason }))
+            }
+            Happening::TimedOut => Some(InitCause::Ending(Ending::TimedOut { limit })),
+            Happening::OutOfMemory => Some(InitCause::Ending(Ending::OutOfMemory)),
+        }
+    };
+    let took = began.elapsed();
+    instance.init = Some(took);
+    if let Some(cause) = cause {
+        instance.output.read_last().await;
+        let line = format!(
+            "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\t{}\n",
+            took.as_secs_f64() * 1000.0,
+            cause.status()
+        );
+        instance.output.say(&[&line]);
+        instance.condemn();
+        instance.failure = Some(InitFailure { cause });
+    }
+}
+
+impl InitCause {
+    /// What INIT_REPORT says of it.
+    fn status(&self) -> String {
+        match self {
+            Self::Document(document) => format!("Status: error\tError Type: {}", error_type(document)),
+            Self::Ending(ending) => ending.status(),
+            Self::NoBootstrap => "Status: error\tError Type: Runtime.InvalidEntrypoint".to_owned(),
+        }
+    }
+}
+
+/// The `errorType` of an error document.
+pub(crate) fn error_type(document: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Document {
+        #[serde(rename = "errorType")]
+        error_type: Option<String>,
+    }
+    let found = serde_json::from_slice::<Document>(document).ok().and_then(|document| document.error_type);
+    found.unwrap_or_else(|| "Runtime.Unknown".to_owned())
+}
+
+impl Layout {
+    fn of(shared: &Shared, image: &Image, code: PathBuf) -> Self {
+        let runtime = shared.bootstraps.folder(image.resolved.status.family);
+        let (task_root, runtime_dir) = if shared.host.has_own_root() {
+            (PathBuf::from(TASK_ROOT), PathBuf::from(RUNTIME_DIR))
+        } else {
+            (code.clone(), runtime.clone())
+        };
+        Self { code, runtime, task_root, runtime_dir }
+    }
+}
+
+fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, String)]) -> Plan {
+    let interpreter = image.resolved.status.interpreter.as_ref();
+    let program = interpreter.map_or_else(|| layout.task_root.join("bootstrap"), |one| one.path.clone());
+    let script = |name: &str| layout.runtime_dir.join(name).to_string_lossy().into_owned();
+    let arguments = match family {
+        Family::Javascript => {
+            let mut arguments = node_memory(image);
+            arguments.push(script("main.js"));
+            arguments
+        }
+        Family::Python => vec![script("bootstrap.py")],
+        Family::Provided => Vec::new(),
+    };
+    let mut mounts = vec![
+        Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) },
+        Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) },
+    ];
+    let needs = interpreter.and_then(|one| one.needs.as_ref());
+    mounts.extend(needs.map(|needs| Mount { source: needs.clone(), target: needs.clone() }));
+    let name = match family {
+        Family::Javascript => Some("/var/lang/bin/node"),
+        Family::Python => Some("/var/lang/bin/python3"),
+        Family::Provided => None,
+    };
+    let environment = match family {
+        Family::Provided => variables.to_vec(),
+        Family::Javascript | Family::Python => {
+            variables.iter().filter(|(name, _)| environment::is_read_at_start(name)).cloned().collect()
+        }
+    };
+    Plan {
+        links: name.map(|name| (PathBuf::from(name), program.clone())).into_iter().collect(),
+        program,
+        arguments,
+        environment,
+        directory: layout.task_root.clone(),
+        mounts,
+        tmp_bytes: u64::from(image.tmp_mb) << 20,
+        memory_bytes: u64::from(image.memory_mb) << 20,
+        processes_max: PROCESSES_MAX,
+        files_max: FILES_MAX,
+        network: Network::Full,
+    }
+}
+
+/// Lambda's own shares: a tenth of the memory is left to what is not JavaScript's heap. What the function says in `NODE_OPTIONS`
+/// counts instead.
+fn node_memory(image: &Image) -> Vec<String> {
+    let options = image.environment.get("NODE_OPTIONS").map_or("", String::as_str).replace('_', "-");
+    if options.contains("--max-old-space-size") || options.contains("--max-semi-space-size") {
+        return Vec::new();
+    }
+    vec![
+        format!("--max-old-space-size={}", image.memory_mb * 9 / 10),
+        format!("--max-semi-space-size={}", (image.memory_mb / 20).max(1)),
+    ]
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// A pipe whose reading end never blocks us, and whose writing end blocks only its guest.
+fn output_pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::fs::fcntl_setfl(&read, OFlags::NONBLOCK)?;
+    Ok((read, write))
+}
+
+/// `2026/11/21/[$LATEST]` and 32 random digits.
+fn log_stream(image: &Image, clock: &Clock, random: &Random) -> LogStream {
+    let day = clock.now().strftime("%Y/%m/%d").to_string();
+    LogStream {
+        function: image.function.clone(),
+        arn: image.arn.clone(),
+        group: image.log_group.clone(),
+        name: format!("{day}/[{}]{}", image.version, random.uuid().simple()),
+    }
+}
+
+fn as_json(variables: &[(String, String)]) -> Bytes {
+    let object: serde_json::Map<String, serde_json::Value> =
+        variables.iter().map(|(name, value)| (name.clone(), serde_json::Value::from(value.clone()))).collect();
+    Bytes::from(serde_json::Value::Object(object).to_string())
+}

@@ -1,0 +1,97 @@
+// Frames on descriptor 3. Reading blocks: between invocations this process does nothing at all.
+'use strict';
+
+const fs = require('fs');
+
+const CHANNEL = 3;
+const HEADER_BYTES = 12;
+const KINDS = { ready: 16, initError: 17, result: 18, error: 19, fatal: 20, tooLarge: 21 };
+// The most that Lambda lets a function answer.
+const RESPONSE_BYTES_MAX = 6291556;
+
+let incoming = Buffer.allocUnsafeSlow(64 * 1024);
+let start = 0;
+let end = 0;
+const outgoing = Buffer.allocUnsafeSlow(64 * 1024);
+
+// Calls the system until it does not ask to be called again.
+function persist(call) {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (error.code !== 'EINTR' && error.code !== 'EAGAIN') throw error;
+      if (error.code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+// Makes sure that so many bytes are there to be parsed.
+function fill(bytes) {
+  if (end - start >= bytes) return;
+  if (start + bytes > incoming.length) {
+    const room = bytes > incoming.length ? Buffer.allocUnsafeSlow(bytes) : incoming;
+    incoming.copy(room, 0, start, end);
+    incoming = room;
+    end -= start;
+    start = 0;
+  }
+  while (end - start < bytes) {
+    const count = persist(() => fs.readSync(CHANNEL, incoming, end, incoming.length - end, null));
+    // The host is gone.
+    if (count === 0) process.exit(0);
+    end += count;
+  }
+}
+
+// The next frame: its text and its body, as strings.
+function read() {
+  fill(HEADER_BYTES);
+  const textBytes = incoming.readUInt32LE(start + 4);
+  const bodyBytes = incoming.readUInt32LE(start + 8);
+  fill(HEADER_BYTES + textBytes + bodyBytes);
+  const textAt = start + HEADER_BYTES;
+  const bodyAt = textAt + textBytes;
+  const text = incoming.utf8Slice(textAt, bodyAt);
+  const body = incoming.utf8Slice(bodyAt, bodyAt + bodyBytes);
+  start = bodyAt + bodyBytes;
+  if (start === end) {
+    start = 0;
+    end = 0;
+    // A large event does not cost its memory for ever.
+    if (incoming.length > 1024 * 1024) incoming = Buffer.allocUnsafeSlow(64 * 1024);
+  }
+  return { text, body };
+}
+
+function writeAll(buffer, length) {
+  let written = 0;
+  while (written < length) {
+    const from = written;
+    written += persist(() => fs.writeSync(CHANNEL, buffer, from, length - from));
+  }
+}
+
+// Sends one frame, in one system call where it is not huge.
+function write(kind, body) {
+  let frame = outgoing;
+  let bytes;
+  // A character takes three bytes at most; only if that could be too many they are counted first.
+  if (body.length * 3 + HEADER_BYTES <= outgoing.length) {
+    bytes = outgoing.utf8Write(body, HEADER_BYTES);
+  } else {
+    bytes = Buffer.byteLength(body);
+    if (bytes > RESPONSE_BYTES_MAX) {
+      if (kind === KINDS.result) return write(KINDS.tooLarge, '');
+      return write(kind, '{"errorType":"Runtime.Unknown","errorMessage":"the error is too large to be told","trace":[]}');
+    }
+    frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
+    frame.utf8Write(body, HEADER_BYTES);
+  }
+  frame.writeUInt32LE(kind, 0);
+  frame.writeUInt32LE(0, 4);
+  frame.writeUInt32LE(bytes, 8);
+  writeAll(frame, HEADER_BYTES + bytes);
+}
+
+module.exports = { KINDS, persist, read, write };

@@ -1,0 +1,291 @@
+"""The life of a Python guest: take who you are, load the handler, then one invocation after the other.
+
+Between invocations it blocks in a read on descriptor 3; that is the freeze.
+"""
+
+import json
+import logging
+import os
+import struct
+import sys
+import time
+import traceback
+
+CHANNEL = 3
+OUTPUT = 1
+HEADER = struct.Struct("<III")
+INIT_ERROR, READY, RESULT, ERROR, TOO_LARGE = 17, 16, 18, 19, 21
+RESPONSE_BYTES_MAX = 6291556
+EVENT_BYTES_MAX = 256 * 1024
+
+
+class RuntimeFault(Exception):
+    """An error of the runtime's own making, with its AWS name."""
+
+    def __init__(self, kind, message, stack=()):
+        super().__init__(message)
+        self.kind = kind
+        self.stack = list(stack)
+
+
+# Frames
+
+
+def read_exactly(count):
+    chunks = []
+    while count:
+        chunk = os.read(CHANNEL, min(count, 1 << 20))
+        if not chunk:
+            # The host is gone.
+            os._exit(0)
+        chunks.append(chunk)
+        count -= len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+_ahead = b""
+
+
+def read_frame():
+    """The next frame: its text and its body. Usually one system call."""
+    global _ahead
+    data = _ahead or os.read(CHANNEL, 1 << 16)
+    if not data:
+        os._exit(0)
+    if len(data) < HEADER.size:
+        data += read_exactly(HEADER.size - len(data))
+    _, text_bytes, body_bytes = HEADER.unpack_from(data)
+    whole = HEADER.size + text_bytes + body_bytes
+    if len(data) < whole:
+        data += read_exactly(whole - len(data))
+    _ahead = data[whole:]
+    body_at = HEADER.size + text_bytes
+    return data[HEADER.size : body_at].decode(), data[body_at:whole]
+
+
+def write_frame(kind, body=b""):
+    parts = [HEADER.pack(kind, 0, len(body)), body]
+    while parts:
+        written = os.writev(CHANNEL, parts)
+        while parts and written >= len(parts[0]):
+            written -= len(parts.pop(0))
+        if parts and written:
+            parts[0] = parts[0][written:]
+
+
+def log_event(text):
+    """One event of the log, whatever line ends are in it."""
+    data = text.encode("utf-8", "replace")
+    for at in range(0, len(data), EVENT_BYTES_MAX):
+        piece = data[at : at + EVENT_BYTES_MAX]
+        frame = struct.pack(">I", 0xF5000000 | len(piece)) + piece
+        while frame:
+            frame = frame[os.write(OUTPUT, frame) :]
+
+
+# What handlers see
+
+
+class Client:
+    """The device that calls, as mobile SDKs tell it."""
+
+    def __init__(self, facts):
+        for name in ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"):
+            setattr(self, name, facts.get(name))
+
+
+class ClientContext:
+    """What the caller says of itself."""
+
+    def __init__(self, facts):
+        self.custom = facts.get("custom")
+        self.env = facts.get("env")
+        client = facts.get("client")
+        self.client = Client(client) if client is not None else None
+
+
+class CognitoIdentity:
+    """Who the caller is to Cognito."""
+
+    def __init__(self, facts):
+        self.cognito_identity_id = facts.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = facts.get("cognitoIdentityPoolId")
+
+
+class LambdaContext:
+    """The second argument of handlers."""
+
+    def __init__(self, facts):
+        request_id, deadline, arn, _trace, client, identity = facts
+        self.aws_request_id = request_id
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = arn
+        self.client_context = ClientContext(json.loads(client)) if client else None
+        self.identity = CognitoIdentity(json.loads(identity) if identity else {})
+        self._epoch_deadline_time_in_ms = int(deadline)
+
+    def get_remaining_time_in_millis(self):
+        return max(self._epoch_deadline_time_in_ms - int(time.time() * 1000), 0)
+
+    def log(self, message):
+        log_event(str(message))
+
+    def __repr__(self):
+        shown = ",".join(f"{name}={value}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"LambdaContext([{shown}])"
+
+
+# Logging
+
+
+class Handler(logging.Handler):
+    """Puts records into the log, one event each."""
+
+    def emit(self, record):
+        log_event(self.format(record))
+
+
+class RequestIdFilter(logging.Filter):
+    """Tells records which invocation they belong to."""
+
+    request_id = ""
+
+    def filter(self, record):
+        record.aws_request_id = RequestIdFilter.request_id
+        return True
+
+
+def set_up_logging():
+    form = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+    formatter = logging.Formatter(form, "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = Handler()
+    handler.setFormatter(formatter)
+    handler.addFilter(RequestIdFilter())
+    logging.getLogger().addHandler(handler)
+
+
+# Errors
+
+
+def own_frames(tb):
+    """The traceback without this file and the machinery of import."""
+    frames = traceback.extract_tb(tb)
+    return [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith("<frozen")]
+
+
+def describe(error, request_id):
+    """The document for the caller, in the order that Lambda has."""
+    if isinstance(error, RuntimeFault):
+        kind, stack = error.kind, error.stack
+    else:
+        kind, stack = type(error).__name__, traceback.format_list(own_frames(error.__traceback__))
+    return {"errorMessage": str(error), "errorType": kind, "requestId": request_id, "stackTrace": stack}
+
+
+def log_error(document):
+    lines = [f"[ERROR] {document['errorType']}: {document['errorMessage']}"]
+    if document["stackTrace"]:
+        lines.append("Traceback (most recent call last):")
+        lines.extend(line.rstrip("\n") for line in document["stackTrace"])
+    log_event("\n".join(lines) + "\n")
+
+
+def dump(value):
+    ascii_only = os.environ.get("AWS_EXECUTION_ENV", "") not in ASCII_IS_NOT_ALL
+    return json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+
+
+ASCII_IS_NOT_ALL = ("AWS_Lambda_python3.12", "AWS_Lambda_python3.13", "AWS_Lambda_python3.14")
+
+
+# Life
+
+
+def load(name):
+    try:
+        module_name, function_name = name.rsplit(".", 1)
+    except ValueError as error:
+        raise RuntimeFault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {error}") from None
+    import importlib
+
+    module_name = module_name.replace("/", ".")
+    try:
+        if module_name.split(".")[0] in sys.builtin_module_names:
+            message = f"Cannot use built-in module {module_name} as a handler module"
+            raise RuntimeFault("Runtime.BuiltInModuleConflict", message)
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise RuntimeFault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}") from None
+    except SyntaxError as error:
+        stack = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        raise RuntimeFault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", stack) from None
+    try:
+        return getattr(module, function_name)
+    except AttributeError:
+        message = f"Handler '{function_name}' missing on module '{module_name}'"
+        raise RuntimeFault("Runtime.HandlerNotFound", message) from None
+
+
+def invoke(handler, body, context):
+    """The answer as bytes."""
+    try:
+        event = json.loads(body)
+    except ValueError as error:
+        raise RuntimeFault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+    result = handler(event, context)
+    try:
+        return dump(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RuntimeFault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+
+def serve(handler):
+    trace = None
+    while True:
+        text, body = read_frame()
+        facts = text.split("\0")
+        if facts[3] and facts[3] != trace:
+            trace = facts[3]
+            os.environ["_X_AMZN_TRACE_ID"] = trace
+        RequestIdFilter.request_id = facts[0]
+        kind = RESULT
+        try:
+            answer = invoke(handler, body, LambdaContext(facts))
+            if len(answer) > RESPONSE_BYTES_MAX:
+                kind, answer = TOO_LARGE, b""
+        except Exception as error:
+            document = describe(error, facts[0])
+            log_error(document)
+            kind, answer = ERROR, dump(document)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        write_frame(kind, answer)
+
+
+def main():
+    os.set_inheritable(CHANNEL, False)
+    name, environment = read_frame()
+    os.environ.update(json.loads(environment))
+    if hasattr(time, "tzset"):
+        time.tzset()
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+    sys.stderr.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    set_up_logging()
+    try:
+        handler = load(name)
+    except Exception as error:
+        document = describe(error, "")
+        log_error(document)
+        write_frame(INIT_ERROR, dump(document))
+        sys.exit(1)
+    write_frame(READY)
+    serve(handler)
+
+
+main()
