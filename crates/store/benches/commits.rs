@@ -37,8 +37,15 @@ fn main() {
         let store = Store::open(Options::new(location, Clock::system())).expect("the store opens");
         let rates = runtime.block_on(measure(name, &Engine::Store(store)));
         let ratios: Vec<_> = rates.iter().zip(&log).map(|(rate, bare)| format!("{:.2}", rate / bare)).collect();
-        println!("{:>10}  of the bare log: {}\n", "", ratios.join("  "));
+        println!("{:>10}  of the bare log: {}; resident memory now {}\n", "", ratios.join("  "), resident());
     }
+}
+
+/// The process's resident memory, as the kernel says it.
+fn resident() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.map_or("unknown".to_owned(), |line| line.trim().to_owned())
 }
 
 /// What commits go to.

@@ -18,7 +18,8 @@ use crate::window::{Limits, Window};
 use crate::writer::{Desk, Writer};
 use crate::{Error, Key, OpenError, Sequence};
 
-/// An open store. Cheap to clone; it closes when [`Store::close`] is called or the last clone goes.
+/// An open store. Cheap to clone. It closes when [`Store::close`] is called, or when the last clone goes: that waits, on
+/// the thread that drops it, until the writer has finished what it has in hand.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 

@@ -76,6 +76,7 @@ impl Views {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.driver = None;
+        state.latest = Weak::new();
         for view in state.live.drain(..).filter_map(|view| view.upgrade()) {
             *view.engine.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -133,5 +134,48 @@ impl SharedView {
     /// Whether it could be taken away.
     fn take(&self) -> bool {
         self.engine.try_write().map(|mut engine| *engine = None).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::memory::Memory;
+
+    #[test]
+    fn old_views_are_taken_away_from_whoever_holds_them() {
+        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let minute = Duration::from_secs(60);
+        let views = Views::new(Arc::new(Memory::default()), clock, minute);
+        let is_open = |view: &Arc<SharedView>| view.engine.read().unwrap().is_some();
+
+        let first = views.at(Sequence::ZERO).unwrap();
+        assert!(Arc::ptr_eq(&first, &views.at(Sequence::ZERO).unwrap()), "nothing was committed in between");
+        hand.advance(SHARED_FOR);
+        let second = views.at(Sequence::ZERO).unwrap();
+        assert!(!Arc::ptr_eq(&first, &second), "the first has less than its whole life before it");
+        assert!(!Arc::ptr_eq(&second, &views.at(Sequence::new(1)).unwrap()), "the second lacks a commit");
+
+        hand.advance(minute);
+        views.reap();
+        assert_eq!((is_open(&first), is_open(&second)), (false, true));
+        hand.advance(SHARED_FOR);
+        views.reap();
+        assert!(!is_open(&second));
+
+        let third = views.at(Sequence::ZERO).unwrap();
+        views.close();
+        assert!(!is_open(&third));
+        assert!(matches!(views.at(Sequence::ZERO), Err(Error::Closed)));
+    }
+
+    #[test]
+    fn views_that_nobody_holds_are_forgotten() {
+        let (clock, _hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let views = Views::new(Arc::new(Memory::default()), clock, Duration::from_secs(60));
+        for number in 0..1_000 {
+            views.at(Sequence::new(number)).unwrap();
+        }
+        assert!(views.state.lock().unwrap().live.len() <= 64);
     }
 }

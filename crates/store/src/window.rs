@@ -30,8 +30,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Some two seconds of the fastest load that was measured.
-    pub(crate) const PRODUCT: Self = Self { changes: 200_000, key_bytes: 32 << 20 };
+    /// About a second of the fastest load that was measured, in some 20 MiB; nothing at rest.
+    pub(crate) const PRODUCT: Self = Self { changes: 100_000, key_bytes: 16 << 20 };
 }
 
 /// Fewer changes than this since a snapshot are looked through one by one for a range.

@@ -141,6 +141,23 @@ async fn a_full_queue_says_busy() {
     assert_eq!(store.sequence(), Sequence::new(2));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_outlives_whoever_waits_for_it() {
+    let Fixture { store, moods, .. } = open(|_| {});
+    moods.set(Mood::Hanging);
+    let mut waiting = tokio::task::JoinSet::new();
+    let cut_off = store.clone();
+    waiting.spawn(async move { put(&cut_off, "written").await });
+    while store.0.desk.busy_for().is_zero() {
+        tokio::task::yield_now().await;
+    }
+    waiting.shutdown().await;
+    let mut watch = store.watch(Key::new("a"));
+    moods.set(Mood::Well);
+    assert!(matches!(soon(watch.next()).await, Change::Commit { .. }));
+    assert!(has(&store, "written").await);
+}
+
 /// With a window of a few changes nearly every transaction is too old, and all is right nevertheless.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_window_only_costs_tries() {

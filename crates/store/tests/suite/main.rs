@@ -1,6 +1,7 @@
 //! One suite for every driver, and what is the same for all of them.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod blob_crash;
 mod blobs;
 mod crash;
 mod durable;

@@ -15,11 +15,13 @@ over_all_drivers! {
     a_quota_over_a_range_holds
 }
 
+type Pairs = Vec<(Key, Bytes)>;
+
 /// What one transaction saw and did.
 #[derive(Default)]
 struct Story {
     gets: Vec<(Key, Option<Bytes>)>,
-    scans: Vec<(Range, Scan, Vec<(Key, Bytes)>)>,
+    scans: Vec<(Range, Scan, Pairs)>,
     writes: Vec<(Key, Option<Bytes>)>,
 }
 
