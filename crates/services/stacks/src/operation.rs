@@ -1,0 +1,416 @@
+//! One operation on one stack, from wherever it stands to its end. It does what the stack's status says is left to do, so it does not
+//! matter whether it was begun just now, or by a node that has stopped since.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use template::{Lookup, Node, Pseudo, Template};
+
+use crate::Error;
+use crate::application::{Application, Asked, Named, Plot};
+use crate::caller::BoxFuture;
+use crate::graph::Edges;
+use crate::model::{Event, OutputValue, ResourceState, Stack, Stage, Status, resource_status};
+use crate::schedule::Schedule;
+use crate::store::{Change, Shared, Which};
+use crate::work::{End, Workshop};
+
+/// The longest value of an output.
+const OUTPUT_BYTES_MAX: usize = 4_096;
+
+/// An operation on a stack.
+pub(crate) struct Operation {
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) stack: Stack,
+    pub(crate) resources: BTreeMap<String, ResourceState>,
+    /// Whether something could not be deleted, changed back, or made.
+    pub(crate) failure: Option<String>,
+}
+
+/// One piece of work, and what became of it.
+type Job = BoxFuture<'static, (String, ResourceState, Result<(), End>)>;
+
+impl Operation {
+    /// Runs to the end. The stack as it is then, or why it cannot go on here.
+    pub(crate) async fn run(mut self) -> Result<Stack, Error> {
+        self.failure.clone_from(&self.stack.reason);
+        loop {
+            match self.stack.status.stage() {
+                Stage::Apply => self.apply().await?,
+                Stage::Revert => self.revert().await?,
+                Stage::Clean => self.clean().await?,
+                Stage::Rest => return Ok(self.stack),
+            }
+        }
+    }
+
+    async fn apply(&mut self) -> Result<(), Error> {
+        let failure = match self.application().await {
+            Ok(application) => match self.make_all(&application).await? {
+                None => match self.accept(&application).await {
+                    Ok(()) => return Ok(()),
+                    Err(error @ (Error::Store(_) | Error::Interrupted(_))) => return Err(error),
+                    Err(error) => error.to_string(),
+                },
+                Some(failure) => failure,
+            },
+            Err(error @ (Error::Store(_) | Error::Interrupted(_))) => return Err(error),
+            Err(error) => error.to_string(),
+        };
+        let status = if self.stack.established { Status::UpdateRollbackInProgress } else { Status::RollbackInProgress };
+        self.failure = Some(failure.clone());
+        self.enter(status, Some(failure), Change::default()).await
+    }
+
+    /// What the target template means.
+    async fn application(&self) -> Result<Application, Error> {
+        let Workshop { ledger, place, types, .. } = self.workshop.as_ref();
+        let document = ledger.template(place, &self.stack.name, Which::Target).await?;
+        let node = Node::from_json(&document.unwrap_or(Value::Null), 0);
+        Application::build(Plot {
+            template: &Template::from_node(&node)?,
+            parameters: &self.stack.target_parameters,
+            pseudo: pseudo(&self.workshop, &self.stack),
+            exports: ledger.exports(place).await?,
+            types,
+        })
+    }
+
+    /// Makes and changes all that the template wants; the first failure, if there was one.
+    async fn make_all(&mut self, application: &Application) -> Result<Option<String>, Error> {
+        let edges: Edges =
+            application.resources.iter().map(|(id, wanted)| (id.clone(), wanted.needs.clone())).collect();
+        let mut schedule = Schedule::new(&edges);
+        let mut running: FuturesUnordered<Job> = FuturesUnordered::new();
+        let mut failure: Option<String> = None;
+        loop {
+            while failure.is_none() && !self.workshop.steps.stopping.is_cancelled() {
+                let Some(id) = schedule.start() else { break };
+                let wanted = application.resources[&id].clone();
+                let properties = match application.evaluate(&wanted.properties, &self.known(application)) {
+                    Ok(properties) => properties.map_or(Value::Null, |node| node.to_json()),
+                    Err(error) => {
+                        schedule.failed();
+                        failure = Some(error.to_string());
+                        break;
+                    }
+                };
+                let state = self.resources.get(&id).cloned().unwrap_or_else(|| ResourceState::new(&id, &wanted.kind));
+                let workshop = Arc::clone(&self.workshop);
+                running.push(Box::pin(async move {
+                    let mut state = state;
+                    let end = workshop.realise(&mut state, &wanted, properties).await;
+                    (id, state, end)
+                }));
+            }
+            let Some((id, state, end)) = running.next().await else { break };
+            self.resources.insert(id.clone(), state);
+            match end {
+                Ok(()) => schedule.done(&id),
+                Err(End::Failed(reason)) => {
+                    schedule.failed();
+                    failure.get_or_insert(format!("{id}: {reason}"));
+                }
+                Err(End::Halted(error)) => return Err(error),
+            }
+        }
+        if failure.is_none() && schedule.is_stuck() {
+            return Err(self.workshop.interrupted());
+        }
+        Ok(failure)
+    }
+
+    /// All is as the template wants: from here on there is no way back, only cleaning up.
+    async fn accept(&mut self, application: &Application) -> Result<(), Error> {
+        let before = Shared::of(&self.stack);
+        let mut stack = self.stack.clone();
+        stack.outputs = self.outputs(application)?;
+        stack.imports.clone_from(&application.imports);
+        stack.description.clone_from(&application.description);
+        stack.hidden.clone_from(&application.hidden);
+        stack.parameters = application.parameters.texts().clone();
+        stack.target_parameters = BTreeMap::new();
+        stack.reason = None;
+        let (mut resources, mut events) = (self.resources.clone(), Vec::new());
+        for state in resources.values_mut() {
+            let wanted = application.resources.contains_key(&state.id);
+            let kept = state.accept(wanted);
+            state.reason = None;
+            events.extend(
+                kept.into_iter()
+                    .map(|instance| self.workshop.event(state, instance.physical_id, resource_status::DELETE_SKIPPED)),
+            );
+        }
+        let changed = resources.values().filter(|state| self.resources.get(&state.id) != Some(*state));
+        let doomed = resources.values().any(|state| !state.doomed.is_empty());
+        stack.status = match (doomed, self.stack.established) {
+            (true, _) => Status::UpdateCompleteCleanupInProgress,
+            (false, true) => Status::UpdateComplete,
+            (false, false) => Status::CreateComplete,
+        };
+        stack.established = true;
+        stack.updated_ms = self.workshop.steps.clock.now_ms();
+        events.push(stack_event(&stack));
+        let change = Change {
+            shared: Some((before, Shared::of(&stack))),
+            stack: Some(stack.clone()),
+            promote: true,
+            resources: changed.cloned().collect(),
+            events,
+            ..Change::default()
+        };
+        self.workshop.write(change).await?;
+        self.stack = stack;
+        self.resources = resources;
+        self.resources.retain(|_, state| !state.is_gone());
+        self.failure = None;
+        Ok(())
+    }
+
+    fn outputs(&self, application: &Application) -> Result<Vec<OutputValue>, Error> {
+        let known = self.known(application);
+        let text = |node: &Node, name: &str| -> Result<String, Error> {
+            let wrong = |message: String| Error::Properties {
+                resource: format!("Outputs/{name}"),
+                fault: contract::PropertyFault { path: String::new(), message },
+                line: (node.line > 0).then_some(node.line),
+            };
+            let value = application.evaluate(node, &known)?;
+            let value = value.as_ref().and_then(Node::scalar);
+            let value = value.ok_or_else(|| wrong("the value must be text".to_owned()))?;
+            match value.len() {
+                0..=OUTPUT_BYTES_MAX => Ok(value),
+                bytes => Err(wrong(format!("the value has {bytes} bytes, and may have {OUTPUT_BYTES_MAX}"))),
+            }
+        };
+        let outputs = application.outputs.iter().map(|output| {
+            Ok(OutputValue {
+                name: output.name.clone(),
+                value: text(&output.value, &output.name)?,
+                description: output.description.clone(),
+                export: output.export.as_ref().map(|export| text(export, &output.name)).transpose()?,
+            })
+        });
+        outputs.collect()
+    }
+
+    async fn revert(&mut self) -> Result<(), Error> {
+        let touched = self.resources.values().filter(|state| state.touched);
+        let edges: Edges =
+            touched.filter_map(|state| Some((state.id.clone(), state.old.as_ref()?.needs.clone()))).collect();
+        let failed = self
+            .each(&edges, |workshop, mut state| {
+                Box::pin(async move {
+                    let end = workshop.change_back(&mut state).await;
+                    (state, end)
+                })
+            })
+            .await?;
+        let (mut resources, mut events) = (self.resources.clone(), Vec::new());
+        for state in resources.values_mut().filter(|state| state.touched && !failed.contains(&state.id)) {
+            let kept = state.give_up();
+            events.extend(
+                kept.map(|instance| self.workshop.event(state, instance.physical_id, resource_status::DELETE_SKIPPED)),
+            );
+        }
+        let changed: Vec<_> =
+            resources.values().filter(|state| self.resources.get(&state.id) != Some(*state)).cloned().collect();
+        self.resources = resources;
+        self.resources.retain(|_, state| !state.is_gone());
+        if self.stack.established {
+            let status = Status::UpdateRollbackCompleteCleanupInProgress;
+            let change = Change { resources: changed, events, ..Change::default() };
+            return self.enter(status, self.stack.reason.clone(), change).await;
+        }
+        self.workshop.write(Change { resources: changed, events, ..Change::default() }).await?;
+        self.clean().await
+    }
+
+    async fn clean(&mut self) -> Result<(), Error> {
+        let failed = self.destroy_all().await?;
+        let reverted = self.resources.values().all(|state| !state.touched);
+        let status = match self.stack.status {
+            Status::RollbackInProgress if failed.is_empty() => Status::RollbackComplete,
+            Status::RollbackInProgress => Status::RollbackFailed,
+            Status::UpdateCompleteCleanupInProgress => Status::UpdateComplete,
+            Status::UpdateRollbackCompleteCleanupInProgress if reverted => Status::UpdateRollbackComplete,
+            Status::UpdateRollbackCompleteCleanupInProgress => Status::UpdateRollbackFailed,
+            Status::DeleteInProgress if failed.is_empty() => Status::DeleteComplete,
+            Status::DeleteInProgress => Status::DeleteFailed,
+            Status::CreateInProgress
+            | Status::CreateComplete
+            | Status::RollbackComplete
+            | Status::RollbackFailed
+            | Status::UpdateInProgress
+            | Status::UpdateComplete
+            | Status::UpdateRollbackInProgress
+            | Status::UpdateRollbackComplete
+            | Status::UpdateRollbackFailed
+            | Status::DeleteComplete
+            | Status::DeleteFailed => return Ok(()),
+        };
+        let reason = match (failed.is_empty(), status) {
+            (false, Status::DeleteFailed | Status::RollbackFailed) => {
+                let names: Vec<&str> = failed.iter().map(String::as_str).collect();
+                Some(format!("The following resource(s) failed to delete: [{}]. ", names.join(", ")))
+            }
+            _ => self.stack.reason.clone(),
+        };
+        let remove = (status == Status::DeleteComplete).then(|| self.stack.id.clone());
+        let shared = remove.is_some().then(|| (Shared::of(&self.stack), Shared::default()));
+        self.enter(status, reason, Change { remove, shared, ..Change::default() }).await
+    }
+
+    /// Deletes all that is doomed, the dependants first; the names of what could not be.
+    async fn destroy_all(&mut self) -> Result<BTreeSet<String>, Error> {
+        let mut failed = BTreeSet::new();
+        // One round for each generation: a resource may have been replaced more than once.
+        loop {
+            let doomed: BTreeMap<String, BTreeSet<String>> = self
+                .resources
+                .values()
+                .filter(|state| !failed.contains(&state.id))
+                .filter_map(|state| Some((state.id.clone(), state.doomed.first()?.needs.clone())))
+                .collect();
+            if doomed.is_empty() {
+                return Ok(failed);
+            }
+            let mut edges: Edges = doomed.keys().map(|id| (id.clone(), BTreeSet::new())).collect();
+            for (id, needs) in &doomed {
+                for need in needs {
+                    if let Some(dependants) = edges.get_mut(need) {
+                        dependants.insert(id.clone());
+                    }
+                }
+            }
+            let before = failed.len();
+            failed.extend(
+                self.each(&edges, |workshop, mut state| {
+                    Box::pin(async move {
+                        let suffix = state.doomed.first().map(|doomed| doomed.suffix.clone()).unwrap_or_default();
+                        let end = workshop.destroy(&mut state, &suffix).await;
+                        (state, end)
+                    })
+                })
+                .await?,
+            );
+            self.resources.retain(|_, state| !state.is_gone());
+            if failed.len() > before {
+                // What others that are still there may need stays.
+                return Ok(failed);
+            }
+        }
+    }
+
+    /// Works on the resources named in `edges`, each after what it waits for; the names of those that failed.
+    async fn each<F>(&mut self, edges: &Edges, work: F) -> Result<BTreeSet<String>, Error>
+    where
+        F: Fn(Arc<Workshop>, ResourceState) -> BoxFuture<'static, (ResourceState, Result<(), End>)>,
+    {
+        let mut schedule = Schedule::new(edges);
+        let mut running: FuturesUnordered<Job> = FuturesUnordered::new();
+        let mut failed = BTreeSet::new();
+        loop {
+            while !self.workshop.steps.stopping.is_cancelled() {
+                let Some(id) = schedule.start() else { break };
+                let Some(state) = self.resources.get(&id).cloned() else {
+                    schedule.done(&id);
+                    continue;
+                };
+                let job = work(Arc::clone(&self.workshop), state);
+                running.push(Box::pin(async move {
+                    let (state, end) = job.await;
+                    (id, state, end)
+                }));
+            }
+            let Some((id, state, end)) = running.next().await else {
+                if !schedule.is_stuck() || !failed.is_empty() {
+                    return Ok(failed);
+                }
+                if self.workshop.steps.stopping.is_cancelled() {
+                    return Err(self.workshop.interrupted());
+                }
+                schedule.release();
+                continue;
+            };
+            self.resources.insert(id.clone(), state);
+            match end {
+                Ok(()) => schedule.done(&id),
+                Err(End::Failed(_)) => {
+                    schedule.failed();
+                    failed.insert(id);
+                }
+                Err(End::Halted(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes the stack's new status with whatever else changes in the same moment.
+    async fn enter(&mut self, status: Status, reason: Option<String>, mut change: Change) -> Result<(), Error> {
+        let mut stack = self.stack.clone();
+        stack.status = status;
+        stack.reason = reason;
+        stack.updated_ms = self.workshop.steps.clock.now_ms();
+        change.events.push(stack_event(&stack));
+        if change.remove.is_none() {
+            change.stack = Some(stack.clone());
+        }
+        self.workshop.write(change).await?;
+        self.stack = stack;
+        Ok(())
+    }
+
+    /// What is known of the resources now.
+    fn known<'a>(&'a self, application: &'a Application) -> Named<'a, impl Fn(Asked<'_>) -> Lookup> {
+        Named::new(application, |asked| look_up(&self.resources, asked))
+    }
+}
+
+/// What `Ref` and `Fn::GetAtt` give of resources that stand.
+pub(crate) fn look_up(resources: &BTreeMap<String, ResourceState>, asked: Asked<'_>) -> Lookup {
+    let instance = |id: &str| resources.get(id).and_then(|state| state.current.as_ref());
+    match asked {
+        Asked::Reference { id } => instance(id).map_or(Lookup::Later, |found| Lookup::Value(found.reference.clone())),
+        Asked::Attribute { id, attribute } => instance(id).map_or(Lookup::Later, |found| {
+            found.attributes.get(attribute).map_or(Lookup::NoAttribute, |value| Lookup::Value(value.clone()))
+        }),
+    }
+}
+
+/// Values that every template of this stack knows.
+pub(crate) fn pseudo(workshop: &Workshop, stack: &Stack) -> Pseudo {
+    Pseudo {
+        region: workshop.place.region.to_string(),
+        account: workshop.place.account.to_string(),
+        stack_name: stack.name.clone(),
+        stack_id: stack.id.clone(),
+    }
+}
+
+/// An event about the stack itself.
+pub(crate) fn stack_event(stack: &Stack) -> Event {
+    Event {
+        time_ms: stack.updated_ms,
+        stack_id: stack.id.clone(),
+        stack: stack.name.clone(),
+        logical_id: stack.name.clone(),
+        physical_id: Some(stack.id.clone()),
+        kind: "AWS::CloudFormation::Stack".to_owned(),
+        status: stack.status.as_str(),
+        reason: stack.reason.clone(),
+    }
+}
+
+/// Renews a lease; returns once it was lost.
+pub(crate) async fn hold(mut lease: store::Lease, ttl: std::time::Duration, clock: base::Clock) {
+    loop {
+        clock.sleep(ttl / 3).await;
+        if lease.renew(ttl).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! Work on one resource: make it, change it, replace it, change it back, delete it. Each step is in the ledger before it happens and
+//! after it has happened, so that whoever comes after a crash knows what may be there.
+//!
+//! What is there under a name that the template gives, and was there before, is never touched: the engine looks before it makes, and a
+//! creation that is in the ledger is one that found nothing.
+
+use std::sync::Arc;
+
+use contract::{Naming, ResourceType};
+use serde_json::Value;
+use store::Lease;
+use tokio::sync::mpsc;
+
+use crate::application::{Types, Wanted};
+use crate::model::resource_status as status;
+use crate::model::{Event, Instance, InstanceState, ResourceState};
+use crate::steps::{Known, Steps, Trouble};
+use crate::store::{Change, Ledger, Place};
+
+/// Letters of generated names.
+const SUFFIX_LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const SUFFIX_LENGTH: usize = 12;
+/// A reason that is kept is no longer than this.
+const REASON_BYTES_MAX: usize = 2_000;
+
+/// What work on the resources of one stack shares.
+pub(crate) struct Workshop {
+    pub(crate) ledger: Ledger,
+    pub(crate) steps: Steps,
+    pub(crate) types: Types,
+    pub(crate) place: Place,
+    pub(crate) stack: String,
+    pub(crate) stack_id: String,
+    pub(crate) lease: Lease,
+    /// Who watches; events that nobody takes in time are only in the history.
+    pub(crate) progress: Option<mpsc::Sender<Event>>,
+}
+
+/// Why work on a resource ended without success.
+pub(crate) enum End {
+    /// It failed; its state says so.
+    Failed(String),
+    /// The operation cannot go on here: the node stops, the lease is lost, the store fails.
+    Halted(crate::Error),
+}
+
+impl From<crate::Error> for End {
+    fn from(error: crate::Error) -> Self {
+        Self::Halted(error)
+    }
+}
+
+impl Workshop {
+    /// Makes a resource what is wanted.
+    pub(crate) async fn realise(
+        &self,
+        state: &mut ResourceState,
+        wanted: &Wanted,
+        properties: Value,
+    ) -> Result<(), End> {
+        let kind = self.kind(&wanted.kind)?;
+        state.kind.clone_from(&wanted.kind);
+        let Some(current) = &state.current else { return self.make(state, kind.as_ref(), wanted, properties).await };
+        match &current.state {
+            InstanceState::Creating { .. } => self.make_again(state, kind.as_ref(), wanted, properties).await,
+            InstanceState::Ready if current.properties == properties => self.keep(state, wanted).await,
+            InstanceState::Ready | InstanceState::Changing => {
+                self.alter(state, kind.as_ref(), wanted, properties).await
+            }
+        }
+    }
+
+    /// Changes a resource back that was changed in place. Others are left to [`ResourceState::give_up`].
+    pub(crate) async fn change_back(&self, state: &mut ResourceState) -> Result<(), End> {
+        let (Some(current), Some(old)) = (&state.current, &state.old) else { return Ok(()) };
+        if current.suffix != old.suffix
+            || (current.state == InstanceState::Ready && current.properties == old.properties)
+        {
+            return Ok(());
+        }
+        let (kind, id) = (self.kind(&current.kind)?, current.physical_id.clone().unwrap_or_default());
+        let (from, to) = (current.properties.clone(), old.properties.clone());
+        let back = kind.update(&id, &self.naming(&state.id, current.suffix.clone()), &from, &to);
+        let steps = match back {
+            Ok(contract::Change::InPlace(steps)) => steps,
+            Ok(contract::Change::Replace) => {
+                return self
+                    .failed(state, status::UPDATE_FAILED, "it cannot be changed back in place".to_owned())
+                    .await;
+            }
+            Err(fault) => return self.failed(state, status::UPDATE_FAILED, properties_fault(&fault)).await,
+        };
+        self.note(state, status::UPDATE_IN_PROGRESS, None).await?;
+        let known = match self.steps.change(kind.as_ref(), &id, &to, &steps).await {
+            Ok(known) => known,
+            Err(trouble) => return self.trouble(state, status::UPDATE_FAILED, trouble).await,
+        };
+        if let Some(mut back) = state.old.take() {
+            set_known(&mut back, known);
+            back.state = InstanceState::Ready;
+            state.current = Some(back);
+        }
+        state.touched = false;
+        Ok(self.note(state, status::UPDATE_COMPLETE, None).await?)
+    }
+
+    /// Deletes a doomed instance and takes it off the list.
+    pub(crate) async fn destroy(&self, state: &mut ResourceState, suffix: &str) -> Result<(), End> {
+        let Some(at) = state.doomed.iter().position(|doomed| doomed.suffix == suffix) else { return Ok(()) };
+        let instance = state.doomed[at].clone();
+        self.note_instance(state, &instance, status::DELETE_IN_PROGRESS).await?;
+        match self.delete(&state.id, &instance).await {
+            Ok(()) => {
+                state.doomed.remove(at);
+                Ok(self.note_instance(state, &instance, status::DELETE_COMPLETE).await?)
+            }
+            Err(trouble) => self.trouble(state, status::DELETE_FAILED, trouble).await,
+        }
+    }
+
+    /// Tells that the node stops.
+    pub(crate) fn interrupted(&self) -> crate::Error {
+        crate::Error::Interrupted(self.stack_id.clone())
+    }
+
+    /// An event about a resource.
+    pub(crate) fn event(&self, state: &ResourceState, physical_id: Option<String>, what: &'static str) -> Event {
+        Event {
+            time_ms: self.steps.clock.now_ms(),
+            stack_id: self.stack_id.clone(),
+            stack: self.stack.clone(),
+            logical_id: state.id.clone(),
+            physical_id,
+            kind: state.kind.clone(),
+            status: what,
+            reason: state.reason.clone(),
+        }
+    }
+
+    /// Writes a change, and tells whoever watches.
+    pub(crate) async fn write(&self, change: Change) -> Result<(), crate::Error> {
+        let events = change.events.clone();
+        self.ledger.write(&self.place, &self.stack, &self.lease, change).await?;
+        for event in events {
+            let Event { logical_id, kind, status, reason, .. } = &event;
+            tracing::info!(stack = self.stack, resource = logical_id, kind, status, reason, "stack event");
+            if let Some(progress) = &self.progress {
+                // A reader that does not read must not hold the work up; the history has what it misses.
+                let _full_or_gone = progress.try_send(event);
+            }
+        }
+        Ok(())
+    }
+
+    async fn make(
+        &self,
+        state: &mut ResourceState,
+        kind: &dyn ResourceType,
+        wanted: &Wanted,
+        properties: Value,
+    ) -> Result<(), End> {
+        let naming = self.naming(&state.id, self.steps.random.text(SUFFIX_LETTERS, SUFFIX_LENGTH));
+        let physical_id = kind.physical_id(&properties, &naming);
+        state.updated_ms = self.steps.clock.now_ms();
+        if let Err(fault) = kind.check(&properties) {
+            return self.failed(state, status::CREATE_FAILED, properties_fault(&fault)).await;
+        }
+        if let Some(id) = &physical_id
+            && kind.physical_id(&properties, &Naming { suffix: "another".to_owned(), ..naming.clone() }).as_ref()
+                == Some(id)
+        {
+            // The template names it, so somebody may have it already.
+            if state.current.as_ref().is_some_and(|current| current.physical_id.as_ref() == Some(id)) {
+                let reason = format!(
+                    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {id} and update \
+                     the stack again."
+                );
+                return self.failed(state, status::UPDATE_FAILED, reason).await;
+            }
+            match self.steps.is_there(kind, id, &properties).await {
+                Ok(false) => {}
+                Ok(true) => return self.failed(state, status::CREATE_FAILED, format!("{id} already exists")).await,
+                Err(trouble) => return self.trouble(state, status::CREATE_FAILED, trouble).await,
+            }
+        }
+        let made = Instance {
+            kind: kind.name().to_owned(),
+            suffix: naming.suffix,
+            physical_id,
+            state: InstanceState::Creating { answers: Vec::new() },
+            properties,
+            reference: Value::Null,
+            attributes: Default::default(),
+            needs: wanted.needs.clone(),
+            deletion_policy: wanted.deletion_policy,
+            replace_policy: wanted.replace_policy,
+        };
+        if let Some(before) = state.current.replace(made) {
+            match &state.old {
+                None => state.old = Some(before),
+                // What the operation would go back to is another one: this one was made on the way.
+                Some(old) if old.suffix != before.suffix => state.doomed.push(before),
+                Some(_) => {}
+            }
+        }
+        state.touched = true;
+        self.note(state, status::CREATE_IN_PROGRESS, None).await?;
+        self.create(state, kind).await
+    }
+
+    /// Makes anew what was being made when the node stopped.
+    async fn make_again(
+        &self,
+        state: &mut ResourceState,
+        kind: &dyn ResourceType,
+        wanted: &Wanted,
+        properties: Value,
+    ) -> Result<(), End> {
+        let Some(current) = &mut state.current else { return Ok(()) };
+        if current.physical_id.is_some() {
+            // It is ours, if it is there: nothing was there when its creation was begun.
+            let instance = current.clone();
+            if let Err(trouble) = self.delete(&state.id, &instance).await {
+                return self.trouble(state, status::CREATE_FAILED, trouble).await;
+            }
+            current.state = InstanceState::Creating { answers: Vec::new() };
+            current.properties = properties;
+        }
+        current.needs.clone_from(&wanted.needs);
+        current.deletion_policy = wanted.deletion_policy;
+        current.replace_policy = wanted.replace_policy;
+        self.create(state, kind).await
+    }
+
+    /// Runs the steps of a creation that is in the ledger, from where its answers end.
+    async fn create(&self, state: &mut ResourceState, kind: &dyn ResourceType) -> Result<(), End> {
+        let Some(made) = state.current.clone() else { return Ok(()) };
+        let InstanceState::Creating { mut answers } = made.state.clone() else { return Ok(()) };
+        let steps = match kind.create(&made.properties, &self.naming(&state.id, made.suffix.clone())) {
+            Ok(steps) => steps,
+            Err(fault) => return self.not_made(state, properties_fault(&fault)).await,
+        };
+        let count = steps.len();
+        for (index, step) in steps.iter().enumerate().skip(answers.len()) {
+            if let (Some(id), true) = (&made.physical_id, index > 0)
+                && let Err(Trouble::Stopping) = self.steps.settle(kind, id, &made.properties).await
+            {
+                // Other trouble is the next step's to meet: what is read may only come to be in it.
+                return Err(End::Halted(self.interrupted()));
+            }
+            match self.steps.call(step).await {
+                Ok(answer) => answers.push(answer),
+                Err(Trouble::Refused(reason)) if index == 0 => return self.not_made(state, reason).await,
+                Err(trouble) => return self.trouble(state, status::CREATE_FAILED, trouble).await,
+            }
+            if let Some(current) = &mut state.current {
+                current.state = InstanceState::Creating { answers: answers.clone() };
+                if index + 1 < count || current.physical_id.is_none() {
+                    self.write(Change { resources: vec![state.clone()], ..Change::default() }).await?;
+                }
+            }
+        }
+        let Some(id) = made.physical_id.clone().or_else(|| kind.identify(&answers)) else {
+            let reason = "the service did not tell what it had made".to_owned();
+            return self.failed(state, status::CREATE_FAILED, reason).await;
+        };
+        if let Some(current) = &mut state.current {
+            current.physical_id = Some(id.clone());
+        }
+        match self.steps.settle(kind, &id, &made.properties).await {
+            Ok(known) => {
+                if let Some(current) = &mut state.current {
+                    set_known(current, known);
+                    current.state = InstanceState::Ready;
+                }
+                Ok(self.note(state, status::CREATE_COMPLETE, None).await?)
+            }
+            Err(trouble) => self.trouble(state, status::CREATE_FAILED, trouble).await,
+        }
+    }
+
+    async fn alter(
+        &self,
+        state: &mut ResourceState,
+        kind: &dyn ResourceType,
+        wanted: &Wanted,
+        properties: Value,
+    ) -> Result<(), End> {
+        let Some(current) = state.current.clone() else { return Ok(()) };
+        let id = current.physical_id.clone().unwrap_or_default();
+        // A change that was under way to these very properties is made from those before it.
+        let again = current.state == InstanceState::Changing && current.properties == properties;
+        let from = match &state.old {
+            Some(old) if again && old.suffix == current.suffix => old.properties.clone(),
+            Some(_) | None => current.properties.clone(),
+        };
+        if let Err(fault) = kind.check(&properties) {
+            return self.failed(state, status::UPDATE_FAILED, properties_fault(&fault)).await;
+        }
+        let naming = self.naming(&state.id, current.suffix.clone());
+        let steps = match kind.update(&id, &naming, &from, &properties) {
+            Ok(contract::Change::InPlace(steps)) => steps,
+            Ok(contract::Change::Replace) => return self.make(state, kind, wanted, properties).await,
+            Err(fault) => return self.failed(state, status::UPDATE_FAILED, properties_fault(&fault)).await,
+        };
+        let before = state.clone();
+        state.touched = true;
+        state.old.get_or_insert_with(|| current.clone());
+        if let Some(current) = &mut state.current {
+            current.properties = properties.clone();
+            current.state = InstanceState::Changing;
+        }
+        self.note(state, status::UPDATE_IN_PROGRESS, None).await?;
+        let known = match self.steps.change(kind, &id, &properties, &steps).await {
+            Ok(known) => known,
+            Err(Trouble::Refused(reason)) if !again => {
+                *state = before;
+                return self.failed(state, status::UPDATE_FAILED, reason).await;
+            }
+            Err(trouble) => return self.trouble(state, status::UPDATE_FAILED, trouble).await,
+        };
+        if let Some(current) = &mut state.current {
+            set_known(current, known);
+            current.state = InstanceState::Ready;
+            current.needs.clone_from(&wanted.needs);
+            current.deletion_policy = wanted.deletion_policy;
+            current.replace_policy = wanted.replace_policy;
+        }
+        Ok(self.note(state, status::UPDATE_COMPLETE, None).await?)
+    }
+
+    /// Nothing of the resource changes but what only the engine knows of it.
+    async fn keep(&self, state: &mut ResourceState, wanted: &Wanted) -> Result<(), End> {
+        let Some(current) = &mut state.current else { return Ok(()) };
+        let known = (&current.needs, current.deletion_policy, current.replace_policy);
+        if known == (&wanted.needs, wanted.deletion_policy, wanted.replace_policy) {
+            return Ok(());
+        }
+        state.old.get_or_insert_with(|| current.clone());
+        state.touched = true;
+        current.needs.clone_from(&wanted.needs);
+        current.deletion_policy = wanted.deletion_policy;
+        current.replace_policy = wanted.replace_policy;
+        Ok(self.write(Change { resources: vec![state.clone()], ..Change::default() }).await?)
+    }
+
+    async fn delete(&self, id: &str, instance: &Instance) -> Result<(), Trouble> {
+        let Some(kind) = self.types.get(&instance.kind) else {
+            return Err(Trouble::Refused(format!("this node does not know the type {} any more", instance.kind)));
+        };
+        let physical_id = match &instance.physical_id {
+            Some(id) => id.clone(),
+            None => match self.find(id, kind, instance).await? {
+                Some(id) => id,
+                None => return Ok(()),
+            },
+        };
+        for step in kind.delete(&physical_id, &instance.properties) {
+            self.steps.call_deleting(&step).await?;
+        }
+        Ok(())
+    }
+
+    /// The physical id of something that only the answers tell, and whose creation was cut off: it is created to its end, which makes
+    /// nothing twice, as [`ResourceType::identify`] demands.
+    async fn find(
+        &self,
+        id: &str,
+        kind: &Arc<dyn ResourceType>,
+        instance: &Instance,
+    ) -> Result<Option<String>, Trouble> {
+        let InstanceState::Creating { mut answers } = instance.state.clone() else { return Ok(None) };
+        if let Some(id) = kind.identify(&answers) {
+            return Ok(Some(id));
+        }
+        let naming = self.naming(id, instance.suffix.clone());
+        let steps =
+            kind.create(&instance.properties, &naming).map_err(|fault| Trouble::Refused(properties_fault(&fault)))?;
+        let first = answers.len();
+        for step in steps.iter().skip(first) {
+            match self.steps.call(step).await {
+                Ok(answer) => answers.push(answer),
+                Err(Trouble::Refused(_)) if answers.is_empty() => return Ok(None),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(kind.identify(&answers))
+    }
+
+    fn kind(&self, name: &str) -> Result<Arc<dyn ResourceType>, End> {
+        let known = self.types.get(name).cloned();
+        known.ok_or_else(|| End::Failed(format!("this node does not know the type {name} any more")))
+    }
+
+    fn naming(&self, id: &str, suffix: String) -> Naming {
+        naming(&self.place, &self.stack, id, suffix)
+    }
+
+    /// Its creation was refused before anything happened: what stood for it before does so again.
+    async fn not_made(&self, state: &mut ResourceState, reason: String) -> Result<(), End> {
+        state.current = state.old.take();
+        state.touched = false;
+        self.failed(state, status::CREATE_FAILED, reason).await
+    }
+
+    async fn trouble(&self, state: &mut ResourceState, what: &'static str, trouble: Trouble) -> Result<(), End> {
+        match trouble {
+            Trouble::Refused(reason) | Trouble::Unknown(reason) => self.failed(state, what, reason).await,
+            Trouble::Stopping => Err(End::Halted(self.interrupted())),
+        }
+    }
+
+    async fn failed(&self, state: &mut ResourceState, what: &'static str, mut reason: String) -> Result<(), End> {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        self.note(state, what, Some(reason.clone())).await?;
+        Err(End::Failed(reason))
+    }
+
+    async fn note(
+        &self,
+        state: &mut ResourceState,
+        what: &'static str,
+        reason: Option<String>,
+    ) -> Result<(), crate::Error> {
+        let physical_id = state.current.as_ref().and_then(|current| current.physical_id.clone());
+        self.note_as(state, physical_id, what, reason).await
+    }
+
+    async fn note_instance(
+        &self,
+        state: &mut ResourceState,
+        instance: &Instance,
+        what: &'static str,
+    ) -> Result<(), crate::Error> {
+        self.note_as(state, instance.physical_id.clone(), what, None).await
+    }
+
+    async fn note_as(
+        &self,
+        state: &mut ResourceState,
+        physical_id: Option<String>,
+        what: &'static str,
+        reason: Option<String>,
+    ) -> Result<(), crate::Error> {
+        let event = {
+            state.reason = reason;
+            self.event(state, physical_id, what)
+        };
+        // A resource that stands is not called deleted because one that it replaced was.
+        let about_old = state.current.is_some() && what.starts_with("DELETE");
+        if about_old {
+            state.reason = None;
+        } else {
+            state.status = what;
+        }
+        state.updated_ms = event.time_ms;
+        self.write(Change { resources: vec![state.clone()], events: vec![event], ..Change::default() }).await
+    }
+}
+
+/// Names for what a resource's properties leave unnamed.
+pub(crate) fn naming(place: &Place, stack: &str, id: &str, suffix: String) -> Naming {
+    Naming {
+        stack: stack.to_owned(),
+        logical_id: id.to_owned(),
+        suffix,
+        region: place.region.to_string(),
+        account: place.account.to_string(),
+    }
+}
+
+fn set_known(instance: &mut Instance, known: Known) {
+    instance.reference = known.reference;
+    instance.attributes = known.attributes;
+}
+
+fn properties_fault(fault: &contract::PropertyFault) -> String {
+    match fault.path.as_str() {
+        "" => format!("Properties validation failed: {}", fault.message),
+        path => format!("Properties validation failed: {path}: {}", fault.message),
+    }
+}
