@@ -283,3 +283,8 @@ impl Writer for DocumentWriter {
         self.out = Value::Object(map);
     }
 }
+
+static DOCUMENT: Schema = Schema::new("Document", Kind::Document);
+
+/// A place for any JSON.
+pub(crate) static ANY: Member = Member::new("document", &DOCUMENT);

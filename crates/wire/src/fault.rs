@@ -4,8 +4,9 @@ use contract::{Cause, Fault};
 use serde_json::Value;
 
 use crate::check::Violations;
+use crate::json::JsonWriter;
 use crate::schema::Place;
-use crate::{Malformed, Member, Service, Shape, document};
+use crate::{Malformed, Member, Service, Shape, Written};
 
 /// The fault that an exception is, with the status, the message and the members that its model gives it.
 pub fn from_exception(service: &Service, code: &'static str, exception: &dyn Shape) -> Fault {
@@ -22,12 +23,19 @@ pub fn from_exception(service: &Service, code: &'static str, exception: &dyn Sha
             }
             continue;
         }
-        match (document::write_value(value, at), is_message(at)) {
+        match (wire_value(value, at), is_message(at)) {
             (Value::String(text), true) => fault.message = text,
             (value, _) => fault.members.push((at.wire, value)),
         }
     }
     fault
+}
+
+/// A value as JSON bodies have it, wire names inside.
+fn wire_value(value: &dyn Written, at: &'static Member) -> Value {
+    let mut writer = JsonWriter::default();
+    value.write(&mut writer, at);
+    serde_json::from_slice(&writer.into_bytes()).expect("what the writer writes is JSON")
 }
 
 /// The fault for input that cannot be read.
@@ -50,7 +58,7 @@ pub(crate) fn is_message(at: &Member) -> bool {
 }
 
 /// Whose doing an exception is: models say so by status, and, where they give none, by the name's last words.
-fn cause(code: &str, status: Option<u16>, sender: bool) -> Cause {
+pub(crate) fn cause(code: &str, status: Option<u16>, sender: bool) -> Cause {
     const NAMES: &[(&str, Cause)] = &[
         ("NotFound", Cause::NotFound),
         ("AlreadyExists", Cause::Conflict),

@@ -12,20 +12,31 @@
 
 mod macros;
 
+pub mod cbor;
 pub mod check;
+pub mod client;
 pub mod document;
 pub mod fault;
+pub(crate) mod form;
+pub mod json;
 pub mod model;
 pub mod reader;
+pub(crate) mod rest;
+pub mod route;
 pub mod schema;
+pub mod server;
 pub mod shape;
 pub mod shapes;
 pub mod text;
+pub mod tree;
+pub mod uri;
 pub mod writer;
+pub(crate) mod xml;
 
 pub use check::{Violations, check};
 pub use model::{Exception, OperationModel, Protocol, Service};
 pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
+pub use route::{Request, Route, Routed, Router};
 pub use schema::{Member, Schema};
 pub use shape::{ABSENT, Empty, Entries, Field, Items, Shape, StaticShape, Written};
 pub use shapes::{SERVICES, lambda, logs, service, sts};

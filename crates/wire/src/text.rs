@@ -15,12 +15,12 @@ use crate::{Entries, Items, Member, Shape, Writer, Written};
 
 /// A floating-point number as AWS's text formats write it: the shortest digits, `NaN`, `Infinity`, `-Infinity`.
 pub fn double(value: f64) -> String {
-    special(value).map_or_else(|| value.to_string(), str::to_owned)
+    special(value).map_or_else(|| format!("{value:?}"), str::to_owned)
 }
 
 /// The same of 32 bits, which has fewer digits.
 pub fn float(value: f32) -> String {
-    special(f64::from(value)).map_or_else(|| value.to_string(), str::to_owned)
+    special(f64::from(value)).map_or_else(|| format!("{value:?}"), str::to_owned)
 }
 
 /// The words for what is no number.
