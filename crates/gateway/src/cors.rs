@@ -1,9 +1,9 @@
 //! Cross-origin rules of a function's URL: preflight requests are answered here, and answers get the headers that browsers want.
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -47,8 +47,18 @@ impl Cors<'_> {
         if !answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             return;
         }
-        self.names(self.allow_methods, ACCESS_CONTROL_ALLOW_METHODS, request.get(ACCESS_CONTROL_REQUEST_METHOD), answer);
-        self.names(self.allow_headers, ACCESS_CONTROL_ALLOW_HEADERS, request.get(ACCESS_CONTROL_REQUEST_HEADERS), answer);
+        self.names(
+            self.allow_methods,
+            ACCESS_CONTROL_ALLOW_METHODS,
+            request.get(ACCESS_CONTROL_REQUEST_METHOD),
+            answer,
+        );
+        self.names(
+            self.allow_headers,
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            request.get(ACCESS_CONTROL_REQUEST_HEADERS),
+            answer,
+        );
         if let Some(seconds) = self.max_age_s {
             answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(seconds));
         }
@@ -156,6 +166,11 @@ mod tests {
             &[cookies, asked, methods, ("access-control-allow-origin", "https://a"), age, vary],
         );
         check(&["https://b"], false, "https://a", &[vary]);
-        check(&["https://b"], false, "https://b", &[any, methods, ("access-control-allow-origin", "https://b"), age, vary]);
+        check(
+            &["https://b"],
+            false,
+            "https://b",
+            &[any, methods, ("access-control-allow-origin", "https://b"), age, vary],
+        );
     }
 }

@@ -244,7 +244,8 @@ fn time(buffer: &mut Vec<u8>, time: Timestamp) {
     let month = MONTHS[usize::from(civil.month().unsigned_abs()) - 1];
     let (day, year) = (civil.day(), civil.year());
     let (hour, minute, second) = (civil.hour(), civil.minute(), civil.second());
-    write!(buffer, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000").expect("a Vec takes everything");
+    write!(buffer, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
+        .expect("a Vec takes everything");
 }
 
 /// The body, and the end of the event.
@@ -255,7 +256,8 @@ fn body(buffer: &mut Vec<u8>, source: &Source<'_>) {
     }
     buffer.extend_from_slice(br#","body":"#);
     let content_type = source.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let text = content_type.filter(|content_type| is_text(content_type)).and_then(|_| std::str::from_utf8(source.body).ok());
+    let text =
+        content_type.filter(|content_type| is_text(content_type)).and_then(|_| std::str::from_utf8(source.body).ok());
     match text {
         Some(text) => {
             json::string(buffer, text);

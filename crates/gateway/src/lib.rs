@@ -49,12 +49,7 @@ pub trait FunctionUrls: Send + Sync + 'static {
     fn by_name(&self, name: &str) -> Result<Self::Url, Unreachable>;
 
     /// Runs the function. Dropping the future must not stop what an instance has taken.
-    fn invoke(
-        &self,
-        call: &Call,
-        url: &Self::Url,
-        event: Bytes,
-    ) -> impl Future<Output = Result<Answer, Fault>> + Send;
+    fn invoke(&self, call: &Call, url: &Self::Url, event: Bytes) -> impl Future<Output = Result<Answer, Fault>> + Send;
 }
 
 /// One function's URL.

@@ -1,0 +1,290 @@
+//! Requests to a toy's URLs: who may, what the toy sees, what clients get.
+
+use std::sync::Mutex;
+
+use base::Random;
+use base::task::Tasks;
+use contract::{AccountId, Cause, Region};
+use dispatch::{Attached, Attachments, BoxFuture, Limits, OpenAuthority, Registry};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use policy::{Kind, Policy};
+use serde_json::{Value, json};
+use signature::{Credential, Signer as Sign};
+
+use super::*;
+use crate::{Cors, Unreachable};
+
+/// Answers as its name says, and keeps the events.
+#[derive(Default)]
+struct Toys {
+    events: Mutex<Vec<Value>>,
+}
+
+struct Toy {
+    name: &'static str,
+    region: Region,
+    origins: Vec<String>,
+}
+
+impl Toy {
+    fn named(name: &str) -> Option<Self> {
+        const NAMES: [&str; 6] = ["open", "signed", "cors", "failing", "busy", "odd"];
+        let name = NAMES.into_iter().find(|known| *known == name)?;
+        Some(Self { name, region: Region::default_one(), origins: vec!["https://good.example".into()] })
+    }
+}
+
+impl Url for Toy {
+    fn id(&self) -> &str {
+        self.name
+    }
+
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    fn account(&self) -> AccountId {
+        AccountId::ONLY
+    }
+
+    fn arn(&self) -> Arn {
+        Arn::new("lambda", &self.region, AccountId::ONLY, format!("function:{}", self.name))
+    }
+
+    fn access(&self) -> Access {
+        if self.name == "signed" { Access::Signed } else { Access::Everybody }
+    }
+
+    fn cors(&self) -> Option<Cors<'_>> {
+        (self.name == "cors").then(|| Cors { allow_origins: &self.origins, ..Cors::default() })
+    }
+}
+
+impl FunctionUrls for Arc<Toys> {
+    type Url = Toy;
+
+    fn by_id(&self, id: &str) -> Option<Toy> {
+        Toy::named(id)
+    }
+
+    fn by_name(&self, name: &str) -> Result<Toy, Unreachable> {
+        match name {
+            "shy" => Err(Unreachable::NoUrl),
+            _ => Toy::named(name).ok_or(Unreachable::NoFunction),
+        }
+    }
+
+    async fn invoke(&self, _call: &Call, url: &Toy, event: Bytes) -> Result<Answer, Fault> {
+        let event: Value = serde_json::from_slice(&event).expect("the event is JSON");
+        self.events.lock().expect("unpoisoned").push(event);
+        match url.name {
+            "failing" => Ok(Answer::Failed),
+            "busy" => Err(Fault::new(Cause::Throttled, "TooManyRequestsException", "Rate Exceeded.")),
+            "odd" => Ok(Answer::Whole(r#"{"statusCode":1}"#.into())),
+            _ => Ok(Answer::Whole(r#"{"statusCode":201,"headers":{"content-type":"text/plain"},"body":"hi"}"#.into())),
+        }
+    }
+}
+
+struct Keys;
+
+impl Credentials for Keys {
+    fn lookup<'a>(&'a self, access_key: &'a str) -> signature::Lookup<'a> {
+        let known = (access_key == "AKIA").then(|| Credential {
+            secret: "secret".into(),
+            session_token: None,
+            expires: None,
+            principal: Principal::Role { role: "arn:aws:iam::000000000000:role/r".into(), session: "s".into() },
+        });
+        Box::pin(async { Ok(known) })
+    }
+}
+
+struct OnePolicy(Arc<Policy>);
+
+impl Attachments for OnePolicy {
+    fn attached<'a>(&'a self, _call: &'a Call, _resource: &'a Arn) -> BoxFuture<'a, Result<Attached, Fault>> {
+        Box::pin(async { Ok(Attached::Grants(Arc::clone(&self.0))) })
+    }
+}
+
+struct House {
+    gateway: Gateway<Arc<Toys>>,
+    toys: Arc<Toys>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// Lets everybody at "open", and the role at "signed".
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[
+    {"Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunctionUrl","Resource":"arn:aws:lambda:*:*:function:open",
+     "Condition":{"StringEquals":{"lambda:FunctionUrlAuthType":"NONE"}}},
+    {"Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:*:*:function:open",
+     "Condition":{"Bool":{"lambda:InvokedViaFunctionUrl":"true"}}},
+    {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:role/r"},"Action":"lambda:*",
+     "Resource":"arn:aws:lambda:*:*:function:signed"}]}"#;
+
+impl House {
+    fn new(mode: Mode) -> Self {
+        let (clock, _hand) = Clock::manual("2026-11-21T02:40:11Z".parse().expect("a time"));
+        let metrics = Metrics::new();
+        let mut registry = Registry::new(dispatch::Parts {
+            clock: clock.clone(),
+            random: Random::seeded(1),
+            tasks: Tasks::new(),
+            metrics: metrics.clone(),
+            authority: Arc::new(OpenAuthority),
+            limits: Limits::default(),
+        });
+        let policy = Policy::parse(POLICY, Kind::Resource).expect("a policy");
+        registry.attach("lambda", Arc::new(OnePolicy(Arc::new(policy))));
+        let toys = Arc::new(Toys::default());
+        let parts = Parts {
+            urls: Arc::clone(&toys),
+            dispatch: registry.open(),
+            clock: clock.clone(),
+            mode,
+            metrics: metrics.clone(),
+        };
+        Self { gateway: Gateway::new(parts), toys, clock, metrics }
+    }
+
+    fn verified() -> Self {
+        Self::new(Mode::Verified(Arc::new(Keys)))
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> (http::response::Parts, String) {
+        let random = Random::seeded(2);
+        let trace = Trace::start(&self.clock, &random);
+        let visit = Visit { peer: [127, 0, 0, 1].into(), request_id: Uuid::nil(), trace };
+        let (head, body) = self.gateway.handle(request, &visit).await.into_parts();
+        let body = body.collect().await.expect("whole").to_bytes();
+        (head, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let (head, body) = self.send(request("GET", path, "")).await;
+        (head.status.as_u16(), body)
+    }
+
+    fn last(&self) -> Value {
+        self.toys.events.lock().expect("unpoisoned").last().cloned().unwrap_or_default()
+    }
+
+    /// The request, signed with that secret.
+    fn signed(&self, mut request: Request<Full<Bytes>>, secret: &str) -> Request<Full<Bytes>> {
+        let signer = Sign { access_key: "AKIA", secret, session_token: None, region: "us-east-1", service: "lambda" };
+        let head = Head {
+            method: request.method().as_str(),
+            path: request.uri().path(),
+            query: request.uri().query().unwrap_or_default(),
+            host: "localhost:4566",
+            headers: request.headers(),
+        };
+        for (name, value) in signer.headers(&head, b"", self.clock.now()).expect("signs") {
+            request.headers_mut().insert(name, value);
+        }
+        request
+    }
+}
+
+fn request(method: &str, path: &str, body: &str) -> Request<Full<Bytes>> {
+    let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
+    Request::builder().method(method).uri(path).header(HOST, "localhost:4566").body(body).expect("a request")
+}
+
+#[tokio::test]
+async fn a_request_reaches_its_function_by_name_and_by_host() {
+    let house = House::new(Mode::Open);
+    for (path, raw_path) in [("/_fn/open", "/"), ("/_fn/open/", "/"), ("/_fn/open/a//b%20c/", "/a//b%20c/")] {
+        assert_eq!(house.get(path).await, (201, "hi".into()), "{path}");
+        assert_eq!(house.last()["rawPath"], raw_path, "{path}");
+    }
+    let mut by_host = request("POST", "/deep?x=1", "body");
+    by_host.headers_mut().insert(HOST, "open.lambda-url.eu-central-1.localhost:4566".parse().expect("a value"));
+    let (head, body) = house.send(by_host).await;
+    assert_eq!((head.status.as_u16(), body.as_str()), (201, "hi"));
+    assert_eq!(head.headers["content-type"], "text/plain");
+    let event = house.last();
+    assert_eq!((&event["rawPath"], &event["body"]), (&json!("/deep"), &json!("Ym9keQ==")));
+    assert_eq!(event["requestContext"]["http"]["method"], "POST");
+    let text = house.metrics.encode();
+    assert!(text.contains(r#"freehold_function_url_requests_total{outcome="answered"} 4"#), "{text}");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_as_aws_tells_it() {
+    let house = House::new(Mode::Open);
+    for (path, status, kind, told) in [
+        ("/_fn/nobody/", 404, "ResourceNotFoundException", "There is no function named nobody."),
+        ("/_fn/shy/", 404, "ResourceNotFoundException", "The function shy has no URL: give it one with"),
+        ("/_fn/failing/", 502, "InternalServerErrorException", r#"{"Message":"Internal Server Error"}"#),
+        ("/_fn/odd/", 502, "InternalServerErrorException", r#"{"Message":"Internal Server Error"}"#),
+        ("/_fn/busy/", 429, "TooManyRequestsException", "Rate Exceeded."),
+        ("/_fn/signed/", 403, "AccessDeniedException", r#"{"Message":"Forbidden."#),
+    ] {
+        let (head, body) = house.send(request("GET", path, "")).await;
+        assert_eq!((head.status.as_u16(), head.headers["x-amzn-errortype"].to_str().expect("text")), (status, kind));
+        assert!(body.contains(told.trim_end_matches(['"', '}', '.'])), "{path}: {body}");
+    }
+    let large = "x".repeat(BODY_BYTES_MAX + 1);
+    let before = house.toys.events.lock().expect("unpoisoned").len();
+    let (head, body) = house.send(request("POST", "/_fn/open/", &large)).await;
+    assert_eq!((head.status.as_u16(), body.as_str()), (413, r#"{"Message":"Request Entity Too Large"}"#));
+    assert_eq!(house.toys.events.lock().expect("unpoisoned").len(), before);
+}
+
+#[tokio::test]
+async fn in_open_mode_a_signed_url_takes_any_signature() {
+    let house = House::new(Mode::Open);
+    let (head, _) = house.send(house.signed(request("GET", "/_fn/signed/", ""), "whatever")).await;
+    assert_eq!(head.status, 201);
+    let event = house.last();
+    assert_eq!(event["requestContext"]["accountId"], "000000000000");
+    assert_eq!(event["requestContext"]["authorizer"]["iam"]["accessKey"], "AKIA");
+}
+
+#[tokio::test]
+async fn where_callers_are_verified_signature_and_policy_decide() {
+    let house = House::verified();
+    assert_eq!(house.get("/_fn/open/").await.0, 201, "its policy lets everybody");
+    assert_eq!(house.get("/_fn/cors/").await.0, 403, "open to everybody, but no policy says so");
+    assert_eq!(house.get("/_fn/signed/").await.0, 403, "unsigned");
+    let send = |request| async { house.send(request).await.0.status.as_u16() };
+    assert_eq!(send(house.signed(request("GET", "/_fn/signed/", ""), "secret")).await, 201);
+    let role = "arn:aws:sts::000000000000:assumed-role/r/s";
+    assert_eq!(house.last()["requestContext"]["authorizer"]["iam"]["userArn"], role);
+    assert_eq!(send(house.signed(request("GET", "/_fn/signed/", ""), "guess")).await, 403);
+    let mut moved = house.signed(request("GET", "/_fn/signed/", ""), "secret");
+    *moved.uri_mut() = "/_fn/signed/other".parse().expect("a path");
+    assert_eq!(send(moved).await, 403);
+    let mut stranger = house.signed(request("GET", "/_fn/signed/", ""), "secret");
+    let text = stranger.headers()[AUTHORIZATION].to_str().expect("text").replace("AKIA", "AKIB");
+    stranger.headers_mut().insert(AUTHORIZATION, text.parse().expect("a value"));
+    assert_eq!(send(stranger).await, 403);
+}
+
+#[tokio::test]
+async fn browsers_get_what_the_rules_say() {
+    let house = House::new(Mode::Open);
+    let from = |method: &str, origin: &str| {
+        let mut request = request(method, "/_fn/cors/", "");
+        request.headers_mut().insert(ORIGIN, origin.parse().expect("a value"));
+        request
+    };
+    let mut preflight = from("OPTIONS", "https://good.example");
+    preflight.headers_mut().insert(ACCESS_CONTROL_REQUEST_METHOD, "PUT".parse().expect("a value"));
+    let (head, body) = house.send(preflight).await;
+    assert_eq!((head.status.as_u16(), body.as_str()), (200, ""));
+    assert_eq!(head.headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://good.example");
+    assert!(house.toys.events.lock().expect("unpoisoned").is_empty(), "the function is not asked");
+    let (head, _) = house.send(from("GET", "https://good.example")).await;
+    assert_eq!(
+        (head.status.as_u16(), &head.headers[ACCESS_CONTROL_ALLOW_ORIGIN]),
+        (201, &"https://good.example".parse().expect("v"))
+    );
+    let (head, _) = house.send(from("GET", "https://evil.example")).await;
+    assert_eq!((head.status.as_u16(), head.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN)), (201, None));
+    let (head, _) = house.send(from("OPTIONS", "https://good.example")).await;
+    assert_eq!(head.status, 201, "OPTIONS that asks for no method is the function's own");
+}
