@@ -33,7 +33,8 @@ use jiff::Timestamp;
 /// Knows the secrets. One per node.
 pub trait Credentials: Send + Sync + 'static {
     /// What belongs to an access key id; `None` if nobody has it. Asked on every signed call: the answer should come from memory.
-    fn lookup<'a>(&'a self, access_key: &'a str) -> Lookup<'a>;
+    /// The session token that came along is handed over because an issuer may keep nothing and find everything in it.
+    fn lookup<'a>(&'a self, access_key: &'a str, session_token: Option<&'a str>) -> Lookup<'a>;
 }
 
 /// What [`Credentials::lookup`] answers.
