@@ -33,8 +33,8 @@ pub struct Options {
     pub queue_max: usize,
     /// How long a transaction waits for a place in a full queue before it gets [`crate::Error::Busy`]. Default 5 s.
     pub queue_patience: Duration,
-    /// Room on the disk that is not used for data, so that a write never fails half-way. Default 64 MiB. Deletes go on
-    /// down to a quarter of it.
+    /// Room on the disk that is not used for new data, so that a write never fails half-way. Default 128 MiB: what the
+    /// engine has in memory must still find its place. Deletes go on down to a quarter of it.
     pub disk_reserve: ByteSize,
     /// After how long without progress the writer counts as hung. Default 10 s.
     pub stall_max: Duration,
@@ -52,7 +52,7 @@ impl Options {
             snapshot_age_max: Duration::from_secs(60),
             queue_max: 8_192,
             queue_patience: Duration::from_secs(5),
-            disk_reserve: ByteSize::mib(64),
+            disk_reserve: ByteSize::mib(128),
             stall_max: Duration::from_secs(10),
             fatal: Arc::new(abort),
         }

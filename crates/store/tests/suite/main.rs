@@ -4,9 +4,11 @@
 mod blob_crash;
 mod blobs;
 mod crash;
+mod disk;
 mod durable;
 mod feed;
 mod fixture;
+mod full;
 mod keys;
 mod leases;
 mod limits;
