@@ -16,6 +16,7 @@ pub mod cbor;
 pub mod check;
 pub mod client;
 pub mod document;
+pub mod dynamic;
 pub mod fault;
 pub(crate) mod form;
 pub mod json;
@@ -34,6 +35,7 @@ pub mod writer;
 pub(crate) mod xml;
 
 pub use check::{Violations, check};
+pub use dynamic::{Datum, Dynamic};
 pub use model::{Exception, OperationModel, Protocol, Service};
 pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
 pub use route::{Request, Route, Routed, Router};
