@@ -266,7 +266,7 @@ async fn verify(
 ) -> Result<(Claim, Principal), Refusal> {
     let claim =
         Claim::read(head).ok().flatten().filter(|claim| claim.scope.service == "lambda").ok_or(Refusal::Forbidden)?;
-    let known = credentials.lookup(&claim.access_key).await.map_err(|fault| Refusal::of(&fault))?;
+    let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await.map_err(|fault| Refusal::of(&fault))?;
     let known = known.ok_or(Refusal::Forbidden)?;
     let now = clock.now();
     claim

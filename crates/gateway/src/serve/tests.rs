@@ -89,7 +89,7 @@ impl FunctionUrls for Arc<Toys> {
 struct Keys;
 
 impl Credentials for Keys {
-    fn lookup<'a>(&'a self, access_key: &'a str) -> signature::Lookup<'a> {
+    fn lookup<'a>(&'a self, access_key: &'a str, _session_token: Option<&'a str>) -> signature::Lookup<'a> {
         let known = (access_key == "AKIA").then(|| Credential {
             secret: "secret".into(),
             session_token: None,
