@@ -17,7 +17,7 @@ use crate::tree::{Node, TreeSource};
 use crate::uri::{self, Pattern};
 use crate::writer::present;
 use crate::xml::{Element, members_of};
-use crate::{Malformed, Protocol, Reader, Shape, Source, document, fault};
+use crate::{Empty, Malformed, Protocol, Reader, Shape, Source, StaticShape, document, fault};
 
 /// Why there is no output.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,13 +45,16 @@ pub fn write_input(route: Route, input: &dyn Shape) -> Request<Bytes> {
             add(&mut headers, "content-type", content_type(route.protocol));
         }
         Protocol::Cbor => {
-            let mut writer = CborWriter::default();
-            writer.object(present(input));
-            body = writer.into_bytes();
+            // An operation without input has no body; one whose input is an empty structure has that.
+            if !std::ptr::eq(input.schema(), <Empty as StaticShape>::SCHEMA) {
+                let mut writer = CborWriter::default();
+                writer.object(present(input));
+                body = writer.into_bytes();
+                add(&mut headers, "content-type", "application/cbor");
+            }
             path = format!("/service/{}/operation/{name}", route.service.target_prefix);
             add(&mut headers, "smithy-protocol", "rpc-v2-cbor");
             add(&mut headers, "accept", "application/cbor");
-            add(&mut headers, "content-type", "application/cbor");
         }
         Protocol::Query | Protocol::Ec2 => {
             let dialect = if route.protocol == Protocol::Ec2 { Dialect::Ec2 } else { Dialect::Query };
@@ -67,6 +70,10 @@ pub fn write_input(route: Route, input: &dyn Shape) -> Request<Bytes> {
                 body = bytes;
             }
         }
+    }
+    let is_rpc = matches!(route.protocol, Protocol::Json10 | Protocol::Json11 | Protocol::Cbor);
+    if is_rpc && route.service.query_compatible {
+        add(&mut headers, "x-amzn-query-mode", "true");
     }
     let mut request = Request::new(body);
     *request.method_mut() = route.operation.method.parse().unwrap_or_default();
@@ -97,7 +104,13 @@ fn rest_address(route: Route, input: &dyn Shape, headers: &mut HeaderMap) -> Str
                 texts.iter().for_each(|text| uri::push_pair(&mut query, at.wire, text));
             }
             Place::QueryRest => {
-                for (name, texts) in rest::map_texts(value, at) {
+                // What has a member or a literal of its own is that one's, whatever the map says.
+                let members = input.schema().members();
+                let taken = |name: &str| {
+                    pattern.query.iter().any(|(literal, _)| *literal == name)
+                        || members.iter().any(|other| other.place == Place::Query && other.wire == name)
+                };
+                for (name, texts) in rest::map_texts(value, at).into_iter().filter(|(name, _)| !taken(name)) {
                     texts.iter().for_each(|text| uri::push_pair(&mut query, &name, text));
                 }
             }

@@ -16,7 +16,7 @@ use crate::schema::Place;
 use crate::tree::{Node, TreeSource};
 use crate::uri::{self, Pattern};
 use crate::xml::{self, Element, XmlWriter};
-use crate::{Malformed, Protocol, Reader, Service, Shape, Source, StaticShape, fault};
+use crate::{Empty, Malformed, Protocol, Reader, Service, Shape, Source, StaticShape, fault};
 
 pub use self::refusal::write_fault;
 
@@ -244,7 +244,7 @@ pub(crate) fn rest_body(protocol: Protocol, shape: &dyn Shape, namespace: &str, 
     let default = content_type(protocol).to_owned();
     match Body::of(schema) {
         Body::Nothing => {
-            let empty = role == Role::Answer && protocol == Protocol::RestJson && schema.name != "Empty";
+            let empty = role == Role::Answer && protocol == Protocol::RestJson && !std::ptr::eq(schema, <Empty as StaticShape>::SCHEMA);
             empty.then(|| (Bytes::from_static(b"{}"), default))
         }
         Body::Raw(index, at) => {
@@ -257,7 +257,8 @@ pub(crate) fn rest_body(protocol: Protocol, shape: &dyn Shape, namespace: &str, 
             let value = shape.member(index);
             if value.is_absent() {
                 // A structure that is the body and is not there is an empty one.
-                let is_json_structure = protocol == Protocol::RestJson && at.target.is_composite();
+                let is_json_structure =
+                    protocol == Protocol::RestJson && matches!(at.target.kind, crate::schema::Kind::Structure(_));
                 return is_json_structure.then(|| (Bytes::from_static(b"{}"), default));
             }
             if protocol == Protocol::RestJson {

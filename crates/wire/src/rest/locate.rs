@@ -29,7 +29,7 @@ pub(crate) fn located(schema: &'static Schema, carrier: &Carrier<'_>) -> Result<
             Place::Headers => headers(at, carrier.headers),
             Place::Uri => carrier.labels.iter().find(|(name, _)| *name == at.wire).map(|(_, value)| text(value)),
             Place::Query => query(at, &carrier.query),
-            Place::QueryRest => query_rest(schema, at, &carrier.query),
+            Place::QueryRest => query_rest(at, &carrier.query),
             Place::Status => carrier.status.map(|status| Node::Text(status.to_string())),
         };
         found.extend(node.map(|node| (index, node)));
@@ -126,12 +126,11 @@ fn query(at: &'static Member, pairs: &[(String, String)]) -> Option<Node> {
     }
 }
 
-/// Every pair that no other member took.
-fn query_rest(schema: &'static Schema, at: &'static Member, pairs: &[(String, String)]) -> Option<Node> {
+/// Every pair, also those that other members took: a server's map has them all.
+fn query_rest(at: &'static Member, pairs: &[(String, String)]) -> Option<Node> {
     let Kind::Map { value, .. } = at.target.kind else { return None };
-    let taken = |name: &str| schema.members().iter().any(|other| other.place == Place::Query && other.wire == name);
     let mut entries: Vec<(String, Node)> = Vec::new();
-    for (name, given) in pairs.iter().filter(|(name, _)| !taken(name)) {
+    for (name, given) in pairs {
         let known = entries.iter_mut().find(|(key, _)| key == name).map(|(_, node)| node);
         match (known, value.target.kind) {
             (Some(Node::List(items)), _) => items.push(text(given)),
