@@ -102,6 +102,11 @@ impl Chunk {
         self.id
     }
 
+    /// What its events count for in `storedBytes`.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
     /// Whether an event would fit.
     pub fn has_room(&self, time_ms: u64, message: &str) -> bool {
         self.events == 0
