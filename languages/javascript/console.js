@@ -44,7 +44,21 @@ function patch() {
   for (const [method, level] of Object.entries(LEVELS)) {
     console[method] = (...values) => line(level, util.format(...values));
   }
+  for (const name of ['stdout', 'stderr']) block(name);
   console.fatal = (...values) => line('FATAL', util.format(...values));
+}
+
+// Makes writes to a standard stream wait for room. Else Node.js keeps what the pipe does not take in its own memory, and it would
+// come out after the answer, or never. The stream itself is made when it is first used.
+function block(name) {
+  const { get, ...property } = Object.getOwnPropertyDescriptor(process, name);
+  const make = () => {
+    const stream = get.call(process);
+    if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+    Object.defineProperty(process, name, { ...property, get: () => stream });
+    return stream;
+  };
+  Object.defineProperty(process, name, { ...property, get: make });
 }
 
 module.exports = { line, patch, setRequestId };

@@ -146,6 +146,8 @@ function takeAfterTurn() {
 process.on('beforeExit', () => {
   const call = current;
   if (call === null) return;
+  // The process ends unless the next call comes by way of the event loop.
+  skipped = SKIPPED_MAX;
   if (call.held !== null) call.held();
   else succeed(call, null);
 });

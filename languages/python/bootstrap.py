@@ -175,7 +175,12 @@ def set_up_logging():
 def own_frames(tb):
     """The traceback without this file and the machinery of import."""
     frames = traceback.extract_tb(tb)
-    return [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith("<frozen")]
+    # As tuples, because whole frames would be drawn with marks below the line, which Lambda does not have.
+    return [
+        (frame.filename, frame.lineno, frame.name, frame.line)
+        for frame in frames
+        if frame.filename != __file__ and not frame.filename.startswith("<frozen")
+    ]
 
 
 def describe(error, request_id):

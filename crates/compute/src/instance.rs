@@ -160,9 +160,22 @@ impl Instance {
         })
     }
 
-    /// True if it can take another attempt.
+    /// True if it can take another attempt. One whose initialisation failed takes one, to say so.
     pub(crate) fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// True if it is worth keeping without an attempt.
+    pub(crate) fn is_ready(&self) -> bool {
         self.usable && self.failure.is_none()
+    }
+
+    /// It never became ready: its processes end, and its one attempt says why.
+    pub(crate) fn fail(&mut self, cause: InitCause) {
+        self.failure = Some(InitFailure { cause });
+        if let Some(guest) = &self.guest {
+            guest.process.child.kill();
+        }
     }
 
     /// It is not to be used again: its processes end now.

@@ -31,6 +31,7 @@ pub(crate) struct Pool {
 
 struct State {
     /// The one used last is last.
+    #[expect(clippy::vec_box, reason = "they are handed on, and a box moves faster than what is in it")]
     idle: Vec<Box<Instance>>,
     waiting: VecDeque<Waiter>,
     /// Started or starting, busy or idle.
@@ -142,8 +143,12 @@ impl Pool {
             } else {
                 loop {
                     let Some(waiter) = state.waiting.pop_front() else {
-                        instance.rest();
-                        state.idle.push(instance);
+                        if instance.is_ready() {
+                            instance.rest();
+                            state.idle.push(instance);
+                        } else {
+                            left_over = Some(instance);
+                        }
                         break;
                     };
                     // A caller that gave up does not take it.

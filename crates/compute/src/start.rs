@@ -19,7 +19,7 @@ use crate::guest::api::Door;
 use crate::guest::managed::ManagedLink;
 use crate::guest::{Event, Link};
 use crate::image::{Credentials, Image};
-use crate::instance::{Guest, Happening, InitCause, InitFailure, Instance, Pace, Process};
+use crate::instance::{Guest, Happening, InitCause, Instance, Pace, Process};
 use crate::invocation::RunFault;
 use crate::languages::Family;
 use crate::logs::LogStream;
@@ -32,7 +32,7 @@ const INIT_MAX: Duration = Duration::from_secs(10);
 /// Lambda's limits for one execution environment.
 const PROCESSES_MAX: u32 = 1024;
 const FILES_MAX: u32 = 1024;
-/// The most that the nearest interpreter's notes and versions are.
+/// Where guests find their code and their bootstrap.
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
 
@@ -160,8 +160,7 @@ async fn initialise(instance: &mut Instance, began: Instant) {
             cause.status()
         );
         instance.output.say(&[&line]);
-        instance.condemn();
-        instance.failure = Some(InitFailure { cause });
+        instance.fail(cause);
     }
 }
 

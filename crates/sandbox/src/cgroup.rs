@@ -155,7 +155,7 @@ fn version_one(membership: &str, mounts: &str, controller: &str) -> Result<Hiera
         .ok_or_else(|| format!("no cgroup controller '{controller}'"))?;
     let own = membership
         .lines()
-        .filter_map(|line| line.splitn(3, ':').nth(1).zip(line.splitn(3, ':').nth(2)))
+        .filter_map(|line| line.split_once(':')?.1.split_once(':'))
         .find(|(controllers, _)| controllers.split(',').any(|one| one == controller))
         .map_or("/", |(_, path)| path);
     Ok(Hierarchy { version: Version::One, base: own_group(&below(&root, own))? })

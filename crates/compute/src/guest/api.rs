@@ -70,6 +70,13 @@ impl State {
     }
 }
 
+/// What came with a request.
+enum Body {
+    Whole(Bytes),
+    TooLarge,
+    Torn,
+}
+
 struct Server {
     calls: tokio::sync::Mutex<mpsc::Receiver<Call>>,
     events: mpsc::Sender<Event>,
@@ -173,7 +180,6 @@ async fn accept(listener: TcpListener, uid: Option<u32>, server: Arc<Server>) {
         };
         while connections.try_join_next().is_some() {}
         let server = Arc::clone(&server);
-        #[expect(clippy::disallowed_methods, reason = "the set ends with this task, which is named")]
         connections.spawn(async move {
             serve(stream, server).await;
             drop(permit);
@@ -194,15 +200,20 @@ async fn serve(stream: TcpStream, server: Arc<Server>) {
 
 impl Server {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Some(path) = request.uri().path().strip_prefix(PREFIX).map(str::to_owned) else {
-            return fault(StatusCode::NOT_FOUND, "NotFound", "there is no such path in the runtime API");
+        let (head, body) = request.into_parts();
+        // Always read, or the connection could not be used again.
+        let body = match Limited::new(body, RESPONSE_BYTES_MAX).collect().await {
+            Ok(body) => Body::Whole(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Body::TooLarge,
+            Err(_) => Body::Torn,
         };
+        let path = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
         let parts: Vec<&str> = path.split('/').collect();
-        match (request.method(), parts.as_slice()) {
+        match (&head.method, parts.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => self.next().await,
-            (&Method::POST, ["invocation", id, "response"]) => self.response(id, request).await,
-            (&Method::POST, ["invocation", id, "error"]) => self.error(id, request).await,
-            (&Method::POST, ["init", "error"]) => self.init_error(request).await,
+            (&Method::POST, ["invocation", id, "response"]) => self.response(id, body).await,
+            (&Method::POST, ["invocation", id, "error"]) => self.error(id, &head.headers, body).await,
+            (&Method::POST, ["init", "error"]) => self.init_error(&head.headers, body).await,
             (_, ["invocation", "next"] | ["invocation", _, "response" | "error"] | ["init", "error"]) => {
                 fault(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "this path has another method")
             }
@@ -230,44 +241,42 @@ impl Server {
         response
     }
 
-    async fn response(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn response(&self, id: &str, body: Body) -> Response<Full<Bytes>> {
         if let Err(fault) = self.leave_running(id, "InvocationResponse") {
             return *fault;
         }
-        match Limited::new(request.into_body(), RESPONSE_BYTES_MAX).collect().await {
-            Ok(body) => self.tell(Event::Result(body.to_bytes())).await,
-            Err(error) if error.is::<LengthLimitError>() => {
+        match body {
+            Body::Whole(body) => self.tell(Event::Result(body)).await,
+            Body::TooLarge => {
                 self.tell(Event::TooLarge).await;
                 let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
                 fault(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
             }
-            Err(_) => {
-                let document =
-                    crate::faults::document("Runtime.TruncatedResponse", "The response ended before it was whole");
+            Body::Torn => {
+                let message = "The response ended before it was whole";
+                let document = crate::faults::document("Runtime.TruncatedResponse", message);
                 self.tell(Event::Error { document, after: After::GoesOn }).await;
-                fault(StatusCode::BAD_REQUEST, "TruncatedResponse", "The response ended before it was whole")
+                fault(StatusCode::BAD_REQUEST, "TruncatedResponse", message)
             }
         }
     }
 
-    async fn error(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn error(&self, id: &str, headers: &HeaderMap, body: Body) -> Response<Full<Bytes>> {
         if let Err(fault) = self.leave_running(id, "InvocationErrorResponse") {
             return *fault;
         }
-        let document = error_document(request).await;
-        self.tell(Event::Error { document, after: After::GoesOn }).await
+        self.tell(Event::Error { document: error_document(headers, body), after: After::GoesOn }).await
     }
 
-    async fn init_error(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn init_error(&self, headers: &HeaderMap, body: Body) -> Response<Full<Bytes>> {
         let name = {
             let state = self.state.lock().expect("nothing panics while it holds this lock");
             (*state != State::Started).then(|| state.name())
         };
-        if let Some(name) = name {
-            return transition(name, "InitError");
+        match name {
+            Some(name) => transition(name, "InitError"),
+            None => self.tell(Event::InitError(error_document(headers, body))).await,
         }
-        let document = error_document(request).await;
-        self.tell(Event::InitError(document)).await
     }
 
     /// From running to answered, if `id` is what runs.
@@ -294,22 +303,16 @@ impl Server {
 }
 
 /// What the guest says of its error: its body if that is an object, else one made of its header.
-async fn error_document(request: Request<Incoming>) -> Bytes {
-    let kind = request
-        .headers()
-        .get("lambda-runtime-function-error-type")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let body = Limited::new(request.into_body(), RESPONSE_BYTES_MAX)
-        .collect()
-        .await
-        .map(|body| body.to_bytes())
-        .unwrap_or_default();
+fn error_document(headers: &HeaderMap, body: Body) -> Bytes {
+    let body = match body {
+        Body::Whole(body) => body,
+        Body::TooLarge | Body::Torn => Bytes::new(),
+    };
     if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&body).is_ok() {
         return body;
     }
-    let message = String::from_utf8_lossy(&body);
-    crate::faults::document(kind.as_deref().unwrap_or("Runtime.Unknown"), &message)
+    let kind = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    crate::faults::document(kind.unwrap_or("Runtime.Unknown"), &String::from_utf8_lossy(&body))
 }
 
 fn transition(from: &str, to: &str) -> Response<Full<Bytes>> {

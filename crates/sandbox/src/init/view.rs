@@ -55,6 +55,9 @@ struct Tree {
     kind: Kind,
 }
 
+/// Where a link is, and to what.
+type Link = (PathBuf, PathBuf);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Folder,
@@ -83,7 +86,7 @@ pub(super) fn build(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// Opens copies of all that the guest sees of the host.
-fn gather(plan: &Plan) -> Result<(Vec<Tree>, Vec<(PathBuf, PathBuf)>), Failure> {
+fn gather(plan: &Plan) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
     let mut trees = Vec::new();
     let mut links = Vec::new();
     for path in SYSTEM.iter().chain(SETTINGS).map(Path::new) {
@@ -151,7 +154,7 @@ fn own_mounts(stage: &Path, plan: &Plan) -> Result<(), Failure> {
     let tmp = format!("size={},nr_inodes=65536,mode=1777", plan.tmp_bytes.max(4096));
     tmpfs(&under(stage, Path::new("/tmp")), &tmp).step("mounting /tmp")?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", &under(stage, Path::new("/proc")), "proc", flags, None).step("mounting /proc")?;
+    mount("proc", under(stage, Path::new("/proc")), "proc", flags, None).step("mounting /proc")?;
     Ok(())
 }
 

@@ -1,0 +1,240 @@
+//! Many calls, much output, changes under load, limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use compute::{LogBatch, LogSink, RunFault, Throttle};
+use futures_util::future::{BoxFuture, join_all};
+use sandbox::Mode;
+use tokio::sync::Notify;
+
+use crate::harness::{Function, Node, PATIENCE, invocation, text};
+
+fn script<'a>(files: &'a [(&'a str, &'a str)]) -> Function<'a> {
+    Function { language: "nodejs20.x", handler: "index.handler", files }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_megabytes_of_output_stay_bounded() {
+    let node = Node::new(Mode::Auto);
+    let loud = "exports.handler = async () => { const line = 'x'.repeat(9999) + '\\n'; for (let i = 0; i < 10000; i++) process.stdout.write(line); return 'said' }";
+    let Some(loud) = node
+        .load_with(&script(&[("index.js", loud)]), |settings| {
+            settings.function = "loud".to_owned();
+            settings.arn += "loud";
+            settings.timeout = PATIENCE;
+        })
+        .await
+    else {
+        return;
+    };
+    let quiet = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await.unwrap();
+    node.call(&quiet, "1").await;
+    let before = memory_peak_kib();
+    let talking = node.call(&loud, "1");
+    let neighbour = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..200 {
+            let began = Instant::now();
+            node.call(&quiet, "1").await;
+            slowest = slowest.max(began.elapsed());
+        }
+        slowest
+    };
+    let (outcome, slowest) = tokio::join!(talking, neighbour);
+    assert_eq!((text(&outcome), outcome.error), (r#""said""#, None));
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    assert!(outcome.log_tail.unwrap().len() <= 4096);
+    node.compute.flush_logs().await;
+    assert!(node.lines.bytes() > 100_000_000, "{}", node.lines.bytes());
+    // The test's own sink keeps the 100 MB, with a string for each line; the rest is ours.
+    let grown = memory_peak_kib() - before;
+    assert!(grown < 220 * 1024, "{grown} KiB");
+}
+
+fn memory_peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Takes nothing until it is told to.
+#[derive(Default)]
+struct Stuck {
+    open: AtomicBool,
+    opened: Notify,
+    bytes: std::sync::atomic::AtomicUsize,
+}
+
+impl LogSink for Stuck {
+    fn write(&self, batches: Vec<LogBatch>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.bytes.fetch_add(batches.iter().map(LogBatch::bytes).sum(), Ordering::Relaxed);
+            let opened = self.opened.notified();
+            if !self.open.load(Ordering::Acquire) {
+                opened.await;
+            }
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_log_holds_back_only_who_prints() {
+    let sink = Arc::new(Stuck::default());
+    let node = Node::with(Mode::Auto, |options| options.logs = Arc::clone(&sink) as Arc<dyn LogSink>);
+    let code = "exports.handler = async (e) => { if (e.loud) for (let i = 0; i < 1000; i++) process.stdout.write('y'.repeat(9999) + '\\n'); return 'ok' }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    let loud = node.compute.run(&image, invocation(r#"{"loud":1}"#));
+    let mut loud = std::pin::pin!(loud);
+    let quiet = async {
+        for _ in 0..50 {
+            assert_eq!(text(&node.call(&image, "{}").await), r#""ok""#);
+        }
+    };
+    tokio::select! {
+        _ = &mut loud => panic!("ten megabytes went into a stuck log"),
+        () = quiet => {}
+    }
+    sink.open.store(true, Ordering::Release);
+    sink.opened.notify_waiters();
+    let outcome = tokio::time::timeout(PATIENCE, loud).await.unwrap().unwrap();
+    assert_eq!(text(&outcome), r#""ok""#);
+    node.compute.flush_logs().await;
+    assert!(sink.bytes.load(Ordering::Relaxed) > 10_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_calls_get_their_own_answers() {
+    let node = Node::new(Mode::Auto);
+    let code = "exports.handler = async (e) => { await new Promise(r => setTimeout(r, e % 7)); return e }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    let calls = (0..300).map(|n| {
+        let (node, image) = (&node, &image);
+        async move { assert_eq!(text(&node.call(image, &n.to_string()).await), n.to_string()) }
+    });
+    join_all(calls).await;
+    assert!(node.compute.instances().len() <= 100, "{}", node.compute.instances().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_short_calls_starts_few_instances() {
+    let node = Node::new(Mode::Auto);
+    let Some(image) = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await else { return };
+    node.call(&image, "1").await;
+    join_all((0..200).map(|_| node.call(&image, "1"))).await;
+    assert!(node.compute.instances().len() <= 10, "{}", node.compute.instances().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_calls_get_instances_of_their_own() {
+    let node = Node::new(Mode::Auto);
+    let code = "exports.handler = async () => { await new Promise(r => setTimeout(r, 1000)); return 1 }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    let began = Instant::now();
+    join_all((0..10).map(|_| node.call(&image, "1"))).await;
+    // One after the other they would take ten seconds.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(node.compute.instances().len() > 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_outlives_its_caller() {
+    let node = Node::new(Mode::Auto);
+    let code = "let n = 0; exports.handler = async () => { n++; await new Promise(r => setTimeout(r, 200)); return n }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    node.call(&image, "1").await;
+    let left = tokio::time::timeout(Duration::from_millis(50), node.compute.run(&image, invocation("1"))).await;
+    assert!(left.is_err());
+    let is_busy = || node.compute.instances().iter().any(|instance| instance.activity == compute::Activity::Busy);
+    assert!(is_busy());
+    tokio::time::timeout(PATIENCE, async {
+        while is_busy() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    // The same instance finished that call and takes this one.
+    assert_eq!(text(&node.call(&image, "1").await), "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_throttle() {
+    let node = Node::with(Mode::Auto, |options| options.concurrency_max = 3);
+    let code = "exports.handler = async () => { await new Promise(r => setTimeout(r, 300)); return 1 }";
+    let files = [("index.js", code)];
+    let function = script(&files);
+    let Some(image) = node.load_with(&function, |settings| settings.concurrency_reserved = Some(2)).await else {
+        return;
+    };
+    let outcomes = join_all((0..3).map(|_| node.try_call(&image, "1"))).await;
+    let refused: Vec<&RunFault> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+    assert_eq!(refused, [&RunFault::Throttled { reason: Throttle::Reserved { limit: 2 } }]);
+    let other = node.load_with(&function, |settings| settings.arn += "other").await.unwrap();
+    let outcomes = join_all((0..5).map(|_| node.try_call(&other, "1"))).await;
+    let refused = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Err(RunFault::Throttled { reason: Throttle::Concurrency { limit: 3 } })));
+    assert_eq!(refused.count(), 2);
+    // Nothing is left counted.
+    assert!(node.try_call(&image, "1").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_node_makes_room_by_ending_idle_instances() {
+    let node = Node::with(Mode::Auto, |options| options.memory_total = base::ByteSize::mib(300));
+    let function = script(&[("index.js", "exports.handler = async () => 1")]);
+    let Some(one) = node.load(&function).await else { return };
+    let two = node.load_with(&function, |settings| settings.arn += "two").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(text(&node.call(&one, "1").await), "1");
+        assert_eq!(text(&node.call(&two, "1").await), "1");
+        assert_eq!(node.compute.instances().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_code_counts_from_the_next_call() {
+    let node = Node::new(Mode::Auto);
+    let Some(old) = node.load(&script(&[("index.js", "exports.handler = async () => 'old'")])).await else { return };
+    assert_eq!(text(&node.call(&old, "1").await), r#""old""#);
+    let new = node.load(&script(&[("index.js", "exports.handler = async () => 'new'")])).await.unwrap();
+    assert_eq!(node.compute.instances().len(), 0, "the old instance was idle, so it ended at once");
+    assert_eq!(text(&node.call(&new, "1").await), r#""new""#);
+    // Who still holds the old image gets the old answer.
+    assert_eq!(text(&node.call(&old, "1").await), r#""old""#);
+    node.compute.retire(&new.arn);
+    assert_eq!(node.compute.instances().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutting_down_finishes_what_runs_and_refuses_the_rest() {
+    let node = Node::new(Mode::Auto);
+    let code = "exports.handler = async () => { await new Promise(r => setTimeout(r, 300)); return 'done' }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    node.call(&image, "1").await;
+    let running = node.call(&image, "1");
+    let (outcome, stopped) = tokio::join!(running, async {
+        tokio::task::yield_now().await;
+        node.compute.shut_down(PATIENCE).await
+    });
+    assert_eq!((text(&outcome), stopped), (r#""done""#, true));
+    assert_eq!(node.try_call(&image, "1").await.unwrap_err(), RunFault::Stopping);
+    assert_eq!(node.compute.instances().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_is_not_there_is_named() {
+    let node = Node::new(Mode::Auto);
+    let Some(image) = node
+        .load_with(&script(&[("index.js", "")]), |settings| {
+            settings.code = compute::CodeId::of(b"never prepared");
+        })
+        .await
+    else {
+        return;
+    };
+    let code = compute::CodeId::of(b"never prepared").to_string();
+    assert_eq!(node.try_call(&image, "1").await.unwrap_err(), RunFault::CodeMissing { code });
+}

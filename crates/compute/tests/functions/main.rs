@@ -1,0 +1,9 @@
+//! Functions run for real: interpreters, sandboxes, pipes. Where an interpreter is missing, its tests say so and pass.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+mod isolation;
+mod javascript;
+mod load;
+mod provided;
+mod python;
