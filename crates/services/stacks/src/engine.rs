@@ -13,12 +13,12 @@ use contract::{Call, Principal};
 use serde_json::Value;
 use store::Store;
 use template::{Node, Pseudo, Template};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::Error;
 use crate::application::{Application, Plot, Types};
 use crate::caller::Caller;
-use crate::model::{Event, Owner, ResourceState, Stack, Status, is_stack_name};
+use crate::model::{Event, Owner, ResourceState, Stack, Stage, Status, is_stack_name, resource_status};
 use crate::operation::{self, Operation};
 use crate::plan::{self, Planned};
 use crate::steps::Steps;
@@ -90,6 +90,8 @@ struct Inner {
     ledger: Ledger,
     /// Stacks with an operation in this process.
     busy: Mutex<BTreeSet<(Place, String)>>,
+    /// Tells that one of them is free again.
+    released: Notify,
 }
 
 /// Holds a stack's place among the busy ones.
@@ -101,6 +103,7 @@ struct Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.inner.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.inner.released.notify_waiters();
     }
 }
 
@@ -108,14 +111,22 @@ impl Engine {
     /// Ready; nothing runs until [`Engine::resume`] is called.
     pub fn new(deps: Deps) -> Self {
         let ledger = Ledger::new(deps.store.clone());
-        Self(Arc::new(Inner { deps, ledger, busy: Mutex::default() }))
+        Self(Arc::new(Inner { deps, ledger, busy: Mutex::default(), released: Notify::new() }))
+    }
+
+    /// The same, with a place at which a test stops the world.
+    #[cfg(test)]
+    pub(crate) fn halting(deps: Deps, halt: Arc<crate::tests::world::Halt>) -> Self {
+        let mut ledger = Ledger::new(deps.store.clone());
+        ledger.halt = halt;
+        Self(Arc::new(Inner { deps, ledger, busy: Mutex::default(), released: Notify::new() }))
     }
 
     /// Goes on with every operation that was cut off. Tells how many there were; they run in the background.
     pub async fn resume(&self) -> Result<usize, Error> {
         let mut resumed = 0;
         for (place, stack) in self.0.ledger.everywhere().await? {
-            if stack.status.stage() == crate::model::Stage::Rest {
+            if stack.status.stage() == Stage::Rest {
                 continue;
             }
             let Ok((busy, lease)) = self.take(&place, &stack, "updated").await else { continue };
@@ -163,7 +174,7 @@ impl Engine {
         let (busy, lease) = self.take(&place, &draft, "updated").await?;
         // Read again: now nobody else changes it.
         let before = ledger.stack(&place, &wish.stack).await?;
-        if let Some(before) = before.as_ref().filter(|before| before.status.stage() != crate::model::Stage::Rest) {
+        if let Some(before) = before.as_ref().filter(|before| before.status.stage() != Stage::Rest) {
             return Err(state(before, "updated"));
         }
         let resources = ledger.resources(&place, &wish.stack).await?;
@@ -215,7 +226,7 @@ impl Engine {
         let Some(stack) = self.0.ledger.stack(&place, name).await? else { return Ok(()) };
         let (busy, lease) = self.take(&place, &stack, "deleted").await?;
         let Some(mut stack) = self.0.ledger.stack(&place, name).await? else { return Ok(()) };
-        if stack.status.stage() != crate::model::Stage::Rest {
+        if stack.status.stage() != Stage::Rest {
             return Err(state(&stack, "deleted"));
         }
         self.check_unused(&place, &stack).await?;
@@ -232,7 +243,7 @@ impl Engine {
                 event.logical_id.clone_from(&state.id);
                 event.kind.clone_from(&state.kind);
                 event.physical_id = instance.physical_id;
-                event.status = crate::model::resource_status::DELETE_SKIPPED;
+                event.status = resource_status::DELETE_SKIPPED;
                 change.events.push(event);
             }
         }
@@ -345,12 +356,20 @@ impl Engine {
         Change { stack: Some(stack.clone()), events: vec![event], ..Change::default() }
     }
 
-    /// Takes a stack for an operation: nobody else has it then, in this process or another.
+    /// Takes a stack for an operation: nobody else has it then, in this process or another. Waits for an operation that has ended and is
+    /// about to let go, and for one that is not begun yet.
     async fn take(&self, place: &Place, stack: &Stack, action: &'static str) -> Result<(Busy, store::Lease), Error> {
         let key = (place.clone(), stack.name.clone());
-        let free = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        if !free {
-            return Err(state(stack, action));
+        loop {
+            let released = self.0.released.notified();
+            if self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+                break;
+            }
+            let now = self.0.ledger.stack(place, &stack.name).await?;
+            if let Some(now) = now.filter(|now| now.status.stage() != Stage::Rest) {
+                return Err(state(&now, action));
+            }
+            released.await;
         }
         let busy = Busy { inner: Arc::clone(&self.0), key };
         let name = format!("stacks/{}/{}/{}", place.account, place.region, stack.name);
@@ -377,8 +396,8 @@ impl Engine {
             let written = engine.0.ledger.write(&place, &stack.name, &lease, change).await;
             let ended = match written {
                 Ok(()) => {
-                    for event in first {
-                        let _full_or_gone = progress_of_begin.as_ref().map(|progress| progress.try_send(event));
+                    if let Some(progress) = progress_of_begin {
+                        first.into_iter().for_each(|event| drop(progress.try_send(event)));
                     }
                     engine.run(place, stack, resources, busy, lease, progress).await
                 }

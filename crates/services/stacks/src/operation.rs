@@ -49,6 +49,8 @@ impl Operation {
     }
 
     async fn apply(&mut self) -> Result<(), Error> {
+        // What an earlier operation could not delete may sit on a name that is wanted now; if it stays, it is tried again at the end.
+        let _still_there = self.destroy_all().await?;
         let failure = match self.application().await {
             Ok(application) => match self.make_all(&application).await? {
                 None => match self.accept(&application).await {
@@ -409,7 +411,8 @@ pub(crate) fn stack_event(stack: &Stack) -> Event {
 pub(crate) async fn hold(mut lease: store::Lease, ttl: std::time::Duration, clock: base::Clock) {
     loop {
         clock.sleep(ttl / 3).await;
-        if lease.renew(ttl).await.is_err() {
+        // Other errors may pass until the next try; if they do not, the commits of the operation meet them too.
+        if let Err(store::Error::LeaseLost { .. }) = lease.renew(ttl).await {
             return;
         }
     }

@@ -67,7 +67,8 @@ impl Steps {
         }
     }
 
-    /// Whether something is there already under a physical id; `false` where nobody can tell.
+    /// Whether something is there already under a physical id; `false` where nobody can tell. What is read and not settled may be
+    /// nothing at all, such as an empty list; then the service refuses the creation if something is there after all.
     pub(crate) async fn is_there(
         &self,
         kind: &dyn ResourceType,
@@ -76,7 +77,7 @@ impl Steps {
     ) -> Result<bool, Trouble> {
         let Some(step) = kind.read(id, properties) else { return Ok(false) };
         match self.attempt(&step).await? {
-            Ok(answer) => Ok(kind.settled(&answer) != Ok(false)),
+            Ok(answer) => Ok(kind.settled(&answer) == Ok(true)),
             Err(fault) if fault.cause == Cause::NotFound => Ok(false),
             Err(fault) => Err(trouble(&fault)),
         }

@@ -72,9 +72,9 @@ const EVENTS_MAX: usize = 2_000;
 #[derive(Clone)]
 pub(crate) struct Ledger {
     store: Store,
-    /// A test stops the world at the n-th commit from now.
+    /// A test stops the world here.
     #[cfg(test)]
-    pub(crate) halt: std::sync::Arc<std::sync::atomic::AtomicI64>,
+    pub(crate) halt: std::sync::Arc<crate::tests::world::Halt>,
 }
 
 impl Ledger {
@@ -82,12 +82,8 @@ impl Ledger {
         Self {
             store,
             #[cfg(test)]
-            halt: std::sync::Arc::new(std::sync::atomic::AtomicI64::new(i64::MAX)),
+            halt: Default::default(),
         }
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
     }
 
     pub(crate) async fn stack(&self, place: &Place, name: &str) -> Result<Option<Stack>, Error> {
@@ -156,9 +152,7 @@ impl Ledger {
         change: Change,
     ) -> Result<(), crate::Error> {
         #[cfg(test)]
-        if self.halt.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) <= 0 {
-            std::future::pending::<()>().await;
-        }
+        self.halt.point().await;
         let change = &change;
         self.store
             .transact(|tx| async move {

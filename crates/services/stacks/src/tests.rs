@@ -1,1 +1,8 @@
+//! The engine against a toy service.
 
+pub(crate) mod world;
+
+mod crashes;
+mod graphs;
+mod lifecycle;
+mod sharing;
