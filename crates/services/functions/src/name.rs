@@ -169,12 +169,12 @@ impl Reference {
         Ok(reference)
     }
 
-    /// For operations on the whole function: a qualifier is refused.
+    /// For operations on the whole function or on `$LATEST`: another qualifier is refused.
     pub fn parse_unqualified(scope: &Scope, text: &str) -> Result<FunctionName, Fault> {
         let reference = Self::parse(scope, text)?;
         match reference.qualifier {
-            None => Ok(reference.name),
-            Some(Qualifier::Latest | Qualifier::Version(_) | Qualifier::Alias(_)) => Err(faults::invalid(
+            None | Some(Qualifier::Latest) => Ok(reference.name),
+            Some(Qualifier::Version(_) | Qualifier::Alias(_)) => Err(faults::invalid(
                 "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
                  operation. Please specify either a function name or an unqualified function ARN.",
             )),

@@ -1,0 +1,420 @@
+//! What invocations need, in memory: every function with its versions, aliases, URLs and policies, ready to run.
+//!
+//! The table follows the store and never leads it: after a commit the function is read again, whole, one reader at a time, so
+//! that the last reader has seen the last commit. Entries are immutable and shared; an invocation clones an `Arc` and is not
+//! disturbed by what happens to the entry afterwards.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ::store::Sequence;
+use compute::{CodeId, Image};
+use contract::Fault;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::model::alias::Target as AliasTarget;
+use crate::model::{Alias, Code, Settings, UrlConfig, Version};
+use crate::name::{FunctionName, Qualifier, Scope};
+use crate::store::{Bundle, Place, Refusal, places};
+use crate::{Functions, RoleSession, faults};
+
+/// The most invocations at a time in an account and region.
+pub(crate) const CONCURRENCY_MAX: u32 = 1000;
+/// What must be left to functions without a number of their own.
+pub(crate) const UNRESERVED_MIN: u32 = 100;
+
+/// All functions of the node.
+#[derive(Default)]
+pub(crate) struct Table {
+    scopes: RwLock<HashMap<Scope, Arc<ScopeTable>>>,
+    /// By the id in the host name.
+    urls: RwLock<HashMap<String, UrlPlace>>,
+    /// Held while a function is read again.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+/// The functions of one account and region, and how their concurrency is divided.
+#[derive(Default)]
+pub(crate) struct ScopeTable {
+    functions: RwLock<HashMap<String, Arc<Active>>>,
+    unreserved: Arc<AtomicU32>,
+    reserved_total: AtomicU32,
+    code_bytes: AtomicU64,
+}
+
+#[derive(Clone)]
+struct UrlPlace {
+    scope: Scope,
+    name: FunctionName,
+    qualifier: Option<Qualifier>,
+}
+
+/// One function, as it was at some commit.
+pub(crate) struct Active {
+    pub(crate) scope: Scope,
+    pub(crate) name: FunctionName,
+    /// Without a qualifier.
+    pub(crate) arn: String,
+    id: Uuid,
+    sequence: Sequence,
+    latest: Arc<Runner>,
+    versions: HashMap<u64, Arc<Runner>>,
+    aliases: HashMap<String, Alias>,
+    urls: BTreeMap<Option<Qualifier>, Arc<UrlConfig>>,
+    policies: BTreeMap<Option<Qualifier>, Arc<policy::Policy>>,
+    reserved: Option<u32>,
+    /// Invocations in flight, where the function has a number of its own. Outlives the entry.
+    in_flight: Arc<AtomicU32>,
+    code_bytes: u64,
+}
+
+/// One version, with the image that compute made of it as soon as it was needed.
+pub(crate) struct Runner {
+    /// None is `$LATEST`.
+    pub(crate) number: Option<u64>,
+    /// `X-Amz-Executed-Version`.
+    pub(crate) version: String,
+    /// With the function's id, what makes two runners the same.
+    content: u64,
+    pub(crate) code: Code,
+    pub(crate) settings: compute::Settings,
+    image: OnceCell<Arc<Image>>,
+}
+
+/// A function that a name or an address led to, for the gateway: cheap to clone, and a moment's truth.
+#[derive(Clone)]
+pub struct Target {
+    pub(crate) active: Arc<Active>,
+    pub(crate) qualifier: Option<Qualifier>,
+    url: Option<Arc<UrlConfig>>,
+}
+
+impl Target {
+    /// Whose it is, and where.
+    pub fn scope(&self) -> &Scope {
+        &self.active.scope
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &FunctionName {
+        &self.active.name
+    }
+
+    /// The ARN that was called, with the qualifier where there is one.
+    pub fn arn(&self) -> String {
+        match &self.qualifier {
+            Some(qualifier) => format!("{}:{qualifier}", self.active.arn),
+            None => self.active.arn.clone(),
+        }
+    }
+
+    /// How the function's URL is set up; none if it has no URL.
+    pub fn url(&self) -> Option<&UrlConfig> {
+        self.url.as_deref()
+    }
+}
+
+/// A place among the invocations in flight; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<AtomicU32>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Active {
+    /// The version that a call goes to. `draw` decides where an alias is divided.
+    pub(crate) fn runner(&self, qualifier: Option<&Qualifier>, draw: impl FnOnce() -> u64) -> Option<&Arc<Runner>> {
+        match qualifier {
+            None | Some(Qualifier::Latest) => Some(&self.latest),
+            Some(Qualifier::Version(number)) => self.versions.get(number),
+            Some(Qualifier::Alias(alias)) => match self.aliases.get(alias)?.choose(draw()) {
+                AliasTarget::Latest => Some(&self.latest),
+                AliasTarget::Version(number) => self.versions.get(&number),
+            },
+        }
+    }
+
+    /// The resource policy of the function, a version or an alias.
+    pub(crate) fn policy(&self, qualifier: Option<&Qualifier>) -> Option<&Arc<policy::Policy>> {
+        self.policies.get(&qualifier.cloned())
+    }
+
+    pub(crate) fn runners(&self) -> impl Iterator<Item = &Arc<Runner>> {
+        std::iter::once(&self.latest).chain(self.versions.values())
+    }
+}
+
+impl Table {
+    pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Arc<Active>> {
+        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = scopes.get(scope)?.functions.read().unwrap_or_else(PoisonError::into_inner);
+        functions.get(name).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Active>> {
+        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |table: &Arc<ScopeTable>| {
+            table.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
+        };
+        scopes.values().flat_map(of).collect()
+    }
+
+    /// The sums of an account and region.
+    pub(crate) fn scope(&self, scope: &Scope) -> Arc<ScopeTable> {
+        if let Some(found) = self.scopes.read().unwrap_or_else(PoisonError::into_inner).get(scope) {
+            return Arc::clone(found);
+        }
+        let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(scopes.entry(scope.clone()).or_default())
+    }
+
+    fn url(&self, id: &str) -> Option<UrlPlace> {
+        self.urls.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Puts a function's new state, or none, into the place of its old one.
+    fn replace(&self, scope: &Scope, name: &FunctionName, new: Option<Arc<Active>>) {
+        let table = self.scope(scope);
+        let old = {
+            let mut functions = table.functions.write().unwrap_or_else(PoisonError::into_inner);
+            match &new {
+                Some(active) => functions.insert(name.as_str().to_owned(), Arc::clone(active)),
+                None => functions.remove(name.as_str()),
+            }
+        };
+        let reserved = |active: &Option<Arc<Active>>| active.as_ref().and_then(|active| active.reserved).unwrap_or(0);
+        let code = |active: &Option<Arc<Active>>| active.as_ref().map_or(0, |active| active.code_bytes);
+        // One refresh at a time, so these sums are not raced for.
+        let sum = table.reserved_total.load(Ordering::Acquire) + reserved(&new) - reserved(&old);
+        table.reserved_total.store(sum, Ordering::Release);
+        let sum = table.code_bytes.load(Ordering::Acquire) + code(&new) - code(&old);
+        table.code_bytes.store(sum, Ordering::Release);
+        let mut urls = self.urls.write().unwrap_or_else(PoisonError::into_inner);
+        for url in old.iter().flat_map(|active| active.urls.values()) {
+            urls.remove(&url.id);
+        }
+        for (qualifier, url) in new.iter().flat_map(|active| &active.urls) {
+            let place = UrlPlace { scope: scope.clone(), name: name.clone(), qualifier: qualifier.clone() };
+            urls.insert(url.id.clone(), place);
+        }
+    }
+}
+
+impl ScopeTable {
+    /// Reserved by all functions together.
+    pub(crate) fn reserved_total(&self) -> u32 {
+        self.reserved_total.load(Ordering::Acquire)
+    }
+
+    /// All packages of all versions together.
+    pub(crate) fn code_bytes(&self) -> u64 {
+        self.code_bytes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn function_count(&self) -> usize {
+        self.functions.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Takes a place for one invocation: one of the function's own, or one of those that nobody reserved.
+    pub(crate) fn admit(&self, active: &Active) -> Result<Permit, Fault> {
+        let (counter, limit, reason) = match active.reserved {
+            Some(limit) => (&active.in_flight, limit, "ReservedFunctionConcurrentInvocationLimitExceeded"),
+            None => {
+                let limit = CONCURRENCY_MAX.saturating_sub(self.reserved_total());
+                (&self.unreserved, limit, "ConcurrentInvocationLimitExceeded")
+            }
+        };
+        let taken = counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < limit).then_some(now + 1));
+        match taken {
+            Ok(_) => Ok(Permit(Arc::clone(counter))),
+            Err(_) => Err(faults::throttled(reason)),
+        }
+    }
+}
+
+impl Functions {
+    /// The function behind a host name's id.
+    pub fn resolve_url(&self, id: &str) -> Option<Target> {
+        let UrlPlace { scope, name, qualifier } = self.table.url(id)?;
+        let active = self.table.get(&scope, name.as_str())?;
+        let url = active.urls.get(&qualifier).cloned();
+        Some(Target { active, qualifier, url })
+    }
+
+    /// The function of that name, which may end in `:QUALIFIER`; for `/_fn/NAME/…`.
+    pub fn resolve_name(&self, scope: &Scope, name: &str) -> Option<Target> {
+        let (name, qualifier) = match name.split_once(':') {
+            Some((name, qualifier)) => (name, Some(Qualifier::parse(qualifier)?)),
+            None => (name, None),
+        };
+        let active = self.table.get(scope, name)?;
+        active.runner(qualifier.as_ref(), || 0)?;
+        let url = active.urls.get(&qualifier).cloned();
+        Some(Target { active, qualifier, url })
+    }
+
+    /// Reads a function again, after something about it was committed, and readies what the next call will want.
+    pub(crate) async fn refresh(&self, scope: &Scope, name: &FunctionName) -> Result<(), ::store::Error> {
+        let Some(latest) = self.reread(scope, name).await? else { return Ok(()) };
+        if !latest.image.initialized()
+            && let Err(fault) = self.image(&latest).await
+        {
+            // It is tried again, and told to the caller, when the function is called.
+            tracing::warn!(function = %latest.settings.arn, %fault, "a function is not ready");
+        }
+        Ok(())
+    }
+
+    /// Puts what the store says of a function into the table; its `$LATEST`, if there is one.
+    async fn reread(&self, scope: &Scope, name: &FunctionName) -> Result<Option<Arc<Runner>>, ::store::Error> {
+        let _one_at_a_time = self.table.refreshing.lock().await;
+        let snapshot = self.store.snapshot();
+        let bundle = Place::new(scope, name).bundle(&snapshot).await?;
+        let old = self.table.get(scope, name.as_str());
+        let new =
+            bundle.map(|bundle| Arc::new(self.activate(scope, name, bundle, snapshot.sequence(), old.as_deref())));
+        let latest = new.as_ref().map(|active| Arc::clone(&active.latest));
+        if let (Some(old), None) = (&old, &new) {
+            self.compute.retire(&old.arn);
+        }
+        self.table.replace(scope, name, new);
+        Ok(latest)
+    }
+
+    /// The same, unless the table has seen that commit already.
+    pub(crate) async fn refresh_since(
+        &self,
+        scope: &Scope,
+        name: &FunctionName,
+        sequence: Sequence,
+    ) -> Result<(), ::store::Error> {
+        match self.table.get(scope, name.as_str()) {
+            Some(active) if active.sequence >= sequence => Ok(()),
+            Some(_) | None => self.refresh(scope, name).await,
+        }
+    }
+
+    /// Reads everything again: at the start, and when too much happened at once to be told one by one.
+    pub(crate) async fn refresh_all(&self) -> Result<(), ::store::Error> {
+        let mut wanted: HashSet<(Scope, FunctionName)> = places(&self.store.snapshot()).await?.into_iter().collect();
+        wanted.extend(self.table.all().iter().map(|active| (active.scope.clone(), active.name.clone())));
+        for (scope, name) in wanted {
+            self.reread(&scope, &name).await?;
+        }
+        Ok(())
+    }
+
+    fn activate(
+        &self,
+        scope: &Scope,
+        name: &FunctionName,
+        bundle: Bundle,
+        sequence: Sequence,
+        old: Option<&Active>,
+    ) -> Active {
+        let Bundle { function, versions, aliases, urls, policies } = bundle;
+        // What did not change keeps its runner, and with it the image and the instances that are warm.
+        let same = old.filter(|old| old.id == function.id);
+        let keep = |number: Option<u64>, version: &Version| {
+            let known = same.and_then(|old| match number {
+                None => Some(&old.latest),
+                Some(number) => old.versions.get(&number),
+            });
+            match known.filter(|known| known.content == version.content) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(self.runner(scope, name, function.id, number, version)),
+            }
+        };
+        let code_bytes = function.latest.code.bytes + versions.values().map(|version| version.code.bytes).sum::<u64>();
+        let arn = scope.arn(name);
+        let compiled = policies.into_iter().filter_map(|(qualifier, policy)| {
+            let resource = qualifier.as_ref().map_or_else(|| arn.clone(), |qualifier| format!("{arn}:{qualifier}"));
+            match policy::Policy::parse(&policy.document(&resource), policy::Kind::Resource) {
+                Ok(compiled) => Some((qualifier, Arc::new(compiled))),
+                Err(error) => {
+                    // Fails closed: a policy that cannot be read allows nobody.
+                    tracing::error!(function = %arn, %error, "a stored resource policy cannot be read");
+                    None
+                }
+            }
+        });
+        Active {
+            policies: compiled.collect(),
+            scope: scope.clone(),
+            name: name.clone(),
+            id: function.id,
+            sequence,
+            latest: keep(None, &function.latest),
+            versions: versions.iter().map(|(number, version)| (*number, keep(Some(*number), version))).collect(),
+            aliases: aliases.into_iter().collect(),
+            urls: urls.into_iter().map(|(qualifier, url)| (qualifier, Arc::new(url))).collect(),
+            reserved: function.concurrency_reserved,
+            in_flight: same.map_or_else(Arc::default, |old| Arc::clone(&old.in_flight)),
+            code_bytes,
+            arn,
+        }
+    }
+
+    fn runner(&self, scope: &Scope, name: &FunctionName, id: Uuid, number: Option<u64>, version: &Version) -> Runner {
+        let Version { code, settings, content, .. } = version;
+        let Settings { runtime, role, handler, environment, memory_mb, tmp_mb, timeout_s, logging, .. } = settings;
+        let session = RoleSession { account: scope.account, role: role.clone(), session: name.to_string() };
+        let issue = Arc::clone(&self.credentials);
+        let version = crate::ops::version_text(number);
+        let settings = compute::Settings {
+            function: name.to_string(),
+            arn: scope.arn(name),
+            version: version.clone(),
+            revision: format!("{id}:{content}"),
+            code: CodeId::from_hex(&code.sha256_hex()).expect("a SHA-256 in hexadecimal digits is a code id"),
+            language: runtime.clone(),
+            handler: handler.clone(),
+            environment: environment.clone(),
+            memory_mb: *memory_mb,
+            tmp_mb: *tmp_mb,
+            timeout: std::time::Duration::from_secs(u64::from(*timeout_s)),
+            // Counted here, over all versions of the function: an image knows only itself.
+            concurrency_reserved: None,
+            log_group: logging.group.clone(),
+            region: scope.region.to_string(),
+            credentials: Arc::new(move || issue(session.clone())),
+        };
+        Runner { number, version, content: *content, code: code.clone(), settings, image: OnceCell::new() }
+    }
+
+    /// The version's image, made on first use; code that is no longer unpacked is unpacked again from its blob.
+    pub(crate) async fn image<'a>(&self, runner: &'a Runner) -> Result<&'a Arc<Image>, Fault> {
+        runner
+            .image
+            .get_or_try_init(|| async {
+                self.unpack_again(runner).await?;
+                let (compute, settings) = (self.compute.clone(), runner.settings.clone());
+                // Looking for an interpreter blocks when it is the first time.
+                let image = tokio::task::spawn_blocking(move || compute.image(settings)).await;
+                match image {
+                    Ok(Ok(image)) => Ok(image),
+                    Ok(Err(error)) => Err(faults::invalid(error.to_string())),
+                    Err(error) => {
+                        tracing::error!(function = %runner.settings.arn, %error, "a function cannot be made ready");
+                        Err(Fault::internal())
+                    }
+                }
+            })
+            .await
+    }
+
+    /// Unpacks a version's code, if it is not on this node.
+    pub(crate) async fn unpack_again(&self, runner: &Runner) -> Result<(), Fault> {
+        if self.compute.has_code(&runner.settings.code) {
+            return Ok(());
+        }
+        let package = self.blobs.read(runner.code.sha256.into(), ..).await.map_err(Refusal::from)?;
+        self.unpack(package).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! Invoking: from a table entry to the function's answer, without touching the store.
+
+use ::compute::{Invocation, LogWish, Outcome, RunFault, Throttle};
+use bytes::Bytes;
+use contract::{Call, Cause, Fault};
+
+use crate::active::{Active, Runner, Target};
+use crate::name::Qualifier;
+use crate::{Functions, faults};
+
+/// The largest event.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 6 << 20;
+
+/// What a caller hands to a function.
+#[derive(Clone, Debug, Default)]
+pub struct Event {
+    /// JSON; empty is `{}`.
+    pub payload: Bytes,
+    /// The client context as JSON text.
+    pub client_context: Option<String>,
+    /// Whether the end of the log is wanted.
+    pub log: LogEnd,
+}
+
+/// Whether the end of an invocation's log is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogEnd {
+    /// No.
+    #[default]
+    Unwanted,
+    /// The last 4 KB.
+    Wanted,
+}
+
+/// What came of an invocation, and which version it was.
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    pub(crate) version: String,
+}
+
+impl Functions {
+    /// Invokes what an address or a name led to; for the gateway. The event must be JSON: it is not looked at.
+    ///
+    /// Dropping the future does not stop an invocation that an instance has taken.
+    pub async fn invoke_target(&self, call: &Call, target: &Target, event: Event) -> Result<Outcome, Fault> {
+        self.invoke(call, &target.active, target.qualifier.as_ref(), event).await.map(|done| done.outcome)
+    }
+
+    /// Runs one invocation.
+    pub(crate) async fn invoke(
+        &self,
+        call: &Call,
+        active: &Active,
+        qualifier: Option<&Qualifier>,
+        event: Event,
+    ) -> Result<Done, Fault> {
+        if event.payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(faults::too_large(format!(
+                "Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
+            )));
+        }
+        let runner = active
+            .runner(qualifier, || self.random.u64())
+            .ok_or_else(|| faults::function_not_found(invoked_arn(active, qualifier)))?;
+        let _place = self.table.scope(&active.scope).admit(active)?;
+        let left = call.deadline.saturating_sub(self.clock.elapsed());
+        let invocation = Invocation {
+            request_id: call.id.to_string(),
+            payload: if event.payload.is_empty() { Bytes::from_static(b"{}") } else { event.payload },
+            invoked_arn: invoked_arn(active, qualifier),
+            trace: Some(call.trace.amzn()),
+            client_context: event.client_context,
+            cognito_identity: None,
+            timeout: None,
+            patience: left,
+            log: match event.log {
+                LogEnd::Unwanted => LogWish::None,
+                LogEnd::Wanted => LogWish::Tail,
+            },
+        };
+        let outcome = self.attempt(runner, invocation).await?;
+        Ok(Done { outcome, version: runner.version.clone() })
+    }
+
+    /// Runs on the image. Code that was swept from the cache between two calls is unpacked again, once.
+    async fn attempt(&self, runner: &Runner, invocation: Invocation) -> Result<Outcome, Fault> {
+        let image = self.image(runner).await?;
+        let again = invocation.clone();
+        match self.compute.run(image, invocation).await {
+            Ok(outcome) => Ok(outcome),
+            Err(RunFault::CodeMissing { .. }) => {
+                self.unpack_again(runner).await?;
+                self.compute.run(image, again).await.map_err(fault_of)
+            }
+            Err(other) => Err(fault_of(other)),
+        }
+    }
+}
+
+fn invoked_arn(active: &Active, qualifier: Option<&Qualifier>) -> String {
+    match qualifier {
+        Some(qualifier) => format!("{}:{qualifier}", active.arn),
+        None => active.arn.clone(),
+    }
+}
+
+fn fault_of(fault: RunFault) -> Fault {
+    match &fault {
+        RunFault::Throttled { reason } => match reason {
+            Throttle::Reserved { .. } => faults::throttled("ReservedFunctionConcurrentInvocationLimitExceeded"),
+            Throttle::Concurrency { .. } | Throttle::Patience { .. } => {
+                faults::throttled("ConcurrentInvocationLimitExceeded")
+            }
+        },
+        RunFault::Stopping => unavailable(fault.to_string()),
+        RunFault::CodeMissing { .. } | RunFault::Start { .. } => {
+            tracing::error!(error = %fault, "a function could not be started");
+            unavailable(format!("The function could not be started, for no fault of its own: {fault}."))
+        }
+    }
+}
+
+fn unavailable(message: String) -> Fault {
+    let mut fault = Fault::new(Cause::Unavailable, "ServiceException", message).with("Type", "Service");
+    fault.status = Some(500);
+    fault
+}

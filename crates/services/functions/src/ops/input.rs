@@ -1,0 +1,284 @@
+//! What callers send, as settings: defaults, the members that this node cannot honour, and the checks of the rest.
+
+use std::collections::BTreeMap;
+
+use contract::Fault;
+use wire::lambda::{
+    Architecture as WireArchitecture, Cors as WireCors, CreateFunctionRequest, LoggingConfig,
+    UpdateFunctionConfigurationRequest,
+};
+
+use super::view::unsigned;
+use crate::faults;
+use crate::model::Settings;
+use crate::model::settings::{Architecture, LogFormat, Logging, SnapStart, Tracing};
+use crate::model::url::{AuthType, Cors, InvokeMode};
+use crate::name::FunctionName;
+
+/// The settings of a new function.
+pub(crate) fn settings(name: &FunctionName, input: &CreateFunctionRequest) -> Result<Settings, Fault> {
+    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
+        return Err(faults::invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
+    };
+    let mut settings = Settings {
+        runtime: runtime.as_str().to_owned(),
+        role: input.role.clone(),
+        handler: handler.clone(),
+        description: input.description.clone().unwrap_or_default(),
+        timeout_s: Settings::TIMEOUT_S_DEFAULT,
+        memory_mb: Settings::MEMORY_MB_DEFAULT,
+        tmp_mb: Settings::TMP_MB_DEFAULT,
+        environment: BTreeMap::new(),
+        architecture: Architecture::of_machine(),
+        tracing: Tracing::PassThrough,
+        snap_start: SnapStart::None,
+        logging: Logging::default_of(name),
+    };
+    if let Some(architectures) = &input.architectures {
+        settings.architecture = architecture(architectures)?;
+    }
+    let members = Members {
+        description: None,
+        timeout: input.timeout,
+        memory_size: input.memory_size,
+        ephemeral_storage: input.ephemeral_storage.as_ref().map(|storage| storage.size),
+        environment: input.environment.as_ref().map(|environment| environment.variables.clone().unwrap_or_default()),
+        tracing: input.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_ref()).map(|mode| mode.as_str()),
+        snap_start: input.snap_start.as_ref().and_then(|snap| snap.apply_on.as_ref()).map(|apply| apply.as_str()),
+        logging: input.logging_config.as_ref(),
+    };
+    members.apply(name, &mut settings)?;
+    settings.check()?;
+    Ok(settings)
+}
+
+/// The settings after an update: what is not named stays.
+pub(crate) fn updated(
+    name: &FunctionName,
+    mut settings: Settings,
+    input: &UpdateFunctionConfigurationRequest,
+) -> Result<Settings, Fault> {
+    if let Some(runtime) = &input.runtime {
+        settings.runtime = runtime.as_str().to_owned();
+    }
+    if let Some(role) = &input.role {
+        settings.role.clone_from(role);
+    }
+    if let Some(handler) = &input.handler {
+        settings.handler.clone_from(handler);
+    }
+    let members = Members {
+        description: input.description.as_ref(),
+        timeout: input.timeout,
+        memory_size: input.memory_size,
+        ephemeral_storage: input.ephemeral_storage.as_ref().map(|storage| storage.size),
+        environment: input.environment.as_ref().map(|environment| environment.variables.clone().unwrap_or_default()),
+        tracing: input.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_ref()).map(|mode| mode.as_str()),
+        snap_start: input.snap_start.as_ref().and_then(|snap| snap.apply_on.as_ref()).map(|apply| apply.as_str()),
+        logging: input.logging_config.as_ref(),
+    };
+    members.apply(name, &mut settings)?;
+    settings.check()?;
+    Ok(settings)
+}
+
+/// The members that creating and updating have in common; absent ones change nothing.
+struct Members<'a> {
+    description: Option<&'a String>,
+    timeout: Option<i32>,
+    memory_size: Option<i32>,
+    ephemeral_storage: Option<i32>,
+    environment: Option<BTreeMap<String, String>>,
+    tracing: Option<&'a str>,
+    snap_start: Option<&'a str>,
+    logging: Option<&'a LoggingConfig>,
+}
+
+impl Members<'_> {
+    fn apply(self, name: &FunctionName, settings: &mut Settings) -> Result<(), Fault> {
+        if let Some(description) = self.description {
+            settings.description.clone_from(description);
+        }
+        if let Some(seconds) = self.timeout {
+            settings.timeout_s = unsigned("timeout", seconds)?;
+        }
+        if let Some(megabytes) = self.memory_size {
+            settings.memory_mb = unsigned("memorySize", megabytes)?;
+        }
+        if let Some(megabytes) = self.ephemeral_storage {
+            settings.tmp_mb = unsigned("ephemeralStorage.size", megabytes)?;
+        }
+        if let Some(environment) = self.environment {
+            settings.environment = environment;
+        }
+        if let Some(mode) = self.tracing {
+            settings.tracing = if mode == "Active" { Tracing::Active } else { Tracing::PassThrough };
+        }
+        if let Some(apply_on) = self.snap_start {
+            settings.snap_start =
+                if apply_on == "PublishedVersions" { SnapStart::PublishedVersions } else { SnapStart::None };
+        }
+        if let Some(logging) = self.logging {
+            settings.logging = self::logging(name, logging);
+        }
+        Ok(())
+    }
+}
+
+fn logging(name: &FunctionName, input: &LoggingConfig) -> Logging {
+    let format = input.log_format.as_ref().map(|format| format.as_str());
+    Logging {
+        group: input.log_group.clone().unwrap_or_else(|| Logging::group_of(name)),
+        format: if format == Some("JSON") { LogFormat::Json } else { LogFormat::Text },
+        application_level: input.application_log_level.as_ref().map(ToString::to_string),
+        system_level: input.system_log_level.as_ref().map(ToString::to_string),
+    }
+}
+
+/// `Architectures` has exactly one.
+pub(crate) fn architecture(architectures: &[WireArchitecture]) -> Result<Architecture, Fault> {
+    match architectures {
+        [one] if one.as_str() == "arm64" => Ok(Architecture::Arm64),
+        [one] if one.as_str() == "x86_64" => Ok(Architecture::X86_64),
+        other => Err(faults::validation(format!(
+            "1 validation error detected: Value '[{}]' at 'architectures' failed to satisfy constraint: Member must satisfy \
+             enum value set: [x86_64, arm64]",
+            other.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+/// A member that this node does not serve, and whether the caller uses it.
+pub(crate) struct Unserved {
+    pub(crate) member: &'static str,
+    pub(crate) used: bool,
+    pub(crate) instead: &'static str,
+}
+
+/// Refuses what would otherwise be dropped in silence.
+pub(crate) fn refuse(unserved: &[Unserved]) -> Result<(), Fault> {
+    match unserved.iter().find(|member| member.used) {
+        Some(Unserved { member, instead, .. }) => {
+            Err(faults::invalid(format!("Freehold does not serve {member} of functions yet: {instead}")))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Unserved {
+    /// What creating and updating refuse alike.
+    pub(crate) fn of_update(input: &UpdateFunctionConfigurationRequest) -> [Self; 8] {
+        let vpc = input.vpc_config.as_ref().is_some_and(|vpc| {
+            vpc.subnet_ids.as_ref().is_some_and(|ids| !ids.is_empty())
+                || vpc.security_group_ids.as_ref().is_some_and(|ids| !ids.is_empty())
+        });
+        let dead_letters = input
+            .dead_letter_config
+            .as_ref()
+            .is_some_and(|config| config.target_arn.as_ref().is_some_and(|arn| !arn.is_empty()));
+        [
+            Self { member: "VpcConfig", used: vpc, instead: "leave it out; functions share the machine's network." },
+            Self {
+                member: "DeadLetterConfig",
+                used: dead_letters,
+                instead: "it belongs to asynchronous invocation, which comes with events.",
+            },
+            Self {
+                member: "KMSKeyArn",
+                used: input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()),
+                instead: "leave it out; there are no keys to encrypt the environment with.",
+            },
+            Self {
+                member: "Layers",
+                used: input.layers.as_ref().is_some_and(|layers| !layers.is_empty()),
+                instead: "put the layer's files into the function's own package.",
+            },
+            Self {
+                member: "FileSystemConfigs",
+                used: input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
+                instead: "there are no shared file systems.",
+            },
+            Self {
+                member: "ImageConfig",
+                used: input.image_config.is_some(),
+                instead: "functions are made from zip archives.",
+            },
+            Self {
+                member: "CapacityProviderConfig",
+                used: input.capacity_provider_config.is_some(),
+                instead: "all functions run on this machine.",
+            },
+            Self {
+                member: "DurableConfig",
+                used: input.durable_config.is_some(),
+                instead: "durable executions are not kept here.",
+            },
+        ]
+    }
+
+    /// What creating refuses.
+    pub(crate) fn of_create(input: &CreateFunctionRequest) -> Vec<Self> {
+        let common = UpdateFunctionConfigurationRequest {
+            vpc_config: input.vpc_config.clone(),
+            dead_letter_config: input.dead_letter_config.clone(),
+            kms_key_arn: input.kms_key_arn.clone(),
+            layers: input.layers.clone(),
+            file_system_configs: input.file_system_configs.clone(),
+            image_config: input.image_config.clone(),
+            capacity_provider_config: input.capacity_provider_config.clone(),
+            durable_config: input.durable_config.clone(),
+            ..UpdateFunctionConfigurationRequest::default()
+        };
+        let image = input.package_type.as_ref().is_some_and(|kind| kind.as_str() == "Image");
+        let mut all = vec![
+            Self {
+                member: "PackageType Image",
+                used: image || input.code.image_uri.is_some(),
+                instead: "make the function from a zip archive.",
+            },
+            Self {
+                member: "CodeSigningConfigArn",
+                used: input.code_signing_config_arn.as_ref().is_some_and(|arn| !arn.is_empty()),
+                instead: "packages are not signed here.",
+            },
+            Self {
+                member: "TenancyConfig",
+                used: input.tenancy_config.is_some(),
+                instead: "make one function for each tenant.",
+            },
+            Self {
+                member: "PublishTo",
+                used: input.publish_to.is_some(),
+                instead: "publish numbered versions with Publish.",
+            },
+        ];
+        all.extend(Self::of_update(&common));
+        all
+    }
+}
+
+/// `AuthType`; the model's constraints have let nothing else through.
+pub(crate) fn auth(auth: &wire::lambda::FunctionUrlAuthType) -> AuthType {
+    if auth.as_str() == "NONE" { AuthType::None } else { AuthType::AwsIam }
+}
+
+/// `InvokeMode`.
+pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> InvokeMode {
+    if mode.as_str() == "RESPONSE_STREAM" { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
+}
+
+/// `Cors`, checked.
+pub(crate) fn cors(cors: WireCors) -> Result<Cors, Fault> {
+    let cors = Cors {
+        allow_credentials: cors.allow_credentials,
+        allow_headers: cors.allow_headers,
+        allow_methods: cors.allow_methods,
+        allow_origins: cors.allow_origins,
+        expose_headers: cors.expose_headers,
+        max_age_s: cors.max_age.map(|seconds| unsigned("cors.maxAge", seconds)).transpose()?,
+    };
+    cors.check()?;
+    Ok(cors)
+}

@@ -1,0 +1,45 @@
+//! The CloudFormation types that belong to this service, as maps from properties to operations, and the SAM type that stands for
+//! several of them. No work is done here: the engine of stacks calls the operations, as anybody could.
+
+mod alias;
+mod function;
+mod permission;
+mod properties;
+mod serverless;
+#[cfg(test)]
+mod testing;
+mod url;
+mod version;
+
+use std::sync::Arc;
+
+use contract::{Document, Operation, ResourceMacro, ResourceType, Step};
+
+/// `AWS::Lambda::*`.
+pub fn types() -> Vec<Arc<dyn ResourceType>> {
+    vec![
+        Arc::new(function::Function),
+        Arc::new(url::Url),
+        Arc::new(permission::Permission),
+        Arc::new(version::Version),
+        Arc::new(alias::Alias),
+    ]
+}
+
+/// `AWS::Serverless::Function`.
+pub fn macros() -> Vec<Arc<dyn ResourceMacro>> {
+    vec![Arc::new(serverless::Function)]
+}
+
+/// A call of one of our own operations.
+fn step<Op: Operation>(input: Document) -> Step {
+    Step::new(Op::ID, input)
+}
+
+/// What deleting tolerates.
+const GONE: &[&str] = &["ResourceNotFoundException"];
+
+/// A text member of an answer.
+fn text_at(answer: &Document, pointer: &str) -> String {
+    answer.pointer(pointer).and_then(Document::as_str).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,385 @@
+//! What lies on disk. Written by this program's version; older versions are brought up by `migrate` when there are any.
+//! Fields are never reused for another meaning.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use store::{BlobId, Error, Record};
+use uuid::Uuid;
+
+use crate::model::alias::{Routing, Target};
+use crate::model::permission::{Conditions, PrincipalForm};
+use crate::model::settings::{Architecture, LogFormat, Logging, SnapStart, Tracing};
+use crate::model::url::{AuthType, Cors, InvokeMode};
+use crate::model::{self, Code, Recursion, RuntimeUpdate};
+
+macro_rules! record {
+    ($type:ty, $kind:literal) => {
+        impl Record for $type {
+            const KIND: &'static str = $kind;
+            const VERSION: u16 = 1;
+        }
+    };
+}
+
+record!(Function, "lambda-function");
+record!(Version, "lambda-version");
+record!(Alias, "lambda-alias");
+record!(Url, "lambda-url");
+record!(Policy, "lambda-policy");
+
+/// A function and its `$LATEST`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Function {
+    id: Uuid,
+    latest: Version,
+    version_next: u64,
+    tags: BTreeMap<String, String>,
+    concurrency_reserved: Option<u32>,
+    recursion: RecursionWord,
+}
+
+/// One version.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Version {
+    code: BlobId,
+    code_bytes: u64,
+    content: u64,
+    revision: Uuid,
+    modified_ms: i64,
+    runtime_update: RuntimeUpdateWord,
+    runtime: String,
+    role: String,
+    handler: String,
+    description: String,
+    timeout_s: u32,
+    memory_mb: u32,
+    tmp_mb: u32,
+    environment: BTreeMap<String, String>,
+    architecture: ArchitectureWord,
+    tracing: TracingWord,
+    snap_start: SnapStartWord,
+    log_group: String,
+    log_format: LogFormatWord,
+    log_level_application: Option<String>,
+    log_level_system: Option<String>,
+}
+
+/// An alias.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    /// None is `$LATEST`.
+    version: Option<u64>,
+    second: Option<Second>,
+    description: String,
+    revision: Uuid,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Second {
+    version: u64,
+    weight: f64,
+}
+
+/// A function URL.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Url {
+    id: String,
+    auth: AuthWord,
+    cors: Option<CorsFields>,
+    mode: ModeWord,
+    created_ms: i64,
+    modified_ms: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct CorsFields {
+    allow_credentials: Option<bool>,
+    allow_headers: Option<Vec<String>>,
+    allow_methods: Option<Vec<String>>,
+    allow_origins: Option<Vec<String>>,
+    expose_headers: Option<Vec<String>>,
+    max_age_s: Option<u32>,
+}
+
+/// A resource policy.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    statements: Vec<StatementFields>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StatementFields {
+    sid: String,
+    action: String,
+    principal: PrincipalFields,
+    source_arn: Option<String>,
+    source_account: Option<String>,
+    principal_org_id: Option<String>,
+    event_source_token: Option<String>,
+    function_url_auth_type: Option<String>,
+    invoked_via_function_url: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PrincipalFields {
+    Everybody,
+    Service(String),
+    Aws(String),
+}
+
+/// An enum of the model as a word on disk: named on both sides, so that renaming a variant cannot change what is stored.
+macro_rules! words {
+    ($($record:ident is $model:ty { $($variant:ident = $word:literal),* $(,)? })*) => {$(
+        #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+        enum $record {
+            $(#[serde(rename = $word)] $variant,)*
+        }
+
+        impl From<$model> for $record {
+            fn from(model: $model) -> Self {
+                match model {
+                    $(<$model>::$variant => Self::$variant,)*
+                }
+            }
+        }
+
+        impl From<$record> for $model {
+            fn from(record: $record) -> Self {
+                match record {
+                    $($record::$variant => Self::$variant,)*
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    RecursionWord is Recursion { Allow = "allow", Terminate = "terminate" }
+    RuntimeUpdateWord is RuntimeUpdate { Auto = "auto", FunctionUpdate = "function-update" }
+    ArchitectureWord is Architecture { X86_64 = "x86_64", Arm64 = "arm64" }
+    TracingWord is Tracing { PassThrough = "pass-through", Active = "active" }
+    SnapStartWord is SnapStart { None = "none", PublishedVersions = "published-versions" }
+    LogFormatWord is LogFormat { Text = "text", Json = "json" }
+    AuthWord is AuthType { None = "none", AwsIam = "aws-iam" }
+    ModeWord is InvokeMode { Buffered = "buffered", ResponseStream = "response-stream" }
+}
+
+impl From<&model::Function> for Function {
+    fn from(function: &model::Function) -> Self {
+        Self {
+            id: function.id,
+            latest: Version::from(&function.latest),
+            version_next: function.version_next,
+            tags: function.tags.clone(),
+            concurrency_reserved: function.concurrency_reserved,
+            recursion: function.recursion.into(),
+        }
+    }
+}
+
+impl TryFrom<Function> for model::Function {
+    type Error = Error;
+
+    fn try_from(record: Function) -> Result<Self, Error> {
+        if record.version_next == 0 {
+            return Err(Error::Record { kind: Function::KIND, why: "versions begin at 1".into() });
+        }
+        Ok(Self {
+            id: record.id,
+            latest: record.latest.try_into()?,
+            version_next: record.version_next,
+            tags: record.tags,
+            concurrency_reserved: record.concurrency_reserved,
+            recursion: record.recursion.into(),
+        })
+    }
+}
+
+impl From<&model::Version> for Version {
+    fn from(version: &model::Version) -> Self {
+        let settings = version.settings.clone();
+        Self {
+            code: BlobId::from(version.code.sha256),
+            code_bytes: version.code.bytes,
+            content: version.content,
+            revision: version.revision,
+            modified_ms: version.modified_ms,
+            runtime_update: version.runtime_update.into(),
+            runtime: settings.runtime,
+            role: settings.role,
+            handler: settings.handler,
+            description: settings.description,
+            timeout_s: settings.timeout_s,
+            memory_mb: settings.memory_mb,
+            tmp_mb: settings.tmp_mb,
+            environment: settings.environment,
+            architecture: settings.architecture.into(),
+            tracing: settings.tracing.into(),
+            snap_start: settings.snap_start.into(),
+            log_group: settings.logging.group,
+            log_format: settings.logging.format.into(),
+            log_level_application: settings.logging.application_level,
+            log_level_system: settings.logging.system_level,
+        }
+    }
+}
+
+impl TryFrom<Version> for model::Version {
+    type Error = Error;
+
+    fn try_from(record: Version) -> Result<Self, Error> {
+        if record.timeout_s == 0 || record.memory_mb == 0 {
+            return Err(Error::Record { kind: Version::KIND, why: "it has no time or no memory".into() });
+        }
+        let logging = Logging {
+            group: record.log_group,
+            format: record.log_format.into(),
+            application_level: record.log_level_application,
+            system_level: record.log_level_system,
+        };
+        let settings = model::Settings {
+            runtime: record.runtime,
+            role: record.role,
+            handler: record.handler,
+            description: record.description,
+            timeout_s: record.timeout_s,
+            memory_mb: record.memory_mb,
+            tmp_mb: record.tmp_mb,
+            environment: record.environment,
+            architecture: record.architecture.into(),
+            tracing: record.tracing.into(),
+            snap_start: record.snap_start.into(),
+            logging,
+        };
+        Ok(Self {
+            code: Code { sha256: *record.code.sha256(), bytes: record.code_bytes },
+            settings,
+            content: record.content,
+            revision: record.revision,
+            modified_ms: record.modified_ms,
+            runtime_update: record.runtime_update.into(),
+        })
+    }
+}
+
+impl From<&model::Alias> for Alias {
+    fn from(alias: &model::Alias) -> Self {
+        Self {
+            version: match alias.target {
+                Target::Latest => None,
+                Target::Version(number) => Some(number),
+            },
+            second: alias.routing.map(|routing| Second { version: routing.version, weight: routing.weight }),
+            description: alias.description.clone(),
+            revision: alias.revision,
+        }
+    }
+}
+
+impl From<Alias> for model::Alias {
+    fn from(record: Alias) -> Self {
+        Self {
+            target: record.version.map_or(Target::Latest, Target::Version),
+            routing: record.second.map(|second| Routing { version: second.version, weight: second.weight }),
+            description: record.description,
+            revision: record.revision,
+        }
+    }
+}
+
+impl From<&model::UrlConfig> for Url {
+    fn from(url: &model::UrlConfig) -> Self {
+        Self {
+            id: url.id.clone(),
+            auth: url.auth.into(),
+            cors: url.cors.clone().map(|cors| CorsFields {
+                allow_credentials: cors.allow_credentials,
+                allow_headers: cors.allow_headers,
+                allow_methods: cors.allow_methods,
+                allow_origins: cors.allow_origins,
+                expose_headers: cors.expose_headers,
+                max_age_s: cors.max_age_s,
+            }),
+            mode: url.mode.into(),
+            created_ms: url.created_ms,
+            modified_ms: url.modified_ms,
+        }
+    }
+}
+
+impl From<Url> for model::UrlConfig {
+    fn from(record: Url) -> Self {
+        Self {
+            id: record.id,
+            auth: record.auth.into(),
+            cors: record.cors.map(|cors| Cors {
+                allow_credentials: cors.allow_credentials,
+                allow_headers: cors.allow_headers,
+                allow_methods: cors.allow_methods,
+                allow_origins: cors.allow_origins,
+                expose_headers: cors.expose_headers,
+                max_age_s: cors.max_age_s,
+            }),
+            mode: record.mode.into(),
+            created_ms: record.created_ms,
+            modified_ms: record.modified_ms,
+        }
+    }
+}
+
+impl From<&model::Policy> for Policy {
+    fn from(policy: &model::Policy) -> Self {
+        Self { statements: policy.statements.iter().map(StatementFields::from).collect() }
+    }
+}
+
+impl From<Policy> for model::Policy {
+    fn from(record: Policy) -> Self {
+        Self { statements: record.statements.into_iter().map(model::Statement::from).collect() }
+    }
+}
+
+impl From<&model::Statement> for StatementFields {
+    fn from(statement: &model::Statement) -> Self {
+        let conditions = statement.conditions.clone();
+        Self {
+            sid: statement.sid.clone(),
+            action: statement.action.clone(),
+            principal: match &statement.principal {
+                PrincipalForm::Everybody => PrincipalFields::Everybody,
+                PrincipalForm::Service(name) => PrincipalFields::Service(name.clone()),
+                PrincipalForm::Aws(arn) => PrincipalFields::Aws(arn.clone()),
+            },
+            source_arn: conditions.source_arn,
+            source_account: conditions.source_account,
+            principal_org_id: conditions.principal_org_id,
+            event_source_token: conditions.event_source_token,
+            function_url_auth_type: conditions.function_url_auth_type,
+            invoked_via_function_url: conditions.invoked_via_function_url,
+        }
+    }
+}
+
+impl From<StatementFields> for model::Statement {
+    fn from(record: StatementFields) -> Self {
+        Self {
+            sid: record.sid,
+            action: record.action,
+            principal: match record.principal {
+                PrincipalFields::Everybody => PrincipalForm::Everybody,
+                PrincipalFields::Service(name) => PrincipalForm::Service(name),
+                PrincipalFields::Aws(arn) => PrincipalForm::Aws(arn),
+            },
+            conditions: Conditions {
+                source_arn: record.source_arn,
+                source_account: record.source_account,
+                principal_org_id: record.principal_org_id,
+                event_source_token: record.event_source_token,
+                function_url_auth_type: record.function_url_auth_type,
+                invoked_via_function_url: record.invoked_via_function_url,
+            },
+        }
+    }
+}
