@@ -152,8 +152,9 @@ async fn initialise(instance: &mut Instance, began: Instant) {
     };
     let took = began.elapsed();
     instance.init = Some(took);
+    // What was printed until now belongs before START.
+    instance.output.read_last().await;
     if let Some(cause) = cause {
-        instance.output.read_last().await;
         let line = format!(
             "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\t{}\n",
             took.as_secs_f64() * 1000.0,
