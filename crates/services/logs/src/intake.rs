@@ -107,6 +107,20 @@ impl Intake {
         let _closed = open.wait_for(|open| *open == 0).await;
     }
 
+    /// How many bytes are held in all lanes together, those on their way into the store included.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        ALL_BYTES_MAX - self.room.available_permits()
+    }
+
+    /// Whether nothing of a group waits or is on its way.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self, group: &str) -> bool {
+        let lanes = self.lock();
+        let mut same = lanes.by_group.iter().filter(|((_, name), _)| name == group);
+        same.all(|(_, lane)| lane.room.available_permits() == LANE_BYTES_MAX)
+    }
+
     /// Takes nothing more; what waits is still carried in.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
@@ -231,5 +245,64 @@ async fn carry(archive: &Archive, random: &Random, jobs: Vec<Job>) {
     for ((asker, _room), answer) in askers.into_iter().zip(answers) {
         // Who does not wait for the answer does not want it.
         let _unwanted = asker.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Line, Missing};
+    use contract::{AccountId, Region};
+
+    fn batch(group: &str, bytes: usize, lines: usize) -> Append {
+        let line = Line { time_ms: 0, message: "x".repeat(bytes / lines) };
+        let scope = Scope { account: AccountId::ONLY, region: Region::default_one() };
+        let (group, stream) = (group.to_owned(), "s".to_owned());
+        Append { scope, group, stream, missing: Missing::Make, lines: vec![line; lines] }
+    }
+
+    fn taken(intake: &Intake) -> Vec<(String, usize)> {
+        let jobs = intake.lock().take();
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for job in jobs {
+            match counts.last_mut() {
+                Some((group, count)) if *group == job.batch.group => *count += 1,
+                Some(_) | None => counts.push((job.batch.group, 1)),
+            }
+        }
+        counts
+    }
+
+    #[tokio::test]
+    async fn lanes_take_turns() {
+        let intake = Intake::new();
+        for _ in 0..25 {
+            intake.submit(batch("noisy", 100 << 10, 100)).await.unwrap();
+        }
+        assert_eq!(taken(&intake), [("noisy".into(), 9)], "turn after turn, while nobody else waits");
+        intake.submit(batch("quiet", 10, 1)).await.unwrap();
+        intake.submit(batch("large", 1 << 20, 1)).await.unwrap();
+        intake.submit(batch("many", 10_000, 3_000)).await.unwrap();
+        // Everybody has a turn; what does not fit beside others goes first, and alone, the next time.
+        assert_eq!(taken(&intake), [("noisy".into(), 3), ("quiet".into(), 1)]);
+        assert_eq!(taken(&intake), [("large".into(), 1)]);
+        assert_eq!(taken(&intake), [("many".into(), 1)]);
+        assert_eq!(taken(&intake), [("noisy".into(), 9)]);
+        assert_eq!(taken(&intake), [("noisy".into(), 4)]);
+        assert!(taken(&intake).is_empty());
+        assert!(intake.lock().by_group.is_empty(), "empty lanes are forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_full_lane_waits_and_others_do_not() {
+        let intake = Intake::new();
+        for _ in 0..4 {
+            intake.submit(batch("full", (1 << 20) - 26, 1)).await.unwrap();
+        }
+        let mut waiting = Box::pin(intake.submit(batch("full", 1, 1)));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        intake.submit(batch("other", 1, 1)).await.unwrap();
+        assert_eq!(taken(&intake), [("full".into(), 1)]);
+        assert!(waiting.await.is_ok());
     }
 }

@@ -29,6 +29,8 @@ pub mod ops;
 pub mod pattern;
 pub mod resources;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -19,9 +19,6 @@ mod tag_resource;
 mod untag_log_group;
 mod untag_resource;
 
-#[cfg(test)]
-mod testing;
-
 use std::sync::Arc;
 
 use dispatch::Registry;

@@ -249,6 +249,8 @@ impl Search<'_> {
 
 /// The entries of one or more ranges of the index, merged in order of the chunks' first timestamps.
 struct Walk {
+    keys: Keys,
+    group: GroupId,
     lanes: Vec<Lane>,
     heads: BinaryHeap<(Reverse<ChunkId>, usize)>,
     tails: BinaryHeap<(ChunkId, usize)>,
@@ -259,8 +261,31 @@ struct Walk {
 struct Lane {
     rest: Option<Range>,
     ready: VecDeque<Entry>,
-    read: Box<dyn Fn(&Key) -> Result<ChunkId, store::Error> + Send + Sync>,
+    index: Index,
     entries: usize,
+}
+
+/// Which of the two indexes.
+#[derive(Clone, Copy)]
+enum Index {
+    Time,
+    Stream(StreamId),
+}
+
+impl Index {
+    fn prefix(self, keys: &Keys, group: GroupId) -> Key {
+        match self {
+            Self::Time => keys.by_time(group),
+            Self::Stream(stream) => keys.by_stream(group, stream),
+        }
+    }
+
+    fn read(self, keys: &Keys, group: GroupId, key: &Key) -> Result<ChunkId, store::Error> {
+        match self {
+            Self::Time => keys.read_by_time(group, key),
+            Self::Stream(stream) => keys.read_by_stream(group, stream, key),
+        }
+    }
 }
 
 impl Walk {
@@ -269,30 +294,20 @@ impl Walk {
         let (group, direction) = (*group, *direction);
         let within =
             |index: Key| Range::prefix(&index).from(&index.clone().with(from_ms)).before(&index.with(until_ms));
+        let keys = search.keys.clone();
+        let lane = |index: Index, entries: usize| Lane {
+            rest: Some(within(index.prefix(&keys, group))),
+            ready: VecDeque::new(),
+            index,
+            entries,
+        };
         let lanes = match sought {
-            Sought::Prefix(_) => {
-                let keys = search.keys.clone();
-                vec![Lane {
-                    rest: Some(within(search.keys.by_time(group))),
-                    ready: VecDeque::new(),
-                    read: Box::new(move |key| keys.read_by_time(group, key)),
-                    entries: ENTRIES_OF_GROUP,
-                }]
-            }
+            Sought::Prefix(_) => vec![lane(Index::Time, ENTRIES_OF_GROUP)],
             Sought::Streams(streams) => {
-                let lane = |stream: StreamId| {
-                    let keys = search.keys.clone();
-                    Lane {
-                        rest: Some(within(search.keys.by_stream(group, stream))),
-                        ready: VecDeque::new(),
-                        read: Box::new(move |key| keys.read_by_stream(group, stream, key)),
-                        entries: ENTRIES_OF_STREAM,
-                    }
-                };
-                streams.iter().map(|(stream, _)| lane(*stream)).collect()
+                streams.iter().map(|(stream, _)| lane(Index::Stream(*stream), ENTRIES_OF_STREAM)).collect()
             }
         };
-        Self { lanes, heads: BinaryHeap::new(), tails: BinaryHeap::new(), direction, is_started: false }
+        Self { keys, group, lanes, heads: BinaryHeap::new(), tails: BinaryHeap::new(), direction, is_started: false }
     }
 
     async fn next(&mut self, snapshot: &Snapshot) -> Result<Option<Entry>, Error> {
@@ -325,7 +340,8 @@ impl Walk {
             let page = snapshot.scan(range, scan).await?;
             lane.rest = page.rest;
             for (key, value) in &page.items {
-                lane.ready.push_back(((lane.read)(key)?, Summary::decode(value)?));
+                let id = lane.index.read(&self.keys, self.group, key)?;
+                lane.ready.push_back((id, Summary::decode(value)?));
             }
         }
         if let Some((id, _)) = lane.ready.front() {
