@@ -1,6 +1,7 @@
 //! A shape whose schema is known at run time only. The protocol tests read and write with it; nothing generated does.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use crate::schema::Kind;
 use crate::{ABSENT, Field, Malformed, Member, Reader, Schema, Shape, Writer, Written};
 
 /// A structure or union of any schema.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dynamic {
     schema: &'static Schema,
     members: BTreeMap<usize, Datum>,
@@ -59,6 +60,12 @@ impl Dynamic {
     /// The member at that place.
     pub fn get(&self, index: usize) -> Option<&Datum> {
         self.members.get(&index)
+    }
+}
+
+impl fmt::Debug for Dynamic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::text::debug(self, f)
     }
 }
 

@@ -19,6 +19,8 @@ pub mod document;
 pub mod dynamic;
 pub mod fault;
 pub(crate) mod form;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod json;
 pub mod model;
 pub mod reader;

@@ -100,7 +100,8 @@ pub(crate) fn read_rest(
             beside.push((index, xml::node_of(&Element::parse(body)?, at)?));
         }
         Body::Members if protocol == Protocol::RestXml => {
-            beside.extend(xml::members_of(&Element::parse(body)?, schema)?);
+            let members = xml::members_of(&Element::parse(body)?, schema)?;
+            beside.extend(members.into_iter().filter(|(index, _)| schema.members()[*index].place == Place::Body));
         }
         Body::Member(index, _) => return read_chain(shape, beside, body, Rest::Member(index)),
         Body::Members => return read_chain(shape, beside, body, Rest::Members),
@@ -244,7 +245,9 @@ pub(crate) fn rest_body(protocol: Protocol, shape: &dyn Shape, namespace: &str, 
     let default = content_type(protocol).to_owned();
     match Body::of(schema) {
         Body::Nothing => {
-            let empty = role == Role::Answer && protocol == Protocol::RestJson && !std::ptr::eq(schema, <Empty as StaticShape>::SCHEMA);
+            let empty = role == Role::Answer
+                && protocol == Protocol::RestJson
+                && !std::ptr::eq(schema, <Empty as StaticShape>::SCHEMA);
             empty.then(|| (Bytes::from_static(b"{}"), default))
         }
         Body::Raw(index, at) => {

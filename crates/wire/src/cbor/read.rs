@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::{BREAK, TAG_EPOCH, major};
 use crate::reader::DEPTH_MAX;
-use crate::schema::Place;
 use crate::{Malformed, Member, Schema, Source, document, text};
 
 /// Pulls values out of CBOR.
@@ -313,7 +312,7 @@ impl Source for CborSource<'_> {
     fn next_member(&mut self, schema: &'static Schema) -> Result<Option<usize>, Malformed> {
         while self.step() {
             let key = self.key()?;
-            let known = schema.members().iter().position(|at| at.wire == key && at.place == Place::Body);
+            let known = schema.members().iter().position(|at| at.wire == key);
             match known {
                 Some(index) => return Ok(Some(index)),
                 None => self.skip()?,

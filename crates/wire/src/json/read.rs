@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::BASE64;
 use crate::reader::DEPTH_MAX;
-use crate::schema::{Kind, Place, TimestampFormat};
+use crate::schema::{Kind, TimestampFormat};
 use crate::{Malformed, Member, Schema, Source, text};
 
 /// Pulls values out of JSON text.
@@ -299,8 +299,7 @@ impl<'a> JsonSource<'a> {
     fn find(&mut self, schema: &'static Schema, key: &str) -> Option<usize> {
         let members = schema.members();
         let guess = self.open.last().map_or(0, |open| open.guess).min(members.len());
-        let is_it = |member: &Member| member.wire == key && member.place == Place::Body;
-        let found = (guess..members.len()).chain(0..guess).find(|&index| is_it(&members[index]))?;
+        let found = (guess..members.len()).chain(0..guess).find(|&index| members[index].wire == key)?;
         if let Some(open) = self.open.last_mut() {
             open.guess = found + 1;
         }

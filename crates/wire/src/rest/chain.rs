@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::schema::Place;
 use crate::tree::TreeSource;
 use crate::{Malformed, Member, Schema, Source};
 
@@ -19,8 +20,8 @@ pub(crate) struct Chain<'a> {
 enum Stage {
     /// Among the members beside the body, which holds the rest or one member.
     Beside(Rest),
-    /// In the body, which holds the rest of the members.
-    Members,
+    /// In the body, which holds the rest of the members; so many composites are open below it.
+    Members(usize),
     /// In the body, which holds one member; so many composites are open in it.
     Member(usize),
     /// Behind everything.
@@ -44,21 +45,32 @@ impl<'a> Chain<'a> {
     fn now(&mut self) -> &mut dyn Source {
         match self.stage {
             Stage::Beside(_) | Stage::Done => &mut self.beside,
-            Stage::Members | Stage::Member(_) => self.body,
+            Stage::Members(_) | Stage::Member(_) => self.body,
         }
     }
 
-    /// Notes that a composite was opened (or left) inside the one member that the body holds.
+    /// Notes that a composite was opened (or left) inside a member that the body holds.
     fn opened(&mut self) {
-        if let Stage::Member(depth) = &mut self.stage {
+        if let Stage::Members(depth) | Stage::Member(depth) = &mut self.stage {
             *depth += 1;
         }
     }
 
     fn left(&mut self) {
-        if let Stage::Member(depth) = &mut self.stage {
+        if let Stage::Members(depth) | Stage::Member(depth) = &mut self.stage {
             *depth = depth.saturating_sub(1);
         }
+    }
+
+    /// The next member of the top-level structure in the body; one that travels elsewhere is no member there.
+    fn next_of_body(&mut self, schema: &'static Schema) -> Result<Option<usize>, Malformed> {
+        while let Some(index) = self.body.next_member(schema)? {
+            if schema.members()[index].place == Place::Body {
+                return Ok(Some(index));
+            }
+            self.body.skip()?;
+        }
+        Ok(None)
     }
 }
 
@@ -114,9 +126,9 @@ impl Source for Chain<'_> {
                 }
                 match rest {
                     Rest::Members => {
-                        self.stage = Stage::Members;
+                        self.stage = Stage::Members(0);
                         self.body.begin_structure(schema)?;
-                        self.body.next_member(schema)
+                        self.next_of_body(schema)
                     }
                     Rest::Member(index) => {
                         self.stage = Stage::Member(0);
@@ -124,13 +136,13 @@ impl Source for Chain<'_> {
                     }
                 }
             }
-            Stage::Members => self.body.next_member(schema),
+            Stage::Members(0) => self.next_of_body(schema),
             // The one member was read: the structure around it ends.
             Stage::Member(0) => {
                 self.stage = Stage::Done;
                 Ok(None)
             }
-            Stage::Member(_) => {
+            Stage::Members(_) | Stage::Member(_) => {
                 let next = self.body.next_member(schema)?;
                 if next.is_none() {
                     self.left();

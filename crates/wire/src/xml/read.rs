@@ -1,14 +1,14 @@
 //! Shapes from XML: an element becomes the [`Node`] that its schema wants.
 
 use super::Element;
-use crate::schema::{Kind, Place};
+use crate::schema::Kind;
 use crate::tree::Node;
 use crate::{Malformed, Member, Schema};
 
 /// The members of a structure that stand in that element. `Malformed` where a part has another form than its schema.
 pub(crate) fn members_of(element: &Element, schema: &'static Schema) -> Result<Vec<(usize, Node)>, Malformed> {
     let mut found = Vec::new();
-    for (index, at) in schema.members().iter().enumerate().filter(|(_, at)| at.place == Place::Body) {
+    for (index, at) in schema.members().iter().enumerate() {
         if at.xml_attribute {
             let value = element.attributes.iter().find(|(name, _)| name == at.wire).map(|(_, value)| value);
             found.extend(value.map(|value| (index, Node::Text(value.clone()))));
