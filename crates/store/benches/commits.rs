@@ -1,7 +1,7 @@
 //! Durable commits per second, side by side with what the disk can do at all: a bare, preallocated log with group commit.
 //!
-//! `cargo bench -p store --bench commits [-- FOLDER]` (on the disk that matters; by default the temporary folder). Each
-//! commit writes three pairs: keys of 16 to 48 bytes at random places, values of 200 to 1,024 bytes.
+//! `cargo bench -p store --bench commits [-- FOLDER [ENGINE…]]` (on the disk that matters; by default the temporary folder
+//! and all engines). Each commit writes three pairs: keys of 16 to 48 bytes at random places, values of 200 to 1,024 bytes.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -22,8 +22,9 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return println!("only measured by cargo bench");
     }
-    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let folder = folder.map_or_else(std::env::temp_dir, Into::into);
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let folder = arguments.next().map_or_else(std::env::temp_dir, Into::into);
+    let engines: Vec<String> = arguments.collect();
     let folder = tempfile::tempdir_in(folder).expect("the folder can be written to");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime can be built");
@@ -34,6 +35,9 @@ fn main() {
         ("sqlite", Location::Sqlite(folder.path().join("sqlite"))),
         ("memory", Location::Memory),
     ] {
+        if !engines.is_empty() && !engines.iter().any(|engine| engine == name) {
+            continue;
+        }
         let store = Store::open(Options::new(location, Clock::system())).expect("the store opens");
         let rates = runtime.block_on(measure(name, &Engine::Store(store)));
         let ratios: Vec<_> = rates.iter().zip(&log).map(|(rate, bare)| format!("{:.2}", rate / bare)).collect();

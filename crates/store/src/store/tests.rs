@@ -162,7 +162,7 @@ async fn a_write_outlives_whoever_waits_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_window_only_costs_tries() {
     let options = Options::new(Location::Memory, Clock::system());
-    let limits = Limits { changes: 3, key_bytes: 1_000 };
+    let limits = Limits { changes: 1, key_bytes: 1_000 };
     let store = Store::over(Arc::new(Memory::default()), Sequence::ZERO, options, limits);
     let mut set = tokio::task::JoinSet::new();
     for task in 0..8_u64 {
@@ -173,6 +173,8 @@ async fn a_small_window_only_costs_tries() {
                     let key = Key::new("counter").with(task % 2);
                     let count = tx.get(&key).await?.map_or(0, |bytes| bytes.len());
                     tx.put(key, vec![0_u8; count + 1]);
+                    // Enough to push everything older out of the window.
+                    (0..200_u64).for_each(|number| tx.put(Key::new("filler").with(task).with(number), ""));
                     Ok::<_, Error>(())
                 });
                 add.await.unwrap();
