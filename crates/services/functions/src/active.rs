@@ -102,6 +102,11 @@ impl Target {
         &self.active.name
     }
 
+    /// The version or alias that was named.
+    pub fn qualifier(&self) -> Option<&Qualifier> {
+        self.qualifier.as_ref()
+    }
+
     /// The ARN that was called, with the qualifier where there is one.
     pub fn arn(&self) -> String {
         match &self.qualifier {
@@ -297,6 +302,11 @@ impl Functions {
             Some(active) if active.sequence >= sequence => Ok(()),
             Some(_) | None => self.refresh(scope, name).await,
         }
+    }
+
+    /// Sees everything that was committed until now, whoever did it: after a reset.
+    pub async fn resync(&self) -> Result<(), ::store::Error> {
+        self.refresh_all().await
     }
 
     /// Reads everything again: at the start, and when too much happened at once to be told one by one.

@@ -1,0 +1,33 @@
+//! The list of services. To add one: its folder, its shapes, and its lines here.
+
+use std::sync::Arc;
+
+use dispatch::Registry;
+use functions::Functions;
+use identity::Identity;
+use logs::Logs;
+use stacks::Types;
+
+/// The services of a node.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) logs: Arc<Logs>,
+}
+
+impl Services {
+    /// What each can do.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        functions::register(registry, &self.functions);
+        registry.attach("lambda", Arc::clone(&self.functions) as _);
+        identity::register(registry, &self.identity);
+        logs::register(registry, &self.logs);
+    }
+
+    /// What templates can make of them.
+    pub(crate) fn template_types() -> Types {
+        let types = [functions::resources::types(), logs::resources::resource_types()].concat();
+        Types::new(&types, &functions::resources::macros())
+    }
+}

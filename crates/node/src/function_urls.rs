@@ -1,0 +1,104 @@
+//! Functions, as the gateway wants to see them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use contract::{AccountId, Arn, Call, Fault, Region};
+use functions::model::url::AuthType;
+use functions::name::Scope;
+use functions::{Event, Functions, Target};
+use gateway::{Access, Answer, Cors, FunctionUrls, Unreachable};
+
+/// Finds functions for the gateway and runs them.
+#[derive(Clone)]
+pub(crate) struct Urls {
+    functions: Arc<Functions>,
+    /// Where `/_fn/NAME` looks for NAME.
+    home: Scope,
+}
+
+impl Urls {
+    pub(crate) fn new(functions: Arc<Functions>, home: Scope) -> Self {
+        Self { functions, home }
+    }
+}
+
+/// A function that has a URL. Made only where [`Target::url`] is there.
+pub(crate) struct Url(Target);
+
+impl Url {
+    fn of(target: Target) -> Option<Self> {
+        target.url().is_some().then_some(Self(target))
+    }
+
+    fn config(&self) -> &functions::model::url::UrlConfig {
+        self.0.url().expect("only targets with a URL become a `Url`")
+    }
+}
+
+impl FunctionUrls for Urls {
+    type Url = Url;
+
+    fn by_id(&self, id: &str) -> Option<Url> {
+        self.functions.resolve_url(id).and_then(Url::of)
+    }
+
+    fn by_name(&self, name: &str) -> Result<Url, Unreachable> {
+        let target = self.functions.resolve_name(&self.home, name).ok_or(Unreachable::NoFunction)?;
+        Url::of(target).ok_or(Unreachable::NoUrl)
+    }
+
+    async fn invoke(&self, call: &Call, url: &Url, event: Bytes) -> Result<Answer, Fault> {
+        let event = Event { payload: event, ..Event::default() };
+        let outcome = self.functions.invoke_target(call, &url.0, event).await?;
+        Ok(match outcome.error {
+            None => Answer::Whole(outcome.payload),
+            Some(_) => Answer::Failed,
+        })
+    }
+}
+
+impl gateway::Url for Url {
+    fn id(&self) -> &str {
+        &self.config().id
+    }
+
+    fn region(&self) -> &Region {
+        &self.0.scope().region
+    }
+
+    fn account(&self) -> AccountId {
+        self.0.scope().account
+    }
+
+    fn arn(&self) -> Arn {
+        let scope = self.0.scope();
+        let resource = match self.0.qualifier() {
+            Some(qualifier) => format!("function:{}:{qualifier}", self.0.name()),
+            None => format!("function:{}", self.0.name()),
+        };
+        Arn::new("lambda", &scope.region, scope.account, resource)
+    }
+
+    fn access(&self) -> Access {
+        match self.config().auth {
+            AuthType::None => Access::Everybody,
+            AuthType::AwsIam => Access::Signed,
+        }
+    }
+
+    fn cors(&self) -> Option<Cors<'_>> {
+        let rules = self.config().cors.as_ref()?;
+        fn list(values: &Option<Vec<String>>) -> &[String] {
+            values.as_deref().unwrap_or_default()
+        }
+        Some(Cors {
+            allow_credentials: rules.allow_credentials.unwrap_or(false),
+            allow_headers: list(&rules.allow_headers),
+            allow_methods: list(&rules.allow_methods),
+            allow_origins: list(&rules.allow_origins),
+            expose_headers: list(&rules.expose_headers),
+            max_age_s: rules.max_age_s,
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! What functions print goes to the logs.
+
+use std::sync::Arc;
+
+use compute::{LogBatch, LogSink};
+use contract::{AccountId, Arn, Region};
+use futures_util::future::BoxFuture;
+use logs::{Line, Logs, Output};
+
+/// Hands lines over; waits where the logs have no room, so that only whoever prints too much is slowed down.
+pub(crate) struct Sink(pub(crate) Arc<Logs>);
+
+impl LogSink for Sink {
+    fn write(&self, batches: Vec<LogBatch>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for batch in &batches {
+                if let Err(error) = self.0.ingest(output(batch)).await {
+                    tracing::warn!(function = %batch.stream.arn, %error, "what a function printed could not be kept");
+                }
+            }
+        })
+    }
+}
+
+fn output(batch: &LogBatch) -> Output {
+    // The ARN is compute's own copy of what the functions service wrote: well-formed, or nobody's.
+    let arn = Arn::parse(&batch.stream.arn);
+    let region = arn.as_ref().and_then(|arn| Region::parse(&arn.region)).unwrap_or_else(Region::default_one);
+    let account = arn.as_ref().and_then(|arn| AccountId::parse(&arn.account)).unwrap_or(AccountId::ONLY);
+    let line =
+        |(time_ms, text): (i64, &str)| Line { time_ms: u64::try_from(time_ms).unwrap_or(0), message: text.to_owned() };
+    Output {
+        account,
+        region,
+        group: batch.stream.group.clone(),
+        stream: batch.stream.name.clone(),
+        lines: batch.lines().map(line).collect(),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, a reset.
+
+mod assets;
+mod code;
+mod live_logs;
+mod reset;
+mod stacks;
+mod urls;
+
+use bytes::Bytes;
+use door::{Body, BodyError};
+use futures_util::{Stream, StreamExt};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use serde_json::{Value, json};
+
+pub(crate) use assets::Assets;
+pub(crate) use code::Code;
+pub(crate) use live_logs::LiveLogs;
+pub(crate) use reset::Reset;
+pub(crate) use stacks::Stacks;
+pub(crate) use urls::FunctionUrls;
+
+/// A whole JSON document.
+fn document(status: StatusCode, document: &Value) -> Response<Body> {
+    let body = Full::new(Bytes::from(document.to_string())).map_err(|never| match never {}).boxed_unsync();
+    response(status, "application/json", body)
+}
+
+/// JSON documents, one in a line, as they come.
+fn lines<E>(status: StatusCode, lines: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Response<Body>
+where
+    E: Into<BodyError>,
+{
+    let frames = lines.map(|line| line.map(Frame::data).map_err(Into::into));
+    response(status, "application/x-ndjson", StreamBody::new(frames).boxed_unsync())
+}
+
+/// What is wrong, in the form that the command line and AWS's tools read.
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    document(status, &json!({ "__type": code, "message": message }))
+}
+
+/// Any path but the ones that are there.
+fn no_such_path(path: &str) -> Response<Body> {
+    refusal(StatusCode::NOT_FOUND, "NotFound", &format!("There is nothing at {path}."))
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

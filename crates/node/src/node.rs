@@ -1,0 +1,269 @@
+//! Starting and stopping a node.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::task::{Kind, Tasks};
+use base::{Clock, Random};
+use compute::{Compute, LanguageStatus};
+use contract::{AccountId, Call, Origin, Principal, Region, Trace};
+use dispatch::{Dispatch, Metrics, OpenAuthority, Registry};
+use door::guard::Guard;
+use door::{Bound, Door, Face, Mount};
+use functions::Functions;
+use functions::name::Scope;
+use gateway::Gateway;
+use identity::{Identity, RootKey};
+use logs::Logs;
+use stacks::Engine;
+use store::Store;
+use tempfile::TempDir;
+
+use crate::catalog::Services;
+use crate::config::{Auth, Config, Data};
+use crate::function_urls::Urls;
+use crate::health::Readiness;
+use crate::keys::{Keys, role_credentials};
+use crate::log_sink::Sink;
+use crate::mounts;
+use crate::start_error::StartError;
+use crate::storage::Storage;
+use crate::sweep;
+
+/// The longest that anything asked of the node may take: a function's fifteen minutes, and some time to start.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(960);
+
+/// A running node. Stop it with [`Node::shut_down`]; one that is dropped is as one that was killed: what was acknowledged is on disk.
+pub struct Node {
+    clock: Clock,
+    random: Random,
+    tasks: Tasks,
+    auth: Auth,
+    address: SocketAddr,
+    public: Option<SocketAddr>,
+    store: Store,
+    compute: Compute,
+    services: Services,
+    dispatch: Dispatch,
+    stacks: Engine,
+    door: Door,
+    readiness: Arc<Readiness>,
+    _temporary: Option<TempDir>,
+}
+
+impl Node {
+    /// Starts a node. When this returns, it answers.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let (clock, random, tasks) = (Clock::system(), Random::system(), Tasks::new());
+        let auth = config.auth()?;
+        // Addresses first: a port that is taken is told before any data is touched.
+        let bound = door::bind(config.listen, Face::Whole).await?;
+        let public = match config.public {
+            Some(public) => Some(door::bind(public, Face::Public).await?),
+            None => None,
+        };
+        let Storage { store, blobs, root, code, temporary } = Storage::open(&config.data, &clock, &random)?;
+
+        let base_url: Arc<str> = url(bound.address()).into();
+        let identity =
+            Identity::open(identity::Deps { store: store.clone(), clock: clock.clone(), random: random.clone(), root })
+                .await?;
+        let logs = Logs::new(logs::Deps { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() });
+        let compute = Compute::new(compute::Options {
+            sandbox: config.sandbox,
+            clock: clock.clone(),
+            random: random.clone(),
+            endpoint_url: Some(base_url.to_string()),
+            ..compute::Options::new(code, Arc::new(Sink(Arc::clone(&logs))))
+        })?;
+        let functions = Functions::open(functions::Deps {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            compute: compute.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            credentials: role_credentials(Arc::clone(&identity)),
+        })
+        .await?;
+        functions.start(&tasks);
+        tasks.spawn(
+            Kind::Work,
+            "blobs-sweep",
+            sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
+        );
+        let services = Services { functions, identity, logs };
+
+        let metrics = Metrics::new();
+        let mut registry = Registry::new(dispatch::Parts {
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+            metrics: metrics.clone(),
+            // There are no roles' policies yet: a role's session may do what resources' own policies allow.
+            authority: Arc::new(OpenAuthority),
+            limits: dispatch::Limits::default(),
+        });
+        services.register(&mut registry);
+        let dispatch = registry.open();
+        let stacks = Engine::new(stacks::Deps {
+            store: store.clone(),
+            caller: Arc::new(dispatch.clone()),
+            types: Services::template_types(),
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+            node: "only".to_owned(),
+            base_url: Arc::clone(&base_url),
+        });
+        stacks.resume().await?;
+
+        let keys: Arc<dyn signature::Credentials> = Arc::new(Keys(Arc::clone(&services.identity)));
+        let gateway = Gateway::new(gateway::Parts {
+            urls: Urls::new(Arc::clone(&services.functions), home()),
+            dispatch: dispatch.clone(),
+            clock: clock.clone(),
+            mode: match auth {
+                Auth::Open => gateway::Mode::Open,
+                Auth::Iam => gateway::Mode::Verified(Arc::clone(&keys)),
+            },
+            metrics,
+        });
+        let mounts: Vec<Arc<dyn Mount>> = vec![
+            Arc::new(mounts::FunctionUrls(gateway)),
+            Arc::new(mounts::Code(Arc::clone(&services.functions))),
+            Arc::new(mounts::Assets(blobs)),
+            Arc::new(mounts::Stacks { engine: stacks.clone(), clock: clock.clone(), random: random.clone() }),
+            Arc::new(mounts::LiveLogs(Arc::clone(&services.logs))),
+            Arc::new(mounts::Reset {
+                store: matches!(config.data, Data::Memory).then(|| store.clone()),
+                functions: Arc::clone(&services.functions),
+            }),
+        ];
+        let readiness = Arc::new(Readiness::default());
+        let door = Door::new(door::Parts {
+            dispatch: dispatch.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            mode: match auth {
+                Auth::Open => door::Mode::Open,
+                Auth::Iam => door::Mode::Verified(keys),
+            },
+            limits: door::Limits::default(),
+            guard: Guard { hosts: config.hosts, origins: Vec::new() },
+            mounts,
+            health: Arc::clone(&readiness) as _,
+        });
+        let (address, public_address) = (bound.address(), public.as_ref().map(Bound::address));
+        door.open(bound)?;
+        if let Some(public) = public {
+            door.open(public)?;
+        }
+        readiness.set(true);
+        Ok(Self {
+            clock,
+            random,
+            tasks,
+            auth,
+            address,
+            public: public_address,
+            store,
+            compute,
+            services,
+            dispatch,
+            stacks,
+            door,
+            readiness,
+            _temporary: temporary,
+        })
+    }
+
+    /// Where the node listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where functions alone are served, if anywhere.
+    pub fn public_address(&self) -> Option<SocketAddr> {
+        self.public
+    }
+
+    /// What addresses that the node hands out begin with when nobody asked through a socket.
+    pub fn base_url(&self) -> String {
+        url(self.address)
+    }
+
+    /// How callers are treated.
+    pub fn auth(&self) -> Auth {
+        self.auth
+    }
+
+    /// The owner's key.
+    pub fn root_key(&self) -> &RootKey {
+        self.services.identity.root()
+    }
+
+    /// What isolation is on, and what this machine cannot give.
+    pub fn isolation(&self) -> sandbox::Report {
+        self.compute.isolation()
+    }
+
+    /// Which languages can run here.
+    pub fn languages(&self) -> Vec<LanguageStatus> {
+        self.compute.languages()
+    }
+
+    /// The way to every operation.
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    /// Applications.
+    pub fn stacks(&self) -> &Engine {
+        &self.stacks
+    }
+
+    /// A call by the owner, from a part of this process.
+    pub fn call(&self, part: &'static str) -> Call {
+        Call {
+            id: self.random.uuid(),
+            principal: Principal::Root,
+            account: AccountId::ONLY,
+            region: Region::default_one(),
+            deadline: self.clock.elapsed() + WAIT_MAX,
+            trace: Trace::start(&self.clock, &self.random),
+            hops: 0,
+            origin: Origin::Inside { part, base_url: self.base_url().into() },
+        }
+    }
+
+    /// Stops in order: nothing new is accepted, what runs may end, logs and store are flushed. False if something had not ended when
+    /// `patience` was over; what was acknowledged is on disk in any case.
+    pub async fn shut_down(self, patience: Duration) -> bool {
+        self.readiness.set(false);
+        let until = self.clock.elapsed() + patience;
+        let left = || until.saturating_sub(self.clock.elapsed());
+        let closed = self.door.close(left()).await;
+        let ended = self.tasks.shut_down(left()).await;
+        let calm = self.compute.shut_down(left().max(Duration::from_secs(1))).await;
+        self.services.logs.close().await;
+        self.store.close().await;
+        closed && ended && calm
+    }
+}
+
+/// Where names without account and region are looked for.
+fn home() -> Scope {
+    Scope { account: AccountId::ONLY, region: Region::default_one() }
+}
+
+/// An address that works from this machine.
+fn url(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv6() => "[::1]".to_owned(),
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        ip if ip.is_ipv6() => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    format!("http://{host}:{}", address.port())
+}
