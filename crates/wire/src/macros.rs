@@ -164,6 +164,12 @@ macro_rules! exception {
             /// The name that clients match on.
             pub const CODE: &'static str = $code;
 
+            /// The fault with that message and no members of its own. Every exception has a message on the wire, also where
+            /// its model names no such member.
+            pub fn fault(message: impl Into<String>) -> contract::Fault {
+                contract::Fault { message: message.into(), ..contract::Fault::from(Self::default()) }
+            }
+
             $(
                 /// The exception with that message, and nothing else.
                 pub fn new(message: impl Into<String>) -> Self {
