@@ -1,0 +1,178 @@
+//! What a folder is: an application, a function, or a folder of functions; and which runtime and handler a function has that nobody
+//! configured.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use template::Node;
+
+use crate::{Error, names, source};
+
+/// The runtimes that are chosen where nobody says: the newest long-lived of each language.
+const NODE: &str = "nodejs24.x";
+const PYTHON: &str = "python3.13";
+const PROVIDED: &str = "provided.al2023";
+
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A template's file.
+    Application(PathBuf),
+    /// One function, or those in the folders of a folder.
+    Functions(Vec<Function>),
+}
+
+/// A function that needs no configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name, made from the folder's.
+    pub name: String,
+    /// The folder, or the single file.
+    pub path: PathBuf,
+    /// Such as `nodejs24.x`.
+    pub runtime: &'static str,
+    /// Such as `index.handler`.
+    pub handler: String,
+}
+
+/// Finds out what `path` is.
+pub fn find(path: &Path) -> Result<Found, Error> {
+    let is_dir = path.metadata().map_err(|_| Error::Missing { path: path.to_owned() })?.is_dir();
+    if !is_dir {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if ["yaml", "yml", "json"].contains(&ending) {
+            return Ok(Found::Application(path.to_owned()));
+        }
+        let function = function_in_file(path)?.ok_or_else(|| Error::Nothing { path: path.to_owned(), hint: "" })?;
+        return Ok(Found::Functions(vec![function]));
+    }
+    if let Some(template) = ["template.yaml", "template.yml", "template.json"]
+        .map(|name| path.join(name))
+        .into_iter()
+        .find(|file| file.is_file())
+    {
+        return Ok(Found::Application(template));
+    }
+    if let Some(function) = function_in(path)? {
+        return Ok(Found::Functions(vec![function]));
+    }
+    let mut functions: BTreeMap<String, Function> = BTreeMap::new();
+    for folder in folders_in(path)? {
+        let Some(function) = function_in(&folder)? else { continue };
+        let id = names::logical_id(&function.name).to_ascii_lowercase();
+        if let Some(other) = functions.get(&id) {
+            let (first, second) = (other.path.clone(), function.path);
+            return Err(Error::SameName { name: function.name, first, second });
+        }
+        functions.insert(id, function);
+    }
+    if functions.is_empty() {
+        let hint = match ["index.ts", "index.mts"].iter().any(|name| path.join(name).is_file()) {
+            true => "; TypeScript must be compiled to JavaScript first",
+            false => "",
+        };
+        return Err(Error::Nothing { path: path.to_owned(), hint });
+    }
+    Ok(Found::Functions(functions.into_values().collect()))
+}
+
+/// The function that a folder is, if it is one.
+pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
+    let function = |runtime: &'static str, handler: String| {
+        Some(Function { name: names::function(folder), path: folder.to_owned(), runtime, handler })
+    };
+    let bootstrap = folder.join("bootstrap");
+    if bootstrap.is_file() {
+        if !is_executable(&bootstrap) {
+            return Err(Error::NotExecutable { path: bootstrap });
+        }
+        return Ok(function(PROVIDED, "bootstrap".to_owned()));
+    }
+    let main = main_of_package(folder)?;
+    for file in main.iter().map(String::as_str).chain(["index.mjs", "index.js", "index.cjs"]) {
+        if folder.join(file).is_file() {
+            let name = source::javascript(&text_of(&folder.join(file))?);
+            let module = file.rsplit_once('.').map_or(file, |(module, _)| module);
+            return Ok(function(NODE, format!("{module}.{name}")));
+        }
+    }
+    for file in ["lambda_function.py", "app.py", "main.py", "handler.py"] {
+        if folder.join(file).is_file() {
+            let module = file.trim_end_matches(".py");
+            let name = source::python(module, &text_of(&folder.join(file))?);
+            return Ok(function(PYTHON, format!("{module}.{name}")));
+        }
+    }
+    Ok(None)
+}
+
+/// A template for functions that have none: each with a URL that anybody may call.
+pub(crate) fn template_for(functions: &[Function]) -> Node {
+    let (mut resources, mut outputs) = (Map::new(), Map::new());
+    for function in functions {
+        let id = names::logical_id(&function.name);
+        let properties = json!({
+            "FunctionName": function.name,
+            "CodeUri": function.path.to_string_lossy(),
+            "Runtime": function.runtime,
+            "Handler": function.handler,
+            "FunctionUrlConfig": { "AuthType": "NONE" },
+        });
+        outputs.insert(format!("{id}Url"), json!({ "Value": { "Fn::GetAtt": [format!("{id}Url"), "FunctionUrl"] } }));
+        resources.insert(id, json!({ "Type": "AWS::Serverless::Function", "Properties": properties }));
+    }
+    let document = json!({ "Transform": "AWS::Serverless-2016-10-31", "Resources": resources, "Outputs": outputs });
+    Node::from_json(&document, 0)
+}
+
+fn function_in_file(file: &Path) -> Result<Option<Function>, Error> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    let (runtime, handler) = match file.extension().and_then(|ending| ending.to_str()) {
+        Some("mjs" | "js" | "cjs") => (NODE, source::javascript(&text_of(file)?)),
+        Some("py") => (PYTHON, source::python(&stem, &text_of(file)?)),
+        Some(_) | None => return Ok(None),
+    };
+    let name = names::function(file);
+    Ok(Some(Function { name, path: file.to_owned(), runtime, handler: format!("{stem}.{handler}") }))
+}
+
+/// The `main` of a `package.json`, if it is there and leads to a file.
+fn main_of_package(folder: &Path) -> Result<Option<String>, Error> {
+    let package = folder.join("package.json");
+    if !package.is_file() {
+        return Ok(None);
+    }
+    // A package file that is broken is the function's own trouble when it runs; here it only says nothing.
+    let document: Value = serde_json::from_str(&text_of(&package)?).unwrap_or_default();
+    let Some(main) = document.get("main").and_then(Value::as_str) else { return Ok(None) };
+    let main = main.trim_start_matches("./");
+    let inside = !main.is_empty() && !main.starts_with('/') && !main.split('/').any(|part| part == "..");
+    let endings = ["", ".js", ".mjs", ".cjs", "/index.js"];
+    Ok(endings.iter().map(|ending| format!("{main}{ending}")).find(|file| inside && folder.join(file).is_file()))
+}
+
+fn folders_in(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let wrong = |why| Error::Read { path: path.to_owned(), why };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.') || entry.file_name() == "node_modules";
+        if !hidden && entry.path().is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The text of a file; what is no text in it does not matter here.
+fn text_of(path: &Path) -> Result<String, Error> {
+    let bytes = std::fs::read(path).map_err(|why| Error::Read { path: path.to_owned(), why })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+}
