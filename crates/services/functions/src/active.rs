@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ::store::Sequence;
 use compute::{CodeId, Image};
-use contract::Fault;
+use contract::{AccountId, Fault, Region};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -261,6 +261,17 @@ impl Functions {
         active.runner(qualifier.as_ref(), || 0)?;
         let url = active.urls.get(&qualifier).cloned();
         Some(Target { active, qualifier, url })
+    }
+
+    /// The same in any region, for addresses that name none: the default region first, then by name.
+    pub fn resolve_anywhere(&self, name: &str) -> Option<Target> {
+        let first = Scope { account: AccountId::ONLY, region: Region::default_one() };
+        self.resolve_name(&first, name).or_else(|| {
+            let mut scopes: Vec<Scope> =
+                self.table.scopes.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+            scopes.sort();
+            scopes.iter().find_map(|scope| self.resolve_name(scope, name))
+        })
     }
 
     /// Reads a function again, after something about it was committed, and readies what the next call will want.

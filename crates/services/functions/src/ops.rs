@@ -32,6 +32,8 @@ mod put_function_recursion_config;
 mod put_runtime_management_config;
 mod remove_permission;
 mod tag_resource;
+#[cfg(test)]
+mod tests;
 mod untag_resource;
 mod update_alias;
 mod update_function_code;

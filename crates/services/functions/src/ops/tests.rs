@@ -1,0 +1,12 @@
+//! The operations as a caller meets them: through dispatch, with the model's constraints, over a store in memory and a compute
+//! that really unpacks and runs.
+
+mod aliases;
+mod functions;
+mod invoking;
+mod limits;
+mod permissions;
+mod restart;
+mod urls;
+mod versions;
+mod world;
