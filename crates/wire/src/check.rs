@@ -108,12 +108,20 @@ impl Checker<'_> {
         }
     }
 
+    /// The numbers of the list's items that were null. The reader left them out, and noted where they had been.
+    fn nulls_inside(&self) -> impl Iterator<Item = usize> {
+        let number = |path: &String| {
+            let rest = path.strip_prefix(self.path.text.as_str())?.strip_prefix('.')?.strip_suffix(".member")?;
+            rest.parse().ok()
+        };
+        self.missing.0.iter().filter_map(number)
+    }
+
     /// Checks what a list or map holds where that has no members of its own: AWS then quotes the whole.
     fn apply_inside(&mut self, parts: &Parts<'_>, quote: &dyn Fn() -> String) {
         let mut probe = Probe { good: true };
-        let null_inside = parts.any_null(self);
         (parts.visit)(&mut probe);
-        if probe.good && !null_inside {
+        if probe.good && !(parts.nulls_refused && self.nulls_inside().next().is_some()) {
             return;
         }
         let mut rules: Vec<String> = Rule::of(parts.schema).map(|rule| rule.to_string()).collect();
@@ -130,20 +138,6 @@ struct Parts<'a> {
     prefix: &'static str,
     nulls_refused: bool,
     visit: &'a dyn Fn(&mut Probe),
-}
-
-impl Parts<'_> {
-    /// Whether the reader left out a null. It noted the place under the number that the item had.
-    fn any_null(&self, checker: &Checker<'_>) -> bool {
-        self.nulls_refused && !checker.missing.0.is_empty() && {
-            let prefix = format!("{}.", checker.path.text);
-            let is_item = |path: &String| {
-                let rest = path.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".member"));
-                rest.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-            };
-            checker.missing.0.iter().any(is_item)
-        }
-    }
 }
 
 fn quoted(schema: &Schema, quote: &dyn Fn() -> String) -> Quoted {
@@ -283,6 +277,13 @@ impl Writer for Checker<'_> {
         let quote = || Java::list(value, item);
         self.apply(at.target, Measured::Count(value.count()), &quote);
         if item.target.is_composite() {
+            let mut nulls: Vec<usize> = self.nulls_inside().collect();
+            nulls.sort_unstable();
+            for number in nulls {
+                let length = self.path.item(number);
+                self.report(Quoted::Null, "Member must not be null".to_owned());
+                self.path.cut(length);
+            }
             for index in 0..value.count() {
                 let length = self.path.item(index + 1);
                 value.item(index).write(self, item);

@@ -183,6 +183,13 @@ fn logs_say_invalid_parameter() {
         "1 validation error detected: Value '' at 'logEvents.2.member.message' failed to satisfy constraint: Member must \
          have length greater than or equal to 1"
     );
+    let events = json!([null, {"timestamp": 2, "message": "x"}]);
+    let fault = refused(json!({"logGroupName": "g", "logStreamName": "s", "logEvents": events}));
+    assert_eq!(
+        fault.message,
+        "1 validation error detected: Value null at 'logEvents.1.member' failed to satisfy constraint: Member must not be \
+         null"
+    );
     let fault = refused(json!({"logGroupName": "g", "logStreamName": "s", "logEvents": []}));
     assert_eq!(
         fault.message,

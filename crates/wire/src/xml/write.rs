@@ -42,7 +42,7 @@ impl XmlWriter {
         self.open.pop().expect("whoever opened closes")
     }
 
-    fn into_parent(&mut self, element: Element) {
+    fn hang_below_parent(&mut self, element: Element) {
         if let Some(parent) = self.open.last_mut() {
             parent.children.push(element);
         }
@@ -64,7 +64,7 @@ impl XmlWriter {
         }
         let mut element = self.start(at);
         element.text = value;
-        self.into_parent(element);
+        self.hang_below_parent(element);
     }
 
     fn entry(&mut self, key: (&'static Member, &str), value: (&'static Member, &dyn Written)) {
@@ -121,7 +121,7 @@ impl Writer for XmlWriter {
             value.write(self, at);
         }
         let element = self.close();
-        self.into_parent(element);
+        self.hang_below_parent(element);
     }
 
     fn list(&mut self, at: &'static Member, value: &dyn Items) {
@@ -141,7 +141,7 @@ impl Writer for XmlWriter {
             value.item(index).write(self, item);
         }
         let element = self.close();
-        self.into_parent(element);
+        self.hang_below_parent(element);
     }
 
     fn map(&mut self, at: &'static Member, value: &dyn Entries) {
@@ -155,11 +155,11 @@ impl Writer for XmlWriter {
             self.open.push(Element { attributes: attributes.clone(), ..Element::new(entry_name.clone()) });
             self.entry((key, text), (held, value));
             let entry = self.close();
-            self.into_parent(entry);
+            self.hang_below_parent(entry);
         });
         if inside {
             let element = self.close();
-            self.into_parent(element);
+            self.hang_below_parent(element);
         }
     }
 }

@@ -1,0 +1,4 @@
+//! Bytes from anywhere as a form.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wire::fuzzing::query(data));
