@@ -19,7 +19,7 @@ use crate::start::error_type;
 
 /// See the file.
 pub(crate) struct Attempt {
-    work: Option<Work>,
+    work: Option<Box<Work>>,
 }
 
 struct Work {
@@ -35,7 +35,6 @@ struct Work {
 
 /// How far it is, so that whoever takes over goes on there.
 enum Phase {
-    Begin,
     Wait,
     Close { came: Came, ran: Duration },
 }
@@ -55,26 +54,28 @@ enum Came {
 }
 
 impl Attempt {
-    pub(crate) fn new(
+    /// Hands the invocation to the instance.
+    pub(crate) fn begin(
         shared: &Arc<Shared>,
         instance: Box<Instance>,
         invocation: Invocation,
         admission: Admission,
     ) -> Self {
         let limit = invocation.timeout.map_or(instance.image.timeout, |timeout| timeout.min(instance.image.timeout));
-        let work = Work {
+        let mut work = Work {
             shared: Arc::clone(shared),
             instance,
             invocation,
             limit,
             began: Instant::now(),
-            phase: Phase::Begin,
+            phase: Phase::Wait,
             _admission: admission,
         };
-        Self { work: Some(work) }
+        work.begin();
+        Self { work: Some(Box::new(work)) }
     }
 
-    /// Runs it. If this is dropped half-way, it goes on in the background.
+    /// Runs it to its end. If this is dropped half-way, it goes on in the background.
     pub(crate) async fn run(mut self) -> Outcome {
         let work = self.work.as_mut().expect("work is taken only at the end");
         let outcome = work.drive().await;
@@ -106,7 +107,6 @@ impl Work {
     async fn drive(&mut self) -> Outcome {
         loop {
             match &mut self.phase {
-                Phase::Begin => self.begin(),
                 Phase::Wait => {
                     let happening = self.instance.happening(self.began + self.limit, Pace::Short).await;
                     let ran = self.began.elapsed();
@@ -115,6 +115,9 @@ impl Work {
                 Phase::Close { came, ran } => {
                     if let Came::Gone = came {
                         *came = Came::Ended(self.instance.ending().await);
+                    }
+                    if let Came::Document { after: After::Ends, .. } = came {
+                        self.instance.linger().await;
                     }
                     let (ends, ran) = (came.ends(), *ran);
                     if ends {
@@ -145,7 +148,6 @@ impl Work {
         if let Some(link) = self.instance.link() {
             link.send(&self.invocation, deadline_ms);
         }
-        self.phase = Phase::Wait;
     }
 
     fn came(&self, happening: Happening) -> Came {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sandbox::Host;
 
-use crate::attempt::Attempt;
 use crate::bootstraps::Bootstraps;
 use crate::code::{CodeError, CodeId, Codes};
 use crate::image::{Image, Settings};
@@ -142,8 +141,8 @@ impl Compute {
     pub async fn run(&self, image: &Arc<Image>, invocation: Invocation) -> Result<Outcome, RunFault> {
         let shared = &self.inner.shared;
         let admission = shared.admit(image)?;
-        let instance = image.pool.take(shared, image, invocation.patience).await?;
-        Ok(Attempt::new(shared, instance, invocation, admission).run().await)
+        let attempt = image.pool.begin(shared, image, invocation, admission).await?;
+        Ok(attempt.run().await)
     }
 
     /// A function's code or configuration changed, or it is gone: its idle instances end now, busy ones after their call.

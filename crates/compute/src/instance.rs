@@ -20,6 +20,8 @@ use crate::shared::Seat;
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
 /// How long a guest that hung up may take to end before it is killed.
 const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a guest that is about to end by itself is given.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How old a measured peak of memory may be in a REPORT line.
 const PEAK_AGE: Duration = Duration::from_millis(100);
 
@@ -225,6 +227,14 @@ impl Instance {
             return Ending::OutOfMemory;
         }
         Ending::Exited { exit }
+    }
+
+    /// Gives a guest that said its last word the time to end by itself, so that what it has buffered gets out.
+    pub(crate) async fn linger(&mut self) {
+        if let Some(guest) = &mut self.guest {
+            // Late or ended: either way it is killed next.
+            let _ = tokio::time::timeout(LAST_WORDS, guest.process.ended.wait_for(Option::is_some)).await;
+        }
     }
 
     /// The most memory that it ever had, in MB, at most what it may have.

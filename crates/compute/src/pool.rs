@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use base::task::Kind;
 use tokio::sync::oneshot;
 
+use crate::attempt::Attempt;
 use crate::image::Image;
 use crate::instance::Instance;
-use crate::invocation::{RunFault, Throttle};
-use crate::shared::Shared;
+use crate::invocation::{Invocation, RunFault, Throttle};
+use crate::shared::{Admission, Shared};
 use crate::start;
 
 /// What a start is expected to take before one was measured.
@@ -45,9 +46,10 @@ struct State {
 
 struct Waiter {
     since: Instant,
-    patience: Duration,
     image: Arc<Image>,
-    answer: oneshot::Sender<Result<Box<Instance>, RunFault>>,
+    invocation: Invocation,
+    admission: Admission,
+    answer: oneshot::Sender<Result<Attempt, RunFault>>,
 }
 
 /// What the decision to start an instance depends on.
@@ -106,23 +108,34 @@ impl Pool {
         &self.function_counter
     }
 
-    /// An instance for one attempt.
-    pub(crate) async fn take(
+    /// Waits for an instance, and begins the attempt on it.
+    pub(crate) async fn begin(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         image: &Arc<Image>,
-        patience: Duration,
-    ) -> Result<Box<Instance>, RunFault> {
-        let since = Instant::now();
-        let waiting = {
+        invocation: Invocation,
+        admission: Admission,
+    ) -> Result<Attempt, RunFault> {
+        let idle = self.lock().idle.pop();
+        if let Some(instance) = idle {
+            return Ok(Attempt::begin(shared, instance, invocation, admission));
+        }
+        let (answer, waiting) = oneshot::channel();
+        let waiter = Waiter { since: Instant::now(), image: Arc::clone(image), invocation, admission, answer };
+        let instance = {
             let mut state = self.lock();
-            if let Some(instance) = state.idle.pop() {
-                return Ok(instance);
+            // One may have come back since.
+            match state.idle.pop() {
+                Some(instance) => Some((instance, waiter)),
+                None => {
+                    state.waiting.push_back(waiter);
+                    None
+                }
             }
-            let (answer, waiting) = oneshot::channel();
-            state.waiting.push_back(Waiter { since, patience, image: Arc::clone(image), answer });
-            waiting
         };
+        if let Some((instance, waiter)) = instance {
+            return Ok(Attempt::begin(shared, instance, waiter.invocation, waiter.admission));
+        }
         shared.monitor.stir();
         self.start_wanted(shared);
         // The sender is dropped only by a node that stops.
@@ -130,35 +143,30 @@ impl Pool {
     }
 
     /// Gives an instance back: to who waits longest, or to the idle ones.
+    ///
+    /// The next attempt is begun here and not by the task that waits for it, so that the guest works while that task wakes up.
     pub(crate) fn give(self: &Arc<Self>, shared: &Arc<Shared>, mut instance: Box<Instance>, run: Option<Duration>) {
-        let mut left_over = None;
-        {
+        let (next, left_over) = {
             let mut state = self.lock();
             if let Some(run) = run {
                 let run_ms = run.as_secs_f64() * 1000.0;
                 state.run_ms = Some(state.run_ms.map_or(run_ms, |average| average + WEIGHT * (run_ms - average)));
             }
-            if !instance.is_usable() || (state.retired && state.waiting.is_empty()) || shared.is_stopping() {
-                left_over = Some(instance);
-            } else {
-                loop {
-                    let Some(waiter) = state.waiting.pop_front() else {
-                        if instance.is_ready() {
-                            instance.rest();
-                            state.idle.push(instance);
-                        } else {
-                            left_over = Some(instance);
-                        }
-                        break;
-                    };
-                    // A caller that gave up does not take it.
-                    match waiter.answer.send(Ok(instance)) {
-                        Ok(()) => break,
-                        Err(Ok(back)) => instance = back,
-                        Err(Err(_)) => break,
-                    }
+            let is_wanted = instance.is_usable() && !shared.is_stopping();
+            match if is_wanted { state.next_waiter() } else { None } {
+                Some(waiter) => (Some((waiter, instance)), None),
+                None if is_wanted && !state.retired && instance.is_ready() => {
+                    instance.rest();
+                    state.idle.push(instance);
+                    (None, None)
                 }
+                None => (None, Some(instance)),
             }
+        };
+        if let Some((waiter, instance)) = next {
+            let attempt = Attempt::begin(shared, instance, waiter.invocation, waiter.admission);
+            // A caller that went away just now leaves an attempt that finishes by itself.
+            drop(waiter.answer.send(Ok(attempt)));
         }
         if left_over.is_some() {
             // Out of the lock: its seat comes back here.
@@ -169,7 +177,12 @@ impl Pool {
 
     /// Lets go of who has waited enough, and starts what should be started. True if anybody waits.
     pub(crate) fn reconsider(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
-        self.lock().give_up(shared.is_stopping());
+        let given_up = self.lock().give_up(shared.is_stopping());
+        for (waiter, fault) in given_up {
+            // Its place under the limits is free before the caller hears of it.
+            drop(waiter.admission);
+            drop(waiter.answer.send(Err(fault)));
+        }
         self.start_wanted(shared)
     }
 
@@ -233,13 +246,10 @@ impl Pool {
 
     /// Tells who waits longest that no instance could be made.
     fn refuse(&self, fault: RunFault) {
-        let mut state = self.lock();
-        let mut answer = Err(fault);
-        while let Some(waiter) = state.waiting.pop_front() {
-            match waiter.answer.send(answer) {
-                Ok(()) => return,
-                Err(back) => answer = back,
-            }
+        let waiter = self.lock().next_waiter();
+        if let Some(waiter) = waiter {
+            // A receiver that is gone by now needs no answer.
+            drop(waiter.answer.send(Err(fault)));
         }
     }
 
@@ -300,23 +310,34 @@ impl State {
         }
     }
 
-    /// Drops callers that went away, and answers those whose patience is over.
-    fn give_up(&mut self, stopping: bool) {
+    /// Who waits longest and still cares.
+    fn next_waiter(&mut self) -> Option<Waiter> {
+        loop {
+            let waiter = self.waiting.pop_front()?;
+            if !waiter.answer.is_closed() {
+                return Some(waiter);
+            }
+        }
+    }
+
+    /// Drops callers that went away, and gives back those whose patience is over.
+    fn give_up(&mut self, stopping: bool) -> Vec<(Waiter, RunFault)> {
+        let mut given_up = Vec::new();
         for waiter in std::mem::take(&mut self.waiting) {
             let waited = waiter.since.elapsed();
             if waiter.answer.is_closed() {
                 continue;
             }
             if stopping {
-                // A receiver that is gone by now needs no answer.
-                let _ = waiter.answer.send(Err(RunFault::Stopping));
-            } else if waited > waiter.patience {
+                given_up.push((waiter, RunFault::Stopping));
+            } else if waited > waiter.invocation.patience {
                 let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                let _ = waiter.answer.send(Err(RunFault::Throttled { reason: Throttle::Patience { waited_ms } }));
+                given_up.push((waiter, RunFault::Throttled { reason: Throttle::Patience { waited_ms } }));
             } else {
                 self.waiting.push_back(waiter);
             }
         }
+        given_up
     }
 }
 

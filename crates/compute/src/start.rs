@@ -139,7 +139,10 @@ async fn initialise(instance: &mut Instance, began: Instant) {
     } else {
         match instance.happening(began + limit, Pace::Long).await {
             Happening::Said(Event::Ready) => None,
-            Happening::Said(Event::InitError(document)) => Some(InitCause::Document(document)),
+            Happening::Said(Event::InitError(document)) => {
+                instance.linger().await;
+                Some(InitCause::Document(document))
+            }
             Happening::Said(Event::Gone) => Some(InitCause::Ending(instance.ending().await)),
             Happening::Said(Event::Broken(reason)) => Some(InitCause::Ending(Ending::Broken { reason })),
             Happening::Said(event @ (Event::Result(_) | Event::Error { .. } | Event::TooLarge)) => {

@@ -138,14 +138,25 @@ fn is_same(path: &Path, remembered: &Remembered) -> bool {
 /// Asks a program for its version.
 fn ask(family: Family, path: &Path) -> Option<Remembered> {
     let metadata = fs::metadata(path).ok()?;
-    let answer = answer(path).unwrap_or_default();
-    let version = match family {
-        Family::Javascript => answer.trim().strip_prefix('v'),
-        Family::Python => answer.trim().strip_prefix("Python "),
-        Family::Provided => None,
-    };
-    let version = version.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned);
+    let version = told_by_folder(path).or_else(|| {
+        let answer = answer(path).unwrap_or_default();
+        let version = match family {
+            Family::Javascript => answer.trim().strip_prefix('v'),
+            Family::Python => answer.trim().strip_prefix("Python "),
+            Family::Provided => None,
+        };
+        version.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
+    });
     Some(Remembered { modified_s: metadata.mtime(), bytes: metadata.len(), version })
+}
+
+/// Version managers name an installation's folder after its version: `versions/3.13.0/bin/python3.13`. That spares a start of each.
+fn told_by_folder(path: &Path) -> Option<String> {
+    let name = path.parent()?.parent()?.file_name()?.to_str()?;
+    let version = name.strip_prefix('v').unwrap_or(name);
+    let parts: Vec<&str> = version.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (parts.len() == 3 && parts.iter().all(is_number)).then(|| version.to_owned())
 }
 
 fn answer(path: &Path) -> Option<String> {
@@ -206,6 +217,19 @@ mod tests {
             ("python", None),
         ] {
             assert_eq!(family_of(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn folders_of_version_managers_tell_the_version() {
+        for (path, expected) in [
+            ("/home/u/.pyenv/versions/3.13.0/bin/python3.13", Some("3.13.0")),
+            ("/home/u/.nvm/versions/node/v20.11.1/bin/node", Some("20.11.1")),
+            ("/home/u/.pyenv/versions/3.13-dev/bin/python3.13", None),
+            ("/usr/bin/node", None),
+            ("/node", None),
+        ] {
+            assert_eq!(told_by_folder(Path::new(path)).as_deref(), expected, "{path}");
         }
     }
 
