@@ -25,6 +25,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 const INVOKE_PATIENCE: Duration = Duration::from_secs(16 * 60);
 /// The most of an answer that we take into memory.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Says the region where a path does not.
+const REGION_HEADER: &str = "x-freehold-region";
 /// The longest line of a stream.
 const LINE_BYTES_MAX: usize = 4 << 20;
 
@@ -82,22 +84,29 @@ impl fmt::Display for Fault {
 impl Fault {
     fn read(status: StatusCode, body: &[u8]) -> Self {
         let document: Value = serde_json::from_slice(body).unwrap_or_default();
+        if document.is_object() {
+            return Self { status: status.as_u16(), ..Self::of_document(&document) };
+        }
+        let text = String::from_utf8_lossy(body);
+        let message = match text.trim() {
+            "" => "The node refused without saying why.".to_owned(),
+            text => text.chars().take(500).collect(),
+        };
+        Self { code: format!("HTTP {}", status.as_u16()), message, status: status.as_u16() }
+    }
+
+    /// A fault that came inside an answer; it has no status of its own.
+    pub(crate) fn of_document(document: &Value) -> Self {
+        // In a stream of lines a fault is wrapped, to be told from a result.
+        let document = document.get("Fault").unwrap_or(document);
         let member = |names: &[&str]| {
             names.iter().find_map(|name| document.get(name).and_then(Value::as_str)).map(ToOwned::to_owned)
         };
-        let code = member(&["__type", "code", "Code"]).unwrap_or_else(|| format!("HTTP {}", status.as_u16()));
+        let code = member(&["__type", "code", "Code"]).unwrap_or_default();
         // Some protocols write the code as NAMESPACE#NAME.
         let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-        let message = member(&["message", "Message"]).unwrap_or_else(|| {
-            let text = String::from_utf8_lossy(body);
-            let text = text.trim();
-            if text.is_empty() {
-                "The node refused without saying why.".to_owned()
-            } else {
-                text.chars().take(500).collect()
-            }
-        });
-        Self { code, message, status: status.as_u16() }
+        let message = member(&["message", "Message"]);
+        Self { code, message: message.unwrap_or_else(|| "The node refused without saying why.".to_owned()), status: 0 }
     }
 }
 
@@ -186,12 +195,27 @@ impl Client {
         self.whole(&path, response).await.map(drop)
     }
 
-    /// Makes a request whose answer is a stream of JSON lines.
-    pub(crate) async fn lines(&self, method: Method, path: &str, body: &Value) -> Result<Lines, Error> {
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let response = self.send(method, path, body, ANSWER_PATIENCE).await?;
-        let body = response.into_body();
-        Ok(Lines { body, buffer: BytesMut::new(), endpoint: self.endpoint.clone(), what: path.to_owned() })
+    /// Posts a document; the answer is a stream of JSON lines.
+    pub(crate) async fn lines_of_post(&self, path: &str, body: &Value) -> Result<Lines, Error> {
+        let body = Bytes::from(body.to_string());
+        let response = self.send(Method::POST, path, body, ANSWER_PATIENCE).await?;
+        Ok(self.lines(path, response))
+    }
+
+    /// Asks for a stream of JSON lines.
+    pub(crate) async fn lines_of_get(&self, path: &str) -> Result<Lines, Error> {
+        let response = self.send(Method::GET, path, Bytes::new(), ANSWER_PATIENCE).await?;
+        Ok(self.lines(path, response))
+    }
+
+    /// The region that is meant, where a path has no other way to say it.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    fn lines(&self, path: &str, response: Response<Incoming>) -> Lines {
+        let what = path.to_owned();
+        Lines { body: response.into_body(), buffer: BytesMut::new(), endpoint: self.endpoint.clone(), what }
     }
 
     /// Sends, and refuses what is no success.
@@ -229,6 +253,7 @@ impl Client {
             .header(http::header::HOST, &authority)
             .header(http::header::USER_AGENT, concat!("freehold/", env!("CARGO_PKG_VERSION")))
             .header(http::header::CONTENT_TYPE, "application/json")
+            .header(REGION_HEADER, &self.region)
             .body(body)
             .map_err(|error| unsendable(&error))?;
         let head = signature::Head {
@@ -333,6 +358,11 @@ impl Lines {
         serde_json::from_slice(line).map_err(|error| self.garbled(&error))
     }
 
+    /// The stream ended before it said what it came to.
+    pub(crate) fn broken_off(&self) -> Error {
+        self.garbled(&"it broke off; the node may have stopped")
+    }
+
     fn garbled(&self, detail: &impl ToString) -> Error {
         Error::Garbled { endpoint: self.endpoint.clone(), what: self.what.clone(), detail: detail.to_string() }
     }
@@ -350,6 +380,7 @@ mod tests {
         };
         check(404, r#"{"__type":"ResourceNotFoundException","message":"none"}"#, "ResourceNotFoundException", "none");
         check(400, r#"{"__type":"aws#Bad","Message":"m"}"#, "Bad", "m");
+        check(400, r#"{"Fault":{"__type":"ValidationError","message":"m"}}"#, "ValidationError", "m");
         check(502, "<html>bad gateway</html>", "HTTP 502", "<html>bad gateway</html>");
         check(503, "", "HTTP 503", "The node refused without saying why.");
     }

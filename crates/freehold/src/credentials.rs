@@ -45,13 +45,12 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The file as the node writes it; names differ by nobody's fault, so both spellings are read.
+/// The file as the node writes it.
 #[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct File {
-    #[serde(alias = "AccessKeyId", alias = "access_key_id")]
-    key_id: String,
-    #[serde(alias = "SecretAccessKey", alias = "secret_access_key")]
-    secret: String,
+    access_key_id: String,
+    secret_access_key: String,
 }
 
 impl Credentials {
@@ -91,7 +90,12 @@ impl Credentials {
             Problem::new(format!("{} is damaged: {error}.", path.display()))
                 .advise("Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or restore the file from a backup.")
         })?;
-        Ok(Some(Self { key_id: file.key_id, secret: file.secret, token: None, source: Source::DataFolder(path) }))
+        Ok(Some(Self {
+            key_id: file.access_key_id,
+            secret: file.secret_access_key,
+            token: None,
+            source: Source::DataFolder(path),
+        }))
     }
 }
 

@@ -107,11 +107,18 @@ fn lambda_time_ms(text: &str) -> Option<i64> {
     time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
-/// All functions with state and address, by name. A list tells neither, so each function is asked after.
+/// All functions with state and address, by name.
 pub(crate) async fn list(client: &Client) -> Result<Vec<Function>, Error> {
     let listed = lookup::functions(client).await?;
-    let asked = stream::iter(listed).map(|listed| async move {
-        let name = lookup::name_of(&listed);
+    describe(client, listed.iter().map(lookup::name_of)).await
+}
+
+/// These functions with state and address. A list tells neither, so each one is asked after.
+pub(crate) async fn describe<'a>(
+    client: &Client,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Function>, Error> {
+    let asked = names.into_iter().map(ToOwned::to_owned).map(|name| async move {
         let input = json!({ "FunctionName": name });
         let (configuration, address) = tokio::join!(
             client.call("lambda", "GetFunctionConfiguration", &input),
@@ -121,7 +128,8 @@ pub(crate) async fn list(client: &Client) -> Result<Vec<Function>, Error> {
         // Deleted since it was listed: then it is left out.
         Ok(found(configuration)?.map(|configuration| Function::read(&configuration, url)))
     });
-    let all: Vec<Option<Function>> = asked.buffered(ASKED_AT_ONCE).try_collect().await?;
+    let asked: Vec<_> = asked.collect();
+    let all: Vec<Option<Function>> = stream::iter(asked).buffered(ASKED_AT_ONCE).try_collect().await?;
     Ok(all.into_iter().flatten().collect())
 }
 

@@ -10,6 +10,8 @@ mod function;
 mod function_error;
 mod lookup;
 mod near;
+mod omit;
+mod package;
 mod payload;
 mod problem;
 mod screen;

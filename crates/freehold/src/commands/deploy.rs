@@ -1,11 +1,17 @@
 //! `freehold deploy DIR`: an application or a single function goes to the node that runs. What is deployed already is changed
 //! by difference; what is the same stays untouched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
+use indicatif::ProgressBar;
 
+use crate::application::{self, Outcome};
+use crate::client::Client;
+use crate::function::{self, Function};
+use crate::package::{Options, Package};
 use crate::problem::{Exit, Problem};
+use crate::screen::Look;
 use crate::session::Session;
 
 const EXAMPLES: &str = "\
@@ -49,7 +55,55 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Deploys.
-pub(crate) async fn run(_args: &Args, _session: &Session) -> Result<Exit, Problem> {
+/// Deploys, and prints where it can be reached.
+pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem> {
+    let client = session.client()?;
+    let options = Options {
+        name: args.name.clone(),
+        parameters: args.parameters.iter().cloned().collect(),
+        unusable: Vec::new(),
+    };
+    let start = session.clock.elapsed();
+    let progress = session.screen.progress(format!("reading {}…", args.folder.display()));
+    let outcome = deploy(&client, &args.folder, options, &progress).await;
+    progress.finish_and_clear();
+    let outcome = outcome?;
+    let functions = function::describe(&client, outcome.application.functions()).await?;
+    let screen = &session.screen;
+    outcome.warnings.iter().for_each(|warning| screen.say(&format!("{} {warning}", screen.err.wary("!"))));
+    let name = &outcome.application.name;
+    let took = (session.clock.elapsed() - start).as_millis();
+    screen.say(&if outcome.changed {
+        format!("{} {name} deployed in {took} ms", screen.err.good("✓"))
+    } else {
+        format!("{} {name} is unchanged", screen.err.good("✓"))
+    });
+    let text = if args.json {
+        let mut document = outcome.application.document();
+        document["changed"] = outcome.changed.into();
+        document["functions"] = functions.iter().map(Function::document).collect();
+        format!("{document:#}\n")
+    } else {
+        text(&outcome, &functions, &screen.out)
+    };
+    screen.print(&text)?;
     Ok(Exit::Done)
+}
+
+async fn deploy(client: &Client, folder: &Path, options: Options, progress: &ProgressBar) -> Result<Outcome, Problem> {
+    let package = Package::read(folder, &options).await?;
+    application::deploy(client, &package, progress).await
+}
+
+/// Functions with their addresses, and the template's outputs.
+fn text(outcome: &Outcome, functions: &[Function], look: &Look) -> String {
+    let reach = |function: &Function| match &function.url {
+        Some(url) => look.link(url),
+        None => look.faint(&format!("freehold invoke {}", function.name)),
+    };
+    let functions = functions.iter().map(|function| (function.name.clone(), reach(function)));
+    let outputs = outcome.application.outputs.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let rows: Vec<(String, String)> = functions.chain(outputs).collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    rows.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect()
 }

@@ -85,8 +85,7 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     let data = session.data().to_owned();
     let clock = session.clock.clone();
     let mut checks = tokio::task::spawn_blocking(move || {
-        let mut checks = Vec::new();
-        checks.extend(isolation::walls());
+        let mut checks = isolation::checks();
         checks.extend(disk::checks(&data, &clock));
         checks
     })

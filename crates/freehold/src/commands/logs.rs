@@ -1,7 +1,11 @@
 //! `freehold logs`: what functions print, once or followed. Events of several groups are put in order of time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::stream::{BoxStream, SelectAll};
+use futures_util::{FutureExt, StreamExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::client::Client;
@@ -9,7 +13,7 @@ use crate::lookup;
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
 use crate::since::Since;
-use crate::tail::{Cursors, Event};
+use crate::tail::Event;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,10 +26,14 @@ Examples:
 A name without a slash is a function's, and means the group /aws/lambda/NAME. --filter takes the filter
 patterns of CloudWatch Logs: words, \"phrases\", -words to leave out, { $.field = value } for JSON lines.";
 
-/// The pause between two looks at a log that is followed.
-const LOOK_AGAIN: Duration = Duration::from_millis(400);
-/// Every so many looks, new groups are looked for.
-const LOOKS_PER_LISTING: u32 = 5;
+/// How often new functions are looked for while all are followed.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
+/// Each followed group is a connection.
+const GROUPS_FOLLOWED_MAX: usize = 200;
+/// How many events of several groups are held to be put in order.
+const EVENTS_HELD_MAX: usize = 100_000;
+/// How many events that came at once are put in order and printed together.
+const EVENTS_TOGETHER_MAX: usize = 500;
 
 /// Show what functions print
 #[derive(Debug, clap::Args)]
@@ -93,39 +101,111 @@ impl Wanted {
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem> {
     let client = session.client()?;
     let wanted = Wanted::new(args.name.as_deref());
-    let mut groups = list(&client, &wanted).await?;
+    let since_ms = args.since.epoch_ms(session.clock.now_ms());
+    let groups = list(&client, &wanted).await?;
     if groups.is_empty() {
         explain_absence(&client, &wanted, args.follow, session).await?;
-        if !args.follow {
-            return Ok(Exit::Done);
-        }
     }
-    let mut cursors = Cursors::from(args.since.epoch_ms(session.clock.now_ms()));
-    let mut printed = 0;
-    let mut looks = 0u32;
-    loop {
-        let events = look(&client, &groups, args.filter.as_deref(), &mut cursors).await?;
-        let named = matches!(wanted, Wanted::AllFunctions);
-        let text: String = events.iter().map(|event| line(args, session, event, named)).collect();
-        printed += events.len();
-        if !text.is_empty() {
-            session.screen.print(&text)?;
-        }
-        if !args.follow {
-            break;
-        }
-        session.clock.sleep(LOOK_AGAIN).await;
-        looks = looks.wrapping_add(1);
-        if groups.is_empty() || looks.is_multiple_of(LOOKS_PER_LISTING) {
-            groups = list(&client, &wanted).await?;
-        }
+    if args.follow {
+        return follow(args, session, &client, &wanted, since_ms).await;
     }
-    if printed == 0 && !groups.is_empty() {
-        session.screen.say(
-            &session.screen.err.faint("Nothing in that time. Look further back with --since, such as --since 7d."),
-        );
+    let printed =
+        look(&client, &groups, args.filter.as_deref(), since_ms, |events| print(args, session, &wanted, events));
+    if printed.await? == 0 && !groups.is_empty() {
+        let hint = "Nothing in that time. Look further back with --since, such as --since 7d.";
+        session.screen.say(&session.screen.err.faint(hint));
     }
     Ok(Exit::Done)
+}
+
+/// Prints what is there and what comes, until the node stops or we are stopped.
+async fn follow(
+    args: &Args,
+    session: &Session,
+    client: &Client,
+    wanted: &Wanted,
+    since_ms: i64,
+) -> Result<Exit, Problem> {
+    let mut followed = BTreeSet::new();
+    let mut events = SelectAll::new();
+    loop {
+        let groups = match wanted {
+            // A group that is not there yet is waited for.
+            Wanted::Function(_) | Wanted::Group(_) => vec![wanted.prefix()],
+            Wanted::AllFunctions => list(client, wanted).await?,
+        };
+        for group in groups {
+            if followed.len() < GROUPS_FOLLOWED_MAX && followed.insert(group.clone()) {
+                events.push(stream(client, group, args.filter.as_deref(), since_ms).await?);
+                if followed.len() == GROUPS_FOLLOWED_MAX {
+                    session
+                        .screen
+                        .say(&format!("Following {GROUPS_FOLLOWED_MAX} functions; name one to follow another."));
+                }
+            }
+        }
+        let until = session.clock.elapsed() + LIST_AGAIN;
+        loop {
+            let patience = until.saturating_sub(session.clock.elapsed());
+            let first = tokio::select! {
+                event = events.next(), if !events.is_empty() => event,
+                () = session.clock.sleep(patience) => break,
+            };
+            let Some(first) = first else { break };
+            let mut together = vec![first?];
+            while together.len() < EVENTS_TOGETHER_MAX
+                && let Some(Some(event)) = events.next().now_or_never()
+            {
+                together.push(event?);
+            }
+            together.sort_by_key(|event| event.time_ms);
+            print(args, session, wanted, &together)?;
+        }
+    }
+}
+
+/// One group's events: those that are there from `since_ms` on, and then each new one. It ends with an error, for only a
+/// node that stops ends it.
+async fn stream(
+    client: &Client,
+    group: String,
+    filter: Option<&str>,
+    since_ms: i64,
+) -> Result<BoxStream<'static, Result<Event, Problem>>, Problem> {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let path = format!(
+        "/_logs/{}?since={since_ms}&pattern={}&region={}",
+        encode(&group),
+        encode(filter.unwrap_or_default()),
+        client.region()
+    );
+    let lines = client.lines_of_get(&path).await?;
+    let events = futures_util::stream::unfold(Some((lines, group)), |state| async move {
+        let (mut lines, group) = state?;
+        loop {
+            let event = match lines.next().await {
+                Ok(Some(line)) => match Event::read(&group, &line) {
+                    Some(event) => Ok(event),
+                    None => continue,
+                },
+                Ok(None) => Err(Problem::new("The node has stopped.")),
+                Err(error) => Err(error.into()),
+            };
+            let rest = event.is_ok().then_some((lines, group));
+            return Some((event, rest));
+        }
+    });
+    Ok(events.boxed())
+}
+
+fn print(args: &Args, session: &Session, wanted: &Wanted, events: &[Event]) -> Result<(), Problem> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let named = matches!(wanted, Wanted::AllFunctions);
+    let text: String = events.iter().map(|event| line(args, session, event, named)).collect();
+    session.screen.print(&text)?;
+    Ok(())
 }
 
 fn line(args: &Args, session: &Session, event: &Event, named: bool) -> String {
@@ -165,16 +245,25 @@ async fn explain_absence(client: &Client, wanted: &Wanted, follow: bool, session
     Ok(())
 }
 
-/// What is new in all groups, in order of time.
+/// Hands out what is there in all groups, and says how much it was. It is in order of time as far as memory allows: a part of
+/// [`EVENTS_HELD_MAX`] events is, and of a single group everything.
 async fn look(
     client: &Client,
     groups: &[String],
     filter: Option<&str>,
-    cursors: &mut Cursors,
-) -> Result<Vec<Event>, Problem> {
-    let mut fresh = Vec::new();
+    since_ms: i64,
+    mut show: impl FnMut(&[Event]) -> Result<(), Problem>,
+) -> Result<usize, Problem> {
+    let (mut held, mut shown) = (Vec::new(), 0);
+    let mut release = |held: &mut Vec<Event>| {
+        held.sort_by_key(|event: &Event| event.time_ms);
+        shown += held.len();
+        show(held)?;
+        held.clear();
+        Ok::<_, Problem>(shown)
+    };
     for group in groups {
-        let mut input = json!({ "logGroupName": group, "startTime": cursors.start(group) });
+        let mut input = json!({ "logGroupName": group, "startTime": since_ms });
         if let Some(filter) = filter {
             input["filterPattern"] = json!(filter);
         }
@@ -186,15 +275,17 @@ async fn look(
                 Err(error) => return Err(error.into()),
             };
             let events = page.get("events").and_then(|events| events.as_array()).into_iter().flatten();
-            fresh.extend(cursors.take(group, events.filter_map(|event| Event::read(group, event))));
+            held.extend(events.filter_map(|event| Event::read(group, event)));
+            if groups.len() == 1 || held.len() >= EVENTS_HELD_MAX {
+                release(&mut held)?;
+            }
             match page.get("nextToken").and_then(|token| token.as_str()) {
                 Some(token) => input["nextToken"] = json!(token),
                 None => break,
             }
         }
     }
-    fresh.sort_by_key(|event| event.time_ms);
-    Ok(fresh)
+    release(&mut held)
 }
 
 #[cfg(test)]

@@ -68,7 +68,12 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
 
 async fn delete(doomed: &Doomed, client: &Client, session: &Session) -> Result<(), Problem> {
     match doomed {
-        Doomed::Application { name, .. } => unimplemented_delete(client, name, session).await?,
+        Doomed::Application { name, .. } => {
+            let progress = session.screen.progress(format!("deleting {name}…"));
+            let deleted = application::delete(client, name, &progress).await;
+            progress.finish_and_clear();
+            deleted?;
+        }
         Doomed::Function(name) => {
             client.call("lambda", "DeleteFunction", &json!({ "FunctionName": name })).await?;
         }
@@ -89,7 +94,7 @@ fn find(name: &str, applications: &[Application], functions: &[&str]) -> Result<
         );
     }
     // Deleting it behind its application's back would make the application's next deployment fail.
-    match applications.iter().find(|application| application.owns_function(name)) {
+    match applications.iter().find(|application| application.functions().any(|function| function == name)) {
         Some(owner) => Err(Problem::new(format!(
             "The function '{name}' belongs to the application '{}'; nothing was deleted.",
             owner.name
@@ -123,7 +128,4 @@ mod tests {
         check("gret", Err("Did you mean 'greet'?"));
         check("zzzzzz", Err("freehold ls"));
     }
-}
-async fn unimplemented_delete(_: &Client, _: &str, _: &Session) -> Result<(), Problem> {
-    Ok(())
 }

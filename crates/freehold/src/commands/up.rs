@@ -1,13 +1,25 @@
 //! `freehold up`: a node in this process.
 
 mod banner;
+mod live;
+mod running;
+mod signals;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ValueEnum, ValueHint};
+use node::Config;
 
+use self::banner::Banner;
+use self::live::Live;
+use self::running::Running;
+use self::signals::Signals;
+use self::watch::Watch;
+use crate::function;
+use crate::package::{Options, Package};
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
 
@@ -51,6 +63,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MODE", default_value = "auto")]
     sandbox: Sandbox,
 
+    /// What keeps the data in its folder: the node's own store, or an SQLite database
+    #[arg(long, value_name = "ENGINE", default_value = "embedded", conflicts_with = "memory")]
+    store: Store,
+
     /// Do not redeploy what is saved
     #[arg(long)]
     no_watch: bool,
@@ -69,6 +85,15 @@ enum Auth {
     Iam,
 }
 
+/// `--store`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// The usual one: fast, durable
+    Embedded,
+    /// Slower, and readable with SQLite's own tools
+    Sqlite,
+}
+
 /// `--sandbox`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Sandbox {
@@ -80,7 +105,121 @@ enum Sandbox {
     Off,
 }
 
-/// Runs until it is stopped.
-pub(crate) async fn run(_args: &Args, _session: &Session) -> Result<Exit, Problem> {
-    Ok(Exit::Done)
+/// Starts, deploys, tells, and runs until it is stopped.
+pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem> {
+    let start = session.clock.elapsed();
+    check(args)?;
+    let config = config(args, session.data())?;
+    let mut signals = Signals::listen()?;
+    let node = Running::start(config, session).await?;
+    let lived = tokio::select! {
+        lived = live(args, session, &node, start) => lived,
+        () = signals.next() => Ok(()),
+    };
+    let stopped = stop(node, &mut signals, session).await;
+    lived.and(stopped)
+}
+
+/// What makes no sense is refused before anything is made.
+fn check(args: &Args) -> Result<(), Problem> {
+    if let Some(path) = args.paths.iter().find(|path| !path.exists()) {
+        return Err(Problem::usage(format!("There is no folder {}; nothing was started.", path.display())));
+    }
+    Ok(())
+}
+
+/// The node's settings.
+fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
+    let data = match (args.memory, args.store) {
+        (true, _) => node::Data::Memory,
+        (false, Store::Embedded) => node::Data::Folder { path: data.to_owned(), engine: node::Engine::Embedded },
+        (false, Store::Sqlite) => node::Data::Folder { path: data.to_owned(), engine: node::Engine::Sqlite },
+    };
+    let config = Config {
+        listen: args.listen,
+        public: args.public,
+        auth: args.auth.map(|auth| match auth {
+            Auth::Open => node::Auth::Open,
+            Auth::Iam => node::Auth::Iam,
+        }),
+        sandbox: match args.sandbox {
+            Sandbox::Auto => sandbox::Mode::Auto,
+            Sandbox::Required => sandbox::Mode::Required,
+            Sandbox::Off => sandbox::Mode::Off,
+        },
+        hosts: args.hosts.clone(),
+        ..Config::new(data)
+    };
+    match config.auth() {
+        Ok(_) => Ok(config),
+        Err(open) => Err(Problem::usage(format!("{open}."))),
+    }
+}
+
+/// Ends only with an error: a node is stopped from outside.
+async fn live(args: &Args, session: &Session, node: &Running, start: Duration) -> Result<(), Problem> {
+    let screen = &session.screen;
+    let client = session.client_of(node.endpoint.clone(), node.credentials.clone());
+    let options = Options { unusable: node.unusable_languages(), ..Options::default() };
+    let mut live = Live::new(session, &client, options, &args.paths);
+    let (mut warnings, problems) = live.deploy_all().await;
+    let watch = if args.no_watch || args.paths.is_empty() { None } else { watch(&live, session, &mut warnings) };
+    let functions = function::list(&client).await?;
+    let banner = Banner {
+        took: session.clock.elapsed() - start,
+        endpoint: &node.endpoint,
+        public: node.public.as_ref(),
+        region: session.region(),
+        functions: &functions,
+        credentials: &node.credentials,
+        data: (!args.memory).then(|| session.data().display().to_string()),
+        isolation: node.isolation(),
+        missing: node.missing(),
+        warnings: &warnings,
+        watching: &if watch.is_some() { live.shown() } else { Vec::new() },
+        hint: hint(args, functions.is_empty()),
+    };
+    // A node whose banner nobody reads is a node all the same.
+    drop(screen.print(&banner.render(&screen.out)));
+    problems.iter().for_each(|problem| screen.say(problem.render(&screen.err).trim_end()));
+    match watch {
+        Some(mut watch) => live.follow(&mut watch).await,
+        None => std::future::pending().await,
+    }
+    Ok(())
+}
+
+/// Without a watch the node is as good; only saving does nothing.
+fn watch(live: &Live<'_>, session: &Session, warnings: &mut Vec<String>) -> Option<Watch> {
+    let started = Watch::start(session.data()).and_then(|mut watch| live.cover(&mut watch).map(|()| watch));
+    started.map_err(|error| warnings.push(format!("Saved files are not redeployed: {error}"))).ok()
+}
+
+fn hint(args: &Args, nothing_deployed: bool) -> Option<String> {
+    if !args.paths.is_empty() {
+        return None;
+    }
+    if Package::is_application(Path::new(".")) {
+        return Some(
+            "This folder looks like an application. To deploy it and redeploy what you save: freehold up .".to_owned(),
+        );
+    }
+    nothing_deployed.then(|| "Nothing is deployed yet: freehold deploy DIR, in another terminal.".to_owned())
+}
+
+/// Lets running calls end; a second request stops at once.
+async fn stop(node: Running, signals: &mut Signals, session: &Session) -> Result<Exit, Problem> {
+    let screen = &session.screen;
+    screen.say(&screen.err.faint("Stopping: running calls may end. Ctrl-C again stops at once."));
+    tokio::select! {
+        drained = node.stop() => {
+            let word = if drained { "Stopped." } else { "Stopped; some calls had not ended." };
+            screen.say(&screen.err.faint(word));
+            Ok(Exit::Done)
+        }
+        () = signals.next() => {
+            screen.say("Stopped at once. What was acknowledged is on disk.");
+            Ok(Exit::Failed)
+        }
+    }
 }

@@ -1,22 +1,78 @@
 //! The interpreters that functions run on, and the walls around them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use compute::{Compute, Family, LanguageStatus, LogBatch, LogSink, Options};
+use futures_util::future::BoxFuture;
+
 use super::Check;
 
 /// The oldest kernel with everything that a node uses.
 const KERNEL_LEAST: (u32, u32) = (5, 14);
 
-/// The kernel, and each part of the isolation.
-pub(super) fn walls() -> Vec<Check> {
+/// The kernel, the languages, and each part of the isolation. Blocks, and must be called within a runtime.
+pub(super) fn checks() -> Vec<Check> {
     let mut checks = vec![kernel(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())];
-    match sandbox::Host::new(sandbox::Mode::Auto, None) {
-        Ok(host) => checks.extend(host.report().parts.iter().map(|(part, state)| wall(*part, state))),
-        Err(error) => checks.push(Check::poor(
+    // A folder of our own: the node's, if one runs, is in use.
+    let folder = std::env::temp_dir().join(format!("freehold-doctor-{}", std::process::id()));
+    match Compute::new(Options::new(folder.clone(), Arc::new(Nowhere))) {
+        Ok(compute) => {
+            checks.extend(languages(&compute.languages()));
+            checks.extend(compute.isolation().parts.iter().map(|(part, state)| wall(*part, state)));
+        }
+        Err(error) => checks.push(Check::bad(
             "isolation",
             error.to_string(),
             "functions can run with --sandbox off, for trusted code only",
         )),
     }
+    // What is left there harms nobody, and is gone with the next start of the machine.
+    drop(std::fs::remove_dir_all(&folder));
     checks
+}
+
+/// Nothing is run here, so nothing is printed.
+struct Nowhere;
+
+impl LogSink for Nowhere {
+    fn write(&self, _batches: Vec<LogBatch>) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// One line for each interpreter, and one for each family that has none.
+fn languages(all: &[LanguageStatus]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for family in [Family::Javascript, Family::Python] {
+        let mut found: BTreeMap<Vec<u32>, (String, Vec<&str>, Vec<&str>)> = BTreeMap::new();
+        for status in all.iter().filter(|status| status.family == family) {
+            let Some(interpreter) = &status.interpreter else { continue };
+            let shown = format!("{} ({})", interpreter.version, interpreter.path.display());
+            let entry = found.entry(interpreter.numbers()).or_insert_with(|| (shown, Vec::new(), Vec::new()));
+            if status.exact { &mut entry.1 } else { &mut entry.2 }.push(status.name);
+        }
+        if found.is_empty() {
+            checks.push(missing(family));
+        }
+        checks.extend(found.into_values().map(|(shown, exact, near)| interpreter(family, &shown, &exact, &near)));
+    }
+    checks
+}
+
+fn interpreter(family: Family, shown: &str, exact: &[&str], near: &[&str]) -> Check {
+    let exact = if exact.is_empty() { String::new() } else { format!(" runs {}", exact.join(", ")) };
+    let near = if near.is_empty() { String::new() } else { format!("; stands in for {}", near.join(", ")) };
+    Check::good(family.to_string(), format!("{shown}{exact}{near}"))
+}
+
+fn missing(family: Family) -> Check {
+    let remedy = match family {
+        Family::Javascript => "install Node.js from your distribution or nodejs.org, so that `node` is on the PATH",
+        Family::Python => "install Python 3 from your distribution or python.org, so that `python3` is on the PATH",
+        Family::Provided => "nothing to install",
+    };
+    Check::poor(family.to_string(), "not installed: functions in it cannot run here", remedy)
 }
 
 fn kernel(release: &str) -> Check {

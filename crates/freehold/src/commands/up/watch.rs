@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base::Clock;
-use notify::event::{AccessKind, AccessMode, EventKind};
+use bundle::archive::is_left_out;
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
@@ -21,20 +22,8 @@ const PAUSES_MAX: u32 = 20;
 /// A folder with more directories than this is not watched whole.
 const DIRECTORIES_MAX: usize = 10_000;
 
-/// Folders whose content never matters to a deployment.
-const FOLDERS_IGNORED: [&str; 11] = [
-    ".git",
-    ".hg",
-    ".svn",
-    ".jj",
-    ".freehold",
-    ".idea",
-    ".vscode",
-    "__pycache__",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".aws-sam",
-];
+/// Folders of editors; what no archive takes ([`is_left_out`]) does not matter either.
+const FOLDERS_IGNORED: [&str; 4] = [".idea", ".vscode", ".jj", ".mypy_cache"];
 
 /// Why a folder cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -61,118 +50,142 @@ impl From<notify::Error> for Error {
 /// What happened since it was last asked.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Which roots changed, by number.
-    roots: BTreeSet<usize>,
+    /// Which applications changed.
+    applications: BTreeSet<usize>,
+    /// How many events that was: while it grows, it is not quiet.
+    events: u64,
     /// Directories that are not watched yet.
     directories: BTreeSet<PathBuf>,
 }
 
-/// Watches some roots.
+/// Watches what applications are made of. Applications have numbers.
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
-    roots: Arc<Roots>,
-    seen: Arc<Mutex<Seen>>,
-    bell: Arc<Notify>,
-    watched: usize,
+    state: Arc<State>,
+    watched: BTreeSet<PathBuf>,
+}
+
+/// What both ends share.
+struct State {
+    roots: Mutex<Roots>,
+    seen: Mutex<Seen>,
+    bell: Notify,
 }
 
 impl Watch {
-    /// Watches each root with all that is in it, except `data`.
-    pub(crate) fn start(roots: &[PathBuf], data: &Path) -> Result<Self, Error> {
-        let absolute = |path: &Path| {
-            fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
-        };
-        let roots =
-            Arc::new(Roots { folders: roots.iter().map(|root| absolute(root)).collect(), data: absolute(data) });
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let bell = Arc::new(Notify::new());
-        let handler = Handler { roots: Arc::clone(&roots), seen: Arc::clone(&seen), bell: Arc::clone(&bell) };
+    /// Watches nothing yet. What lies in `data` never counts.
+    pub(crate) fn start(data: &Path) -> Result<Self, Error> {
+        let roots = Roots { folders: BTreeSet::new(), data: absolute(data) };
+        let state =
+            Arc::new(State { roots: Mutex::new(roots), seen: Mutex::new(Seen::default()), bell: Notify::new() });
+        let handler = Arc::clone(&state);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| handler.hear(event))?;
-        let mut watch = Self { watcher, roots: Arc::clone(&roots), seen, bell, watched: 0 };
-        for folder in &roots.folders {
-            watch.add(folder)?;
-        }
-        Ok(watch)
+        Ok(Self { watcher, state, watched: BTreeSet::new() })
     }
 
-    /// Returns the numbers of the roots that changed, once they are quiet. Safe to drop: nothing is forgotten.
+    /// Watches these files and folders, too, and counts a change in them as one of application `number`. Harmless when done
+    /// before.
+    pub(crate) fn cover<'a>(
+        &mut self,
+        number: usize,
+        paths: impl IntoIterator<Item = &'a PathBuf>,
+    ) -> Result<(), Error> {
+        for path in paths {
+            let path = absolute(path);
+            self.state.roots().folders.insert((number, path.clone()));
+            match path.is_dir() {
+                true => self.add(&path)?,
+                // Of a file, its folder is watched: editors replace files.
+                false => path.parent().map_or(Ok(()), |folder| self.add_one(folder))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the numbers of the applications that changed, once they are quiet. Safe to drop: nothing is forgotten.
     pub(crate) async fn changed(&mut self, clock: &Clock) -> Vec<usize> {
-        while self.is_quiet() {
-            self.bell.notified().await;
+        while self.state.seen().applications.is_empty() {
+            self.state.bell.notified().await;
         }
         for _ in 0..PAUSES_MAX {
-            // The bell keeps one ring, so one that rang before the pause counts as noise once; that costs one pause.
-            let rang = tokio::select! {
-                () = self.bell.notified() => true,
-                () = clock.sleep(QUIET) => false,
-            };
-            if !rang {
+            let loudness = self.state.seen().events;
+            clock.sleep(QUIET).await;
+            if self.state.seen().events == loudness {
                 break;
             }
-            clock.sleep(QUIET / 4).await;
         }
-        let seen = std::mem::take(&mut *self.seen.lock().expect("nothing panics while it holds this lock"));
+        let seen = std::mem::take(&mut *self.state.seen());
         for directory in seen.directories {
             // It may be gone again, and then its parent's next event tells.
             drop(self.add(&directory));
         }
-        seen.roots.into_iter().collect()
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.seen.lock().expect("nothing panics while it holds this lock").roots.is_empty()
+        seen.applications.into_iter().collect()
     }
 
     /// Watches a directory and those below it.
     fn add(&mut self, directory: &Path) -> Result<(), Error> {
         let mut waiting = vec![directory.to_owned()];
         while let Some(directory) = waiting.pop() {
-            if self.watched >= DIRECTORIES_MAX {
-                return Err(Error::LimitReached);
-            }
-            self.watcher.watch(&directory, RecursiveMode::NonRecursive)?;
-            self.watched += 1;
+            self.add_one(&directory)?;
             let Ok(entries) = fs::read_dir(&directory) else {
                 continue;
             };
             let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-            waiting.extend(below.map(|entry| entry.path()).filter(|path| self.roots.is_worth_watching(path)));
+            let roots = self.state.roots();
+            waiting.extend(below.map(|entry| entry.path()).filter(|path| roots.is_worth_watching(path)));
         }
+        Ok(())
+    }
+
+    fn add_one(&mut self, directory: &Path) -> Result<(), Error> {
+        if self.watched.len() >= DIRECTORIES_MAX {
+            return Err(Error::LimitReached);
+        }
+        // One that was deleted and made again has lost its watch; asking twice is harmless.
+        self.watcher.watch(directory, RecursiveMode::NonRecursive)?;
+        self.watched.insert(directory.to_owned());
         Ok(())
     }
 }
 
-/// The other end: called on the watcher's own thread.
-struct Handler {
-    roots: Arc<Roots>,
-    seen: Arc<Mutex<Seen>>,
-    bell: Arc<Notify>,
+fn absolute(path: &Path) -> PathBuf {
+    fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
-impl Handler {
+impl State {
+    fn roots(&self) -> MutexGuard<'_, Roots> {
+        self.roots.lock().expect("nothing panics while it holds this lock")
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// Called on the watcher's own thread.
     fn hear(&self, event: notify::Result<Event>) {
-        let mut seen = self.seen.lock().expect("nothing panics while it holds this lock");
+        let roots = self.roots();
+        let mut seen = self.seen();
         match event {
-            Ok(event) if event.need_rescan() => seen.roots.extend(0..self.roots.folders.len()),
-            Ok(event) => {
+            Ok(event) if !event.need_rescan() => {
                 if !is_change(event.kind) {
                     return;
                 }
+                let appeared = matches!(event.kind, EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)));
                 for path in &event.paths {
-                    seen.roots.extend(self.roots.touched_by(path));
-                    let appeared = matches!(
-                        event.kind,
-                        EventKind::Create(_) | EventKind::Modify(notify::event::ModifyKind::Name(_))
-                    );
-                    if appeared && path.is_dir() && self.roots.is_worth_watching(path) {
+                    seen.applications.extend(roots.touched_by(path));
+                    seen.events += u64::from(roots.is_worth_watching(path));
+                    if appeared && path.is_dir() && roots.is_worth_watching(path) {
                         seen.directories.insert(path.clone());
                     }
                 }
             }
             // Events were lost: everything may have changed. Deploying what did not change does nothing.
-            Err(_) => seen.roots.extend(0..self.roots.folders.len()),
+            Ok(_) | Err(_) => {
+                seen.applications.extend(roots.folders.iter().map(|(number, _)| *number));
+                seen.events += 1;
+            }
         }
-        if !seen.roots.is_empty() {
+        if !seen.applications.is_empty() {
             self.bell.notify_one();
         }
     }
@@ -187,18 +200,18 @@ fn is_change(kind: EventKind) -> bool {
     }
 }
 
-/// The watched folders, absolute.
+/// What is watched, absolute, each for an application.
 #[derive(Debug)]
 struct Roots {
-    folders: Vec<PathBuf>,
+    folders: BTreeSet<(usize, PathBuf)>,
     data: PathBuf,
 }
 
 impl Roots {
-    /// The roots in which a change of `path` matters.
+    /// The applications to which a change of `path` matters.
     fn touched_by<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = usize> + 'a {
-        let roots = self.folders.iter().enumerate().filter(move |_| !path.starts_with(&self.data));
-        roots.filter_map(move |(number, root)| matters(path.strip_prefix(root).ok()?).then_some(number))
+        let roots = self.folders.iter().filter(move |_| !path.starts_with(&self.data));
+        roots.filter_map(move |(number, root)| matters(path.strip_prefix(root).ok()?).then_some(*number))
     }
 
     fn is_worth_watching(&self, directory: &Path) -> bool {
@@ -215,7 +228,7 @@ fn matters(path: &Path) -> bool {
     let Some(file) = path.file_name().map(|name| name.to_string_lossy()) else {
         return true;
     };
-    if names.any(|name| FOLDERS_IGNORED.contains(&name)) || is_editors(&file) {
+    if names.any(|name| FOLDERS_IGNORED.contains(&name) || is_left_out(name)) || is_editors(&file) {
         return false;
     }
     // Packages are installed file by file; npm, pnpm and yarn write a file at the top of node_modules when they are done.
@@ -272,7 +285,9 @@ mod tests {
         roots.iter().for_each(|root| fs::create_dir(root).unwrap());
         let data = roots[0].join("data");
         fs::create_dir(&data).unwrap();
-        let mut watch = Watch::start(&roots, &data).unwrap();
+        let mut watch = Watch::start(&data).unwrap();
+        watch.cover(0, &roots[..1]).unwrap();
+        watch.cover(1, &roots[1..]).unwrap();
 
         // What does not matter comes first: had it counted, root 0 would be named.
         fs::write(data.join("journal"), "x").unwrap();
@@ -290,5 +305,12 @@ mod tests {
         assert_eq!(first_change(&mut watch).await, [1]);
         fs::write(roots[1].join("lib/deep/a.js"), "x").unwrap();
         assert_eq!(first_change(&mut watch).await, [1]);
+
+        // A file from elsewhere, and only that file.
+        let shared = above.path().join("shared.py");
+        watch.cover(0, [&shared]).unwrap();
+        fs::write(above.path().join("stranger.py"), "x").unwrap();
+        fs::write(&shared, "x").unwrap();
+        assert_eq!(first_change(&mut watch).await, [0]);
     }
 }

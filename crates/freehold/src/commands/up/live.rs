@@ -1,0 +1,127 @@
+//! The applications that `up` was given: deployed at the start, and again when they change. What cannot be deployed is told,
+//! and what was deployed before goes on running.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::watch::{self, Watch};
+use crate::application::{self, Outcome};
+use crate::client::Client;
+use crate::package::{Options, Package};
+use crate::problem::Problem;
+use crate::session::Session;
+
+/// A folder under watch.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// What was sent last: the same again is not sent.
+    sent: Option<String>,
+    /// What it was made from last.
+    sources: Vec<PathBuf>,
+}
+
+/// All folders of one `up`.
+#[derive(Debug)]
+pub(super) struct Live<'a> {
+    session: &'a Session,
+    client: &'a Client,
+    options: Options,
+    folders: Vec<Folder>,
+}
+
+impl<'a> Live<'a> {
+    /// Nothing is deployed yet. `options`: what this node cannot run, among others.
+    pub(super) fn new(session: &'a Session, client: &'a Client, options: Options, paths: &[PathBuf]) -> Self {
+        let folders =
+            paths.iter().map(|path| Folder { path: path.clone(), sent: None, sources: vec![path.clone()] }).collect();
+        Self { session, client, options, folders }
+    }
+
+    /// Deploys every folder once; the warnings of all, and the problems of those that failed.
+    pub(super) async fn deploy_all(&mut self) -> (Vec<String>, Vec<Problem>) {
+        let (mut warnings, mut problems) = (Vec::new(), Vec::new());
+        for number in 0..self.folders.len() {
+            match self.deploy(number).await {
+                Ok(Some(outcome)) => warnings.extend(outcome.warnings),
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (warnings, problems)
+    }
+
+    /// Watches all that the applications were made from.
+    pub(super) fn cover(&self, watch: &mut Watch) -> Result<(), watch::Error> {
+        self.folders.iter().enumerate().try_for_each(|(number, folder)| watch.cover(number, &folder.sources))
+    }
+
+    /// Redeploys what changes, for ever.
+    pub(super) async fn follow(&mut self, watch: &mut Watch) {
+        loop {
+            for number in watch.changed(&self.session.clock).await {
+                self.redeploy(number).await;
+            }
+            // A template may name another folder now.
+            if let Err(error) = self.cover(watch) {
+                self.session.screen.say(&format!("Some saved files are not noticed: {error}"));
+            }
+        }
+    }
+
+    async fn redeploy(&mut self, number: usize) {
+        let start = self.session.clock.elapsed();
+        let screen = &self.session.screen;
+        match self.deploy(number).await {
+            Ok(Some(outcome)) => {
+                let took = self.session.clock.elapsed() - start;
+                outcome.warnings.iter().for_each(|warning| screen.say(&format!("{} {warning}", screen.err.wary("!"))));
+                for line in redeployed(&outcome, took) {
+                    screen.say(&format!("{} {line}", screen.err.good("↻")));
+                }
+            }
+            Ok(None) => {}
+            Err(problem) => {
+                screen.say(problem.render(&screen.err).trim_end());
+                screen.say(&screen.err.faint("  The version before goes on running."));
+            }
+        }
+    }
+
+    /// Nothing, if the folder's content is what was sent before.
+    async fn deploy(&mut self, number: usize) -> Result<Option<Outcome>, Problem> {
+        let package = Package::read(&self.folders[number].path, &self.options).await?;
+        let folder = &mut self.folders[number];
+        folder.sources = [std::slice::from_ref(&folder.path), &package.sources].concat();
+        let fingerprint = package.fingerprint();
+        if self.folders[number].sent.as_ref() == Some(&fingerprint) {
+            return Ok(None);
+        }
+        let outcome = {
+            let progress = self.session.screen.progress(format!("deploying {}…", package.name));
+            let outcome = application::deploy(self.client, &package, &progress).await;
+            progress.finish_and_clear();
+            outcome?
+        };
+        self.folders[number].sent = Some(fingerprint);
+        Ok(Some(outcome))
+    }
+
+    /// The folders, as they were written.
+    pub(super) fn shown(&self) -> Vec<String> {
+        self.folders.iter().map(|folder| shown(&folder.path)).collect()
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A line for each function that changed; a line for the application, if only other things did.
+fn redeployed(outcome: &Outcome, took: Duration) -> Vec<String> {
+    let names = match outcome.functions_changed.as_slice() {
+        [] => std::slice::from_ref(&outcome.application.name),
+        names => names,
+    };
+    names.iter().map(|name| format!("{name} redeployed in {} ms", took.as_millis())).collect()
+}

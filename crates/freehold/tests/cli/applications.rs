@@ -1,0 +1,170 @@
+//! The main job: a folder is up, answers, logs, is edited, and is still there after a restart.
+//!
+//! Functions here are `bootstrap` scripts in sh, which every machine runs; where Node.js or Python are, the conformance tests
+//! use them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::support::{Node, run, write};
+
+/// A Lambda runtime in a few lines: answers each call with `words`, and prints them.
+fn bootstrap(folder: &Path, words: &str) {
+    let script = format!(
+        r#"#!/bin/sh
+api="http://${{AWS_LAMBDA_RUNTIME_API}}/2018-06-01/runtime/invocation"
+while :; do
+  curl -sS -D /tmp/head -o /tmp/event "$api/next" || exit 1
+  id=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d: *\([^[:space:]]*\).*/\1/p' /tmp/head)
+  echo "saying {words}"
+  if grep -q boom /tmp/event; then
+    curl -sS -X POST "$api/$id/error" -d '{{"errorType":"Boom","errorMessage":"it went boom"}}' > /dev/null
+  else
+    curl -sS -X POST "$api/$id/response" -d '{{"words":"{words}"}}' > /dev/null
+  fi
+done
+"#
+    );
+    write(folder, &[("bootstrap", &script)]);
+    std::fs::set_permissions(folder.join("bootstrap"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn folder_with(name: &str, words: &str) -> Arc<tempfile::TempDir> {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    bootstrap(&folder.path().join(name), words);
+    folder
+}
+
+#[test]
+fn a_folder_is_up_answers_and_logs() {
+    let node = Node::start_in(folder_with("greet", "hello"), &["greet"]);
+    let shown = node.output().so_far();
+    assert!(shown.contains(&format!("curl {}/_fn/greet/", node.endpoint)), "{shown}");
+    assert!(shown.contains("export AWS_ENDPOINT_URL=") && shown.contains("Isolation"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "no colours in a pipe: {shown}");
+    assert_eq!(node.get("/_fn/greet/"), (200, "{\"words\":\"hello\"}".to_owned()));
+
+    let invoked = node.run(&["invoke", "greet", "{\"a\": 1}", "--log"]);
+    assert_eq!((invoked.code, invoked.stdout.as_str()), (Some(0), "{\"words\":\"hello\"}\n"), "{invoked:?}");
+    assert!(invoked.stderr.contains("saying hello"), "{invoked:?}");
+    let document = node.run_with_input(&["invoke", "greet", "-", "--json"], "[]").json();
+    assert_eq!(document["payload"], json!({ "words": "hello" }));
+    assert_eq!(document["error"], json!(null));
+
+    let failed = node.run(&["invoke", "greet", "\"boom\""]);
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.stdout.contains("it went boom"), "the error is the output: {failed:?}");
+    assert!(failed.stderr.contains("greet failed: Boom: it went boom"), "{failed:?}");
+
+    // Logs are written a moment after the answer: following waits for them.
+    let following = node.follow(&["logs", "-f", "greet"]);
+    let line = following.output.wait_for("saying hello");
+    assert!(line.ends_with("Z saying hello"), "{line}");
+    let filtered = node.run(&["logs", "greet", "--filter", "saying", "--json"]);
+    let first: serde_json::Value = serde_json::from_str(filtered.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["function"], &first["message"]), (&json!("greet"), &json!("saying hello")));
+    assert!(!filtered.stdout.contains("REPORT"), "{filtered:?}");
+
+    let listed = node.run(&["ls", "--json"]).json();
+    assert_eq!(listed["applications"][0]["name"], "greet");
+    assert_eq!(listed["functions"][0]["name"], "greet");
+    assert_eq!(listed["functions"][0]["url"], format!("{}/_fn/greet/", node.endpoint));
+    let groups = node.run(&["ls", "logs"]);
+    assert!(groups.stdout.contains("/aws/lambda/greet"), "{groups:?}");
+    let (status, output) = node.stop();
+    assert_eq!(status.code(), Some(0), "{output}");
+}
+
+#[test]
+fn saving_a_file_redeploys_and_a_broken_one_is_told() {
+    let node = Node::start_in(folder_with("greet", "before"), &["greet"]);
+    assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"before\"}");
+    bootstrap(&node.path().join("greet"), "after");
+    node.output().wait_for("↻ greet redeployed in ");
+    assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"after\"}");
+    // A template that makes no sense leaves the old version running.
+    write(&node.path(), &[("greet/template.yaml", "Resources: [\n")]);
+    node.output().wait_for("error:");
+    assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"after\"}");
+    std::fs::remove_file(node.path().join("greet/template.yaml")).unwrap();
+    bootstrap(&node.path().join("greet"), "mended");
+    node.output().wait("the second redeployment", |text| (text.matches("redeployed in").count() >= 2).then_some(()));
+    assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"mended\"}");
+}
+
+#[test]
+fn what_was_deployed_is_there_after_a_restart() {
+    let node = Node::start_in(folder_with("greet", "hello"), &["greet", "--no-watch"]);
+    let folder = Arc::clone(&node.folder);
+    let before = node.run(&["ls", "--json"]).json();
+    assert_eq!(node.stop().0.code(), Some(0));
+    let node = Node::start_in(folder, &[]);
+    assert_eq!(node.get("/_fn/greet/"), (200, "{\"words\":\"hello\"}".to_owned()));
+    let after = node.run(&["ls", "--json"]).json();
+    assert_eq!(before["functions"][0]["arn"], after["functions"][0]["arn"]);
+    assert_eq!(after["applications"][0]["name"], "greet");
+}
+
+#[test]
+fn deploy_changes_by_difference_and_rm_deletes() {
+    let node = Node::start_in(folder_with("greet", "one"), &[]);
+    let first = node.run(&["deploy", "greet"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.stdout.contains(&format!("{}/_fn/greet/", node.endpoint)), "{first:?}");
+    let same = node.run(&["deploy", "greet"]);
+    assert!(same.code == Some(0) && same.stderr.contains("unchanged"), "{same:?}");
+    bootstrap(&node.path().join("greet"), "two");
+    assert_eq!(node.run(&["deploy", "greet"]).code, Some(0));
+    assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"two\"}");
+
+    let refused = node.run(&["rm", "gret"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("Did you mean 'greet'?"), "{refused:?}");
+    let removed = node.run(&["rm", "greet"]);
+    assert!(removed.code == Some(0) && removed.stderr.contains("deleted application greet"), "{removed:?}");
+    assert_eq!(node.run(&["ls", "--json"]).json(), json!({ "applications": [], "functions": [] }));
+}
+
+#[test]
+fn templates_take_parameters_and_tell_outputs() {
+    let node = Node::start_in(folder_with("shop/code", "sold"), &[]);
+    let template = "\
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: dev}
+Resources:
+  Sell:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: !Sub sell-${Stage}
+      CodeUri: code
+      Runtime: provided.al2023
+      Handler: bootstrap
+Outputs:
+  Name:
+    Value: !Ref Sell
+";
+    write(&node.path(), &[("shop/template.yaml", template)]);
+    let deployed = node.run(&["deploy", "shop", "--name", "shop-test", "--param", "Stage=test", "--json"]);
+    assert_eq!(deployed.code, Some(0), "{deployed:?}");
+    assert_eq!(deployed.json()["outputs"]["Name"], "sell-test");
+    let refused = node.run(&["rm", "sell-test"]);
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("belongs to the application 'shop-test'"),
+        "{refused:?}"
+    );
+    let invoked = node.run(&["invoke", "sell-test"]);
+    assert_eq!(invoked.stdout, "{\"words\":\"sold\"}\n");
+}
+
+#[test]
+fn memory_keeps_nothing() {
+    let node = Node::start_in(folder_with("greet", "hello"), &["greet", "--memory", "--no-watch"]);
+    assert_eq!(node.get("/_fn/greet/").0, 200);
+    let folder = Arc::clone(&node.folder);
+    assert!(!folder.path().join(".freehold").exists());
+    assert_eq!(node.stop().0.code(), Some(0));
+    assert_eq!(run(folder.path(), &["doctor", "--json"]).json()["version"], env!("CARGO_PKG_VERSION"));
+}
