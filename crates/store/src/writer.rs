@@ -117,7 +117,8 @@ struct Admitted {
 impl Writer {
     /// Works until the line is closed and empty, or the store is stopped.
     pub(crate) fn run(mut self) {
-        let guard = PanicGuard(&Arc::clone(&self.desk));
+        let desk = Arc::clone(&self.desk);
+        let guard = PanicGuard(&desk);
         while let Some(requests) = self.desk.queue.take(BATCH_MAX) {
             self.desk.begin_batch();
             let ended = self.write(requests);
