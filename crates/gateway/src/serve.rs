@@ -10,7 +10,6 @@ use contract::{Arn, Call, Fault, Origin, Principal, Trace};
 use dispatch::{Dispatch, Histogram, Metrics};
 use http::header::{HOST, USER_AGENT};
 use http::{Request, Response, request};
-use http_body::Body as _;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use policy::Context;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -266,7 +265,10 @@ async fn verify(
 ) -> Result<(Claim, Principal), Refusal> {
     let claim =
         Claim::read(head).ok().flatten().filter(|claim| claim.scope.service == "lambda").ok_or(Refusal::Forbidden)?;
-    let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await.map_err(|fault| Refusal::of(&fault))?;
+    let known = credentials
+        .lookup(&claim.access_key, claim.session_token.as_deref())
+        .await
+        .map_err(|fault| Refusal::of(&fault))?;
     let known = known.ok_or(Refusal::Forbidden)?;
     let now = clock.now();
     claim

@@ -136,7 +136,7 @@ fn whatever_comes_the_event_is_json() {
     let random = Random::seeded(9);
     let methods = [Method::GET, Method::POST, Method::from_bytes(b"X-$'").expect("a method")];
     for _ in 0..20_000 {
-        let mut bytes = || {
+        let bytes = || {
             let length = random.below(24) as usize;
             let mut bytes = vec![0; length];
             random.fill(&mut bytes);

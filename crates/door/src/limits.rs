@@ -1,0 +1,61 @@
+//! What the door bears, and what happens beyond.
+
+use std::time::Duration;
+
+use contract::{Cause, Fault, OperationId};
+
+/// The limits of a door.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once. Beyond it the door stops accepting: new ones wait in the kernel's queue. Default: 10,000.
+    pub connections_max: usize,
+    /// Requests at once, on all connections. Beyond it: 503 with `Retry-After`. Default: 8,192.
+    pub requests_max: usize,
+    /// How long a request's head may take, from its first wait; an idle connection is closed after it too. Default: 30 s.
+    pub head_time_max: Duration,
+    /// How long a body may take for every 16 KiB of it. Beyond it: 408. Default: 30 s.
+    pub body_stall_max: Duration,
+    /// How long a connection may pass without a byte either way while no request is being worked on; it is closed
+    /// between one and two times this. Default: 75 s.
+    pub idle_max: Duration,
+    /// A request's head: all of its lines. Beyond it: 431. Default: 64 KiB.
+    pub head_bytes_max: usize,
+    /// Streams at once on one HTTP/2 connection; more wait. Default: 250.
+    pub streams_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            requests_max: 8_192,
+            head_time_max: Duration::from_secs(30),
+            body_stall_max: Duration::from_secs(30),
+            idle_max: Duration::from_secs(75),
+            head_bytes_max: 64 << 10,
+            streams_max: 250,
+        }
+    }
+}
+
+/// The largest body of operations that say nothing else: AWS's limit for a function's event, which is also more than any
+/// other service takes in one request.
+pub(crate) const BODY_BYTES_MAX: usize = 6 << 20;
+/// The largest body that carries a code package, as AWS has it: 50 MB, in base64, and some settings.
+const PACKAGE_BODY_BYTES_MAX: usize = 70_167_211;
+
+/// The largest body of an operation.
+pub(crate) fn body_bytes_max(id: OperationId) -> usize {
+    match (id.service, id.name) {
+        ("lambda", "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion") => PACKAGE_BODY_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    }
+}
+
+/// The fault for a larger one, as AWS words it.
+pub(crate) fn body_too_large(operation: &str, limit: usize) -> Fault {
+    let message = format!("Request must be smaller than {limit} bytes for the {operation} operation");
+    let mut fault = Fault::new(Cause::TooLarge, "RequestEntityTooLargeException", message);
+    fault.status = Some(413);
+    fault
+}
