@@ -31,6 +31,8 @@ pub enum Problem {
     TooLarge { bytes: usize, bytes_max: usize },
     #[error("Template format error: {format} not well-formed. (line {line}, column {column}): {reason}")]
     NotWellFormed { format: &'static str, line: usize, column: usize, reason: String },
+    #[error("Template format error: lists and maps lie more than {levels_max} levels deep in each other.")]
+    TooDeep { levels_max: usize },
     #[error("Template format error: unsupported structure.")]
     Unsupported,
     #[error("Template validation error: [{path}] 'null' values are not allowed in templates")]

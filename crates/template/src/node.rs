@@ -146,6 +146,15 @@ impl Node {
             }
     }
 
+    /// How many levels of lists and maps lie in each other, and one for what is innermost.
+    pub fn height(&self) -> usize {
+        match &self.value {
+            Value::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
+            Value::Map(entries) => 1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => 1,
+        }
+    }
+
     /// From JSON; every value is given `line`. The caller bounds depth: a parser did, or the template was read before.
     pub fn from_json(document: &serde_json::Value, line: u32) -> Self {
         use serde_json::Value as Json;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{MAPPINGS_MAX, OUTPUTS_MAX, PARAMETERS_MAX, RESOURCES_MAX};
+use crate::limits::{DEPTH_MAX, MAPPINGS_MAX, OUTPUTS_MAX, PARAMETERS_MAX, RESOURCES_MAX};
 use crate::{Bound, Entry, Error, Node, Parameter, Problem, Value, parameters, references};
 
 /// A template.
@@ -100,6 +100,10 @@ impl Template {
     /// Checks a template that was read before.
     pub fn from_node(node: &Node) -> Result<Self, Error> {
         let Some(sections) = node.as_map() else { return Err(Problem::Unsupported.nowhere()) };
+        // Documents that are kept and sent as JSON must stay readable, and readers of JSON have limits of their own.
+        if node.height() > DEPTH_MAX + 1 {
+            return Err(Problem::TooDeep { levels_max: DEPTH_MAX }.nowhere());
+        }
         let unknown: Vec<&Entry> = sections.iter().filter(|entry| !SECTIONS.contains(&entry.key.as_str())).collect();
         if let Some(first) = unknown.first() {
             return Err(Problem::Properties(unknown.iter().map(|entry| entry.key.clone()).collect()).at(first.line));

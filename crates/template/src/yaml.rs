@@ -96,7 +96,7 @@ impl<'input> Reader<'input> {
             let nodes = self.nodes - first;
             // The copy for later takes memory too.
             self.count(nodes, span)?;
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, height: height(&node) });
+            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, height: node.height() });
         }
         Ok(node)
     }
@@ -228,14 +228,6 @@ pub(crate) fn dotted(argument: Node) -> Node {
             Node::list(line, vec![Node::text(line, resource), Node::text(line, attribute)])
         }
         None => argument,
-    }
-}
-
-fn height(node: &Node) -> usize {
-    match &node.value {
-        Value::List(items) => 1 + items.iter().map(height).max().unwrap_or(0),
-        Value::Map(entries) => 1 + entries.iter().map(|entry| height(&entry.value)).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => 1,
     }
 }
 

@@ -30,6 +30,9 @@ fn text() {
         "{\"Resources\": ",
         "Template format error: JSON not well-formed. (line 1, column 14): EOF while parsing a value",
     );
+    let deep =
+        format!("Resources: {{A: {{Type: T, Properties: {{P: {}x{}}}}}}}", "!If [C, y, ".repeat(60), "]".repeat(60));
+    check(&deep, "Template format error: lists and maps lie more than 100 levels deep in each other.");
     check("", "Template format error: unsupported structure.");
     check("just text", "Template format error: unsupported structure.");
     check("[]", "Template format error: unsupported structure.");

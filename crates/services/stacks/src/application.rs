@@ -122,7 +122,7 @@ impl Application {
 
     /// The value of `node` as far as `resources` are known.
     pub(crate) fn evaluate(&self, node: &Node, resources: &dyn Resources) -> Result<Option<Node>, template::Error> {
-        Evaluator::new(Surroundings {
+        let value = Evaluator::new(Surroundings {
             mappings: &self.mappings,
             parameters: &self.parameters,
             pseudo: &self.pseudo,
@@ -130,7 +130,12 @@ impl Application {
             exports: &self.exports,
             resources,
         })
-        .evaluate(node)
+        .evaluate(node)?;
+        // What is kept of it must stay readable, and attributes of other resources may have made it deeper.
+        if value.as_ref().is_some_and(|value| value.height() > limits::DEPTH_MAX) {
+            return Err(Problem::TooDeep { levels_max: limits::DEPTH_MAX }.at(node.line));
+        }
+        Ok(value)
     }
 
     /// The logical id that a name in `Ref` or `Fn::GetAtt` stands for.

@@ -7,7 +7,7 @@ use base::Clock;
 use serde_json::json;
 use store::Store;
 
-use super::world::{Halt, World, call, engine, wish};
+use super::world::{Halt, World, call, engine, engine_at, wish};
 use crate::{Action, Engine, Status};
 
 struct Stage {
@@ -361,6 +361,19 @@ async fn one_operation_at_a_time() {
     ] {
         assert!(message.contains("is in CREATE_IN_PROGRESS state and can not be "), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_goes_on() {
+    let (clock, hand) = Clock::manual(jiff::Timestamp::from_second(1_000_000_000).expect("in range"));
+    let world = Arc::new(World::default());
+    let store = Store::memory(clock.clone());
+    let engine = engine_at(clock, &store, &world, &Arc::default(), 1);
+    world.state().sleepy = Some(hand);
+    let applied = engine.apply(&call(), wish(CHAIN), None).await.expect("nobody else took the lease");
+    assert_eq!(applied.stack.status, Status::CreateComplete);
+    assert!(world.state().sleepy.is_none(), "it slept");
+    assert_eq!(world.contents().len(), 5);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::task::Tasks;
-use base::{Clock, Random};
+use base::{Clock, ManualClock, Random};
 use contract::{
     AccountId, Attributes, Call, Cause, Change, Document, Expansion, Fault, Naming, OperationId, Origin, Principal,
     PropertyFault, Region, ResourceMacro, ResourceType, Step, Trace,
@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) log: Vec<String>,
     /// Calls that fail, as `Create Value`, once for each.
     pub(crate) broken: BTreeSet<String>,
+    /// During the next call that changes something the machine sleeps for a minute.
+    pub(crate) sleepy: Option<Arc<ManualClock>>,
     /// Of a hundred calls that change something, how many fail.
     pub(crate) failing_percent: u64,
     numbers: u64,
@@ -126,6 +128,9 @@ impl Caller for ToyCaller {
                 let mut state = self.world.state();
                 state.working += 1;
                 state.working_max = state.working_max.max(state.working);
+            }
+            if let Some(clock) = { self.world.state().sleepy.take() } {
+                clock.advance(std::time::Duration::from_secs(60));
             }
             for _ in 0..3 {
                 tokio::task::yield_now().await;
@@ -317,13 +322,18 @@ impl ResourceMacro for Pair {
 
 /// One node over a store and a world.
 pub(crate) fn engine(store: &Store, world: &Arc<World>, halt: &Arc<Halt>, seed: u64) -> Engine {
+    engine_at(Clock::system(), store, world, halt, seed)
+}
+
+/// The same, with a clock of its own.
+pub(crate) fn engine_at(clock: Clock, store: &Store, world: &Arc<World>, halt: &Arc<Halt>, seed: u64) -> Engine {
     let random = Random::seeded(seed);
     let caller = ToyCaller { world: Arc::clone(world), halt: Arc::clone(halt), random: Random::seeded(seed ^ 0xfeed) };
     let deps = Deps {
         store: store.clone(),
         caller: Arc::new(caller),
         types: Types::new(&[Arc::new(Thing), Arc::new(Ticket)], &[Arc::new(Pair)]),
-        clock: Clock::system(),
+        clock,
         random,
         tasks: Tasks::new(),
         node: "node".to_owned(),
