@@ -11,9 +11,10 @@ use bytes::Bytes;
 
 use crate::model::{EVENT_OVERHEAD_BYTES, Event, Position, StreamId};
 
-/// How far the events of a chunk may lie apart. Short, since readers look back by as much; long enough that a quiet
-/// function's invocation is one chunk.
-pub const SPAN_MS_MAX: u64 = 60_000;
+/// How far the events of a chunk may lie apart. Every read looks back in the index by as much, which is what a tail of a
+/// busy stream costs; but what comes more slowly than this makes a chunk of each event. Ten seconds hold a usual
+/// invocation, and are some thousand index entries of one that prints without end.
+pub const SPAN_MS_MAX: u64 = 10_000;
 
 /// A chunk takes no further event beyond this, unpacked. One large event makes a chunk by itself.
 pub const BYTES_MAX: usize = 60 << 10;

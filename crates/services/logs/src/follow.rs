@@ -159,7 +159,11 @@ impl Follow {
         let snapshot = self.archive.snapshot();
         let group = match self.archive.group(&snapshot, &self.request.scope, &self.request.group).await {
             Ok(group) => group.id,
-            Err(Error::GroupMissing) => return Ok(false),
+            Err(Error::GroupMissing) => {
+                // Whatever is in it when it comes is new.
+                self.request.since_ms = Some(0);
+                return Ok(false);
+            }
             Err(error) => return Err(error),
         };
         self.start(group, self.request.since_ms).await?;
@@ -174,7 +178,6 @@ impl Follow {
             // Made again: all of it is new.
             Ok(group) => self.start(group.id, Some(0)).await,
             Err(Error::GroupMissing) => {
-                self.request.since_ms = Some(0);
                 self.state = State::Waiting;
                 Ok(())
             }

@@ -56,12 +56,16 @@ async fn a_follower_sees_what_was_there_and_what_comes() {
 async fn a_group_is_waited_for_and_followed_when_it_is_made_again() {
     let bench = Bench::new();
     let mut follow = bench.logs.follow(request(&bench, None, ""));
+    let mut other = bench.logs.follow(request(&bench, None, ""));
     assert!(futures_util::poll!(pin!(follow.next())).is_pending());
+    assert!(futures_util::poll!(pin!(other.next())).is_pending());
     bench.group("g").await;
     bench.stream("g", "s").await;
     assert!(futures_util::poll!(pin!(follow.next())).is_pending());
     bench.put("g", "s", &[(0, "one")]).await;
     assert_eq!(take(&mut follow, 1).await, ["s:one"]);
+    // Looked for the group only now: what came with it is new all the same.
+    assert_eq!(take(&mut other, 1).await, ["s:one"]);
     let delete = aws::DeleteLogGroupRequest { log_group_name: "g".into() };
     bench.call::<aws::DeleteLogGroup>(delete).await.unwrap();
     bench.ingest("g", "s", &[(0, "two")]).await;
