@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -152,11 +152,34 @@ pub(crate) fn invocation(payload: &str) -> Invocation {
 
 /// A package of these files; `bootstrap` is executable.
 pub(crate) fn zip(files: &[(&str, &str)]) -> Bytes {
+    Bytes::from(zip_bytes(files))
+}
+
+fn zip_bytes(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         let mode = if *name == "bootstrap" { 0o755 } else { 0o644 };
         zip.start_file(*name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
         zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The same, with everything in a folder of the host.
+pub(crate) fn zip_with_folder(files: &[(&str, &str)], folder: &Path) -> Bytes {
+    let mut zip = zip::ZipWriter::new_append(Cursor::new(zip_bytes(files))).unwrap();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in std::fs::read_dir(at).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let path = entry.path();
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(&std::fs::read(&path).unwrap()).unwrap();
+        }
     }
     Bytes::from(zip.finish().unwrap().into_inner())
 }

@@ -3,7 +3,7 @@
 use compute::FunctionError;
 use sandbox::Mode;
 
-use crate::harness::{Function, Node, REQUEST_ID, invocation, json, plain, text};
+use crate::harness::{Function, Node, REQUEST_ID, invocation, json, plain, text, zip_with_folder};
 
 /// Speaks HTTP with nothing but the standard library. What the event says is what it does.
 const BOOTSTRAP: &str = r#"#!/usr/bin/python3
@@ -121,6 +121,46 @@ async fn next_has_every_header() {
     // What the guest prints after its answer belongs to its next breath; here it is what it got for the answer.
     let again = node.call(&image, "1").await;
     assert!(node.log(&again).await.contains(r#"(202, "#));
+}
+
+/// Where the published client for Python is: a folder made by `pip install --target FOLDER awslambdaric` with /usr/bin/python3's
+/// version, named in the environment. Nothing is downloaded here.
+const CLIENT: &str = "FREEHOLD_AWSLAMBDARIC";
+
+#[tokio::test]
+async fn the_published_client_for_python_works_unchanged() {
+    let Some(folder) = std::env::var_os(CLIENT).map(std::path::PathBuf::from) else {
+        println!("skipped: {CLIENT} names no folder with PyPI's awslambdaric");
+        return;
+    };
+    let node = Node::new(Mode::Auto);
+    let bootstrap = "#!/bin/sh\nPYTHONPATH=$LAMBDA_TASK_ROOT exec /usr/bin/python3 -m awslambdaric $_HANDLER\n";
+    let code = "def handler(event, context):\n  print('hello', context.function_name)\n  if event.get('fail'): raise ValueError('boom')\n  \
+                return {'id': context.aws_request_id, 'left': context.get_remaining_time_in_millis() > 0}";
+    let package = zip_with_folder(&[("bootstrap", bootstrap), ("app.py", code)], &folder);
+    let code = node.compute.prepare(package).await.unwrap();
+    let change = |handler: &'static str| {
+        let code = code.clone();
+        move |settings: &mut compute::Settings| {
+            settings.code = code;
+            settings.handler = handler.to_owned();
+            settings.revision += handler;
+        }
+    };
+    let image = node.load_with(&function(GOOD), change("app.handler")).await.unwrap();
+    for _ in 0..3 {
+        let outcome = node.call(&image, "{}").await;
+        assert_eq!(json(&outcome), serde_json::json!({ "id": REQUEST_ID, "left": true }));
+        assert!(node.log(&outcome).await.contains("\nhello f\n"));
+        let outcome = node.call(&image, r#"{"fail": 1}"#).await;
+        assert_eq!(
+            (json(&outcome)["errorType"].as_str(), outcome.error),
+            (Some("ValueError"), Some(FunctionError::Unhandled))
+        );
+        assert!(!outcome.report.cold, "the client goes on after an error");
+    }
+    let image = node.load_with(&function(GOOD), change("absent.handler")).await.unwrap();
+    assert_eq!(json(&node.call(&image, "{}").await)["errorType"], "Runtime.ImportModuleError");
 }
 
 #[tokio::test]
