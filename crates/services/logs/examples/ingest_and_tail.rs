@@ -252,7 +252,7 @@ fn processor_s() -> f64 {
 fn resident_mib() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
-    pages * 4096 >> 20
+    (pages * 4096) >> 20
 }
 
 fn folder_mib(path: &std::path::Path) -> u64 {
