@@ -97,13 +97,17 @@ pub trait ResourceType: Send + Sync + 'static {
     fn check(&self, properties: &Document) -> Result<(), PropertyFault>;
 
     /// The physical id that the resource will have where it can be known beforehand (a named function). `None`: the
-    /// answer of the create steps tells, see [`ResourceType::identify`].
+    /// answer of the create steps tells, see [`ResourceType::identify`]. Known is better: before the engine makes something under
+    /// an id that does not come from `naming.suffix`, it [reads](ResourceType::read) whether somebody else has it; and after a
+    /// crash it knows what to delete.
     fn physical_id(&self, properties: &Document, naming: &Naming) -> Option<String>;
 
     /// The steps that make it.
     fn create(&self, properties: &Document, naming: &Naming) -> Result<Vec<Step>, PropertyFault>;
 
-    /// The physical id, from the answers of the create steps; only asked where it was not known beforehand.
+    /// The physical id, from the answers of the create steps; only asked where it was not known beforehand. The engine repeats a
+    /// step whose answer a crash swallowed, so the create steps of such a type, given the same naming, must make nothing twice and
+    /// answer the same again: let `naming.suffix` be their client token.
     fn identify(&self, answers: &[Document]) -> Option<String> {
         let _ = answers;
         None
