@@ -102,6 +102,8 @@ class Node:
 
     def client(self, service, **settings):
         settings.setdefault("retries", {"max_attempts": 1})
+        # What is wrong with a request is for the node to say.
+        settings.setdefault("parameter_validation", False)
         return boto3.client(
             service,
             endpoint_url=self.endpoint,

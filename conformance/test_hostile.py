@@ -11,19 +11,30 @@ SIGV4 = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, Si
 
 
 def exchange(node, sent, patience=20):
-    """Sends bytes, shuts the sending side, and reads until the other side closes."""
+    """Sends bytes and reads until the other side closes. If nothing comes for a moment, the request is taken to be incomplete, and
+    the sending side is shut, as a client does that gives up."""
     host, port = node.endpoint.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=patience) as connection:
         try:
             connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # refused in the middle: an answer too
         received = b""
         until = time.monotonic() + patience
+        is_open = True
         while time.monotonic() < until:
+            connection.settimeout(0.1 if is_open else patience)
             try:
                 part = connection.recv(65536)
+            except TimeoutError:
+                if not is_open:
+                    break
+                is_open = False
+                try:
+                    connection.shutdown(socket.SHUT_WR)
+                except OSError:
+                    return received
+                continue
             except ConnectionResetError:
                 return received
             if not part:
