@@ -37,7 +37,10 @@ impl Door {
                 let Spoken { service, protocol } = spoken;
                 let fault = renamed(fault, protocol);
                 let number = status::of(&fault, protocol);
-                let mut response = wire::server::write_fault(service, protocol, &fault, number, &id);
+                // Said in a header, whichever protocol is spoken.
+                let mut said = fault.clone();
+                said.members.retain(|(name, _)| *name != "Retry-After");
+                let mut response = wire::server::write_fault(service, protocol, &said, number, &id);
                 with_retry_after(&fault, response.headers_mut());
                 response
             }

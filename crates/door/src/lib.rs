@@ -18,6 +18,7 @@ mod aws;
 mod body;
 mod calls;
 mod connection;
+pub mod fuzzing;
 pub mod guard;
 mod hello;
 mod limits;

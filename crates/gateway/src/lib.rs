@@ -12,6 +12,7 @@
 pub mod address;
 pub mod cors;
 pub mod event;
+pub mod fuzzing;
 mod json;
 mod refusal;
 pub mod reply;

@@ -12,6 +12,7 @@ mod condition;
 mod context;
 mod decide;
 mod document;
+pub mod fuzzing;
 mod operator;
 mod parse;
 mod pattern;

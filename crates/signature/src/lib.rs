@@ -13,6 +13,7 @@
 
 mod canonical;
 mod claim;
+pub mod fuzzing;
 mod key;
 mod refusal;
 mod sign;

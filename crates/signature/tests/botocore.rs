@@ -314,3 +314,26 @@ fn vectors_credential(credential: &Credential, request: &Request) -> Credential 
         request.headers.contains_key("x-amz-security-token") || request.query.contains("X-Amz-Security-Token");
     Credential { session_token: credential.session_token.clone().filter(|_| tokened), ..credential.clone() }
 }
+
+#[test]
+fn requests_as_fuzzers_make_them_are_never_accepted() {
+    let random = Random::seeded(12);
+    let scope = "Credential=a/20261121/r/s/aws4_request, SignedHeaders=host;x-amz-date, Signature=0a";
+    let seeds = [
+        format!("GET\n/a\nb=c\nlocalhost\nauthorization: AWS4-HMAC-SHA256 {scope}\nx-amz-date: 20261121T024011Z\nbody"),
+        "GET\n/\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2F20261121%2Fr%2Fs%2Faws4_request&X-Amz-Signature=0\
+         &X-Amz-SignedHeaders=host&X-Amz-Date=20261121T024011Z&X-Amz-Expires=9\nlocalhost\n"
+            .to_owned(),
+    ];
+    for round in 0..20_000 {
+        let mut bytes = seeds[round % 2].clone().into_bytes();
+        for _ in 0..random.below(5) {
+            let at = random.below(bytes.len() as u64) as usize;
+            match random.below(2) {
+                0 => bytes[at] = random.below(256) as u8,
+                _ => bytes.insert(at, b"/=;,&%:\n"[random.below(8) as usize]),
+            }
+        }
+        signature::fuzzing::request(&bytes);
+    }
+}

@@ -148,6 +148,7 @@ fn whatever_comes_the_event_is_json() {
             bytes
         };
         let (path, query, host) = (bytes(), bytes(), bytes());
+        crate::fuzzing::request(&[&path[..], b"\n", &query, b"\n", &host, b"\nx-a: b\n", &bytes()].concat());
         let (path, query) = (String::from_utf8_lossy(&path), String::from_utf8_lossy(&query));
         let host = String::from_utf8_lossy(&host);
         let body = bytes();

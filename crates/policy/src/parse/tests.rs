@@ -132,6 +132,7 @@ fn mutated_documents_never_panic() {
         if let Ok(text) = std::str::from_utf8(&bytes) {
             let first = Policy::parse(text, Kind::Resource);
             assert_eq!(first, Policy::parse(text, Kind::Resource));
+            crate::fuzzing::document(text.as_bytes());
         }
     }
 }
