@@ -114,7 +114,12 @@ impl<'a> JsonSource<'a> {
     /// How many bytes from here on stand for themselves.
     fn plain_length(&self) -> usize {
         let rest = &self.text.as_bytes()[self.at..];
-        rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(rest.len())
+        let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        // Two passes, because both are done many bytes at a time.
+        match rest[..plain].iter().any(|byte| *byte < 0x20) {
+            true => rest[..plain].iter().position(|byte| *byte < 0x20).unwrap_or(plain),
+            false => plain,
+        }
     }
 
     fn unescape(&mut self, plain: &str) -> Result<String, Malformed> {
