@@ -1,10 +1,11 @@
 //! What functions print goes to the logs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compute::{LogBatch, LogSink};
 use contract::{AccountId, Arn, Region};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use logs::{Line, Logs, Output};
 
 /// Hands lines over; waits where the logs have no room, so that only whoever prints too much is slowed down.
@@ -12,13 +13,25 @@ pub(crate) struct Sink(pub(crate) Arc<Logs>);
 
 impl LogSink for Sink {
     fn write(&self, batches: Vec<LogBatch>) -> BoxFuture<'_, ()> {
+        // Side by side, group by group: one that has no room must not hold up the others.
+        let mut groups: BTreeMap<String, Vec<LogBatch>> = BTreeMap::new();
+        for batch in batches {
+            groups.entry(batch.stream.group.clone()).or_default().push(batch);
+        }
         Box::pin(async move {
-            for batch in &batches {
-                if let Err(error) = self.0.ingest(output(batch)).await {
-                    tracing::warn!(function = %batch.stream.arn, %error, "what a function printed could not be kept");
-                }
-            }
+            join_all(groups.into_values().map(|batches| self.hand_over(batches))).await;
         })
+    }
+}
+
+impl Sink {
+    /// The batches of one group, in order.
+    async fn hand_over(&self, batches: Vec<LogBatch>) {
+        for batch in &batches {
+            if let Err(error) = self.0.ingest(output(batch)).await {
+                tracing::warn!(function = %batch.stream.arn, %error, "what a function printed could not be kept");
+            }
+        }
     }
 }
 
