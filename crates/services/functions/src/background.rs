@@ -1,24 +1,30 @@
-//! What runs by itself: following the store's feed, and unpacking code again after a restart.
+//! What runs by itself: following the store's feed, unpacking code again after a restart, and removing what nobody needs. The
+//! packages themselves are blobs, which the node sweeps for all services.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::store::Change;
 use base::{Backoff, task};
 use tokio_util::sync::CancellationToken;
 
-use std::sync::Arc;
-
 use crate::Functions;
 use crate::store::{locate, root};
 
+/// Between two looks for unpacked code that nobody needs.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
 impl Functions {
-    /// Starts both. They end when `tasks` is shut down.
+    /// Starts them. They end when `tasks` is shut down.
     pub fn start(self: &Arc<Self>, tasks: &task::Tasks) {
         let (functions, stop) = (Arc::clone(self), tasks.stopping());
         tasks.spawn(task::Kind::Vital, "functions follow the store", async move { functions.follow(stop).await });
         let (functions, stop) = (Arc::clone(self), tasks.stopping());
-        tasks.spawn(task::Kind::Work, "functions unpack again", async move { functions.unpack_all(stop).await });
+        tasks.spawn(task::Kind::Work, "functions unpack and sweep", async move {
+            functions.unpack_all(&stop).await;
+            functions.sweep(&stop).await;
+        });
     }
 
     /// Keeps the table true to what others commit: other nodes on the same store, and a reset. What this node commits was
@@ -30,7 +36,7 @@ impl Functions {
         let mut behind = true;
         loop {
             if behind {
-                match self.refresh_all().await {
+                match self.resync().await {
                     Ok(()) => {
                         behind = false;
                         backoff.reset();
@@ -70,7 +76,7 @@ impl Functions {
 
     /// Unpacks what the last boot of the machine left packed, one after the other, `$LATEST` of every function first. A call
     /// that comes earlier does not wait for its turn: it unpacks its own.
-    async fn unpack_all(&self, stop: CancellationToken) {
+    async fn unpack_all(&self, stop: &CancellationToken) {
         let mut runners: Vec<_> =
             self.table.all().iter().flat_map(|active| active.runners().cloned().collect::<Vec<_>>()).collect();
         runners.sort_by_key(|runner| runner.number);
@@ -80,6 +86,21 @@ impl Functions {
             }
             if let Err(fault) = self.unpack_again(&runner).await {
                 tracing::error!(function = %runner.settings.arn, version = %runner.version, %fault, "code cannot be unpacked again");
+            }
+        }
+    }
+
+    /// Removes unpacked code that no version has any more. What is removed by mistake, because a function was just being made of
+    /// it, is unpacked again when it is called.
+    async fn sweep(&self, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = self.clock.sleep(SWEEP_EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+            let wanted = self.table.all().iter().flat_map(|active| active.codes()).collect();
+            if let Err(error) = self.compute.retain_code(wanted).await {
+                tracing::warn!(%error, "unpacked code could not be swept; trying again in an hour");
             }
         }
     }

@@ -108,7 +108,7 @@ impl Functions {
             links,
             dividing: tokio::sync::Mutex::default(),
         };
-        functions.refresh_all().await?;
+        functions.resync().await?;
         Ok(Arc::new(functions))
     }
 

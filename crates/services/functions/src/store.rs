@@ -16,7 +16,7 @@
 
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 
 use ::store::{Blobs, Key, Page, Range, Record, Scan, Snapshot, Transaction};
@@ -40,6 +40,19 @@ pub(crate) struct Bundle {
     pub(crate) urls: BTreeMap<Option<Qualifier>, UrlConfig>,
     /// By qualifier; `None` is the function's own.
     pub(crate) policies: BTreeMap<Option<Qualifier>, Policy>,
+}
+
+impl Bundle {
+    /// A function with nothing but its `$LATEST`.
+    fn new(function: Function) -> Self {
+        Self {
+            function,
+            versions: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            urls: BTreeMap::new(),
+            policies: BTreeMap::new(),
+        }
+    }
 }
 
 /// Why a transaction ended without a commit: a fault for the caller. Errors of the store are logged when they become one.
@@ -323,17 +336,46 @@ pub(crate) async fn functions(
     Ok(found)
 }
 
-/// The scope and name of every function on this node, for the start.
-pub(crate) async fn places(read: &impl Read) -> Result<Vec<(Scope, FunctionName)>, ::store::Error> {
-    let mut found = Vec::new();
-    for (key, _) in all(read, Range::prefix(&root())).await? {
-        if let Some((scope, name, kind)) = locate(&key)?
+/// Every function on this node, from one scan.
+pub(crate) async fn bundles(read: &impl Read) -> Result<HashMap<(Scope, FunctionName), Bundle>, ::store::Error> {
+    let pairs = all(read, Range::prefix(&root())).await?;
+    let mut bundles = HashMap::new();
+    for (key, value) in &pairs {
+        if let Some((scope, name, kind)) = locate(key)?
             && kind == "function"
         {
-            found.push((scope, name));
+            let function = ::store::record::decode::<record::Function>(value)?.try_into()?;
+            bundles.insert((scope, name), Bundle::new(function));
         }
     }
-    Ok(found)
+    for (key, value) in pairs {
+        if let Some((scope, name, kind)) = locate(&key)?
+            && let Some(bundle) = bundles.get_mut(&(scope.clone(), name.clone()))
+        {
+            let mut rest = key.parts_after(&Place::new(&scope, &name).kind(&kind))?;
+            match kind.as_str() {
+                "version" => {
+                    let version = ::store::record::decode::<record::Version>(&value)?;
+                    bundle.versions.insert(rest.number()?, version.try_into()?);
+                }
+                "alias" => {
+                    let alias = ::store::record::decode::<record::Alias>(&value)?;
+                    bundle.aliases.insert(rest.text()?, alias.into());
+                }
+                "url" => {
+                    let url = ::store::record::decode::<record::Url>(&value)?;
+                    bundle.urls.insert(Qualifier::parse(&rest.text()?), url.into());
+                }
+                "policy" => {
+                    let policy = ::store::record::decode::<record::Policy>(&value)?;
+                    bundle.policies.insert(Qualifier::parse(&rest.text()?), policy.into());
+                }
+                // The function itself, and kinds that a newer program may add beside it.
+                _ => {}
+            }
+        }
+    }
+    Ok(bundles)
 }
 
 /// Which function a key of ours is about; none for keys that are about no function.

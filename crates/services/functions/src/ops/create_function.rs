@@ -30,7 +30,7 @@ impl Handle<CreateFunction> for Functions {
         tags::check(&tags)?;
         let place = &Place::new(scope, name);
         // Looked at before the package is unpacked; the transaction looks again.
-        if self.table.get(scope, name.as_str()).is_some() {
+        if place.function(&self.store.snapshot()).await.map_err(Refusal::from)?.is_some() {
             return Err(exists(name.as_str()));
         }
         let source = Source {

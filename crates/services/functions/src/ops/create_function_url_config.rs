@@ -30,7 +30,7 @@ impl Handle<CreateFunctionUrlConfig> for Functions {
             id: self.links.url_id(&scope.arn_of(reference)),
             auth: input::auth(&input.auth_type),
             cors: input.cors.map(input::cors).transpose()?,
-            mode: input.invoke_mode.as_ref().map(input::invoke_mode).unwrap_or_default(),
+            mode: input.invoke_mode.as_ref().map(input::invoke_mode).transpose()?.unwrap_or_default(),
             created_ms: now_ms,
             modified_ms: now_ms,
         };

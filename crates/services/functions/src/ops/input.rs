@@ -264,9 +264,14 @@ pub(crate) fn auth(auth: &wire::lambda::FunctionUrlAuthType) -> AuthType {
     if auth.as_str() == "NONE" { AuthType::None } else { AuthType::AwsIam }
 }
 
-/// `InvokeMode`.
-pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> InvokeMode {
-    if mode.as_str() == "RESPONSE_STREAM" { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
+/// `InvokeMode`. Answers are sent whole, so the other mode is refused instead of being taken and not kept.
+pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> Result<InvokeMode, Fault> {
+    match mode.as_str() {
+        "BUFFERED" => Ok(InvokeMode::Buffered),
+        other => Err(faults::invalid(format!(
+            "Freehold does not serve the InvokeMode {other} of function URLs yet: answers are sent whole. Use BUFFERED."
+        ))),
+    }
 }
 
 /// `Cors`, checked.

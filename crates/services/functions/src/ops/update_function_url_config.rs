@@ -26,7 +26,7 @@ impl Handle<UpdateFunctionUrlConfig> for Functions {
         check_qualifier(reference.qualifier.as_ref())?;
         let cors = &input.cors.map(input::cors).transpose()?;
         let auth = input.auth_type.as_ref().map(input::auth);
-        let mode = input.invoke_mode.as_ref().map(input::invoke_mode);
+        let mode = input.invoke_mode.as_ref().map(input::invoke_mode).transpose()?;
         let place = &Place::new(scope, &reference.name);
         let qualifier = reference.qualifier.as_ref();
         let committed = self

@@ -71,8 +71,11 @@ pub(super) const FIELDS: &[Field] = &[
     ),
 ];
 
+/// Makes what stands for a property that is not set.
+type Default = fn() -> Value;
+
 /// The settings that `UpdateFunctionConfiguration` takes under the template's own names, and what stands for "not set".
-const SETTINGS: &[(&str, fn() -> Value)] = &[
+const SETTINGS: &[(&str, Default)] = &[
     ("DeadLetterConfig", || json!({ "TargetArn": "" })),
     ("Description", || json!("")),
     ("Environment", || json!({ "Variables": {} })),

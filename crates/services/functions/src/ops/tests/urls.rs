@@ -100,6 +100,11 @@ async fn aliases_have_urls_of_their_own_and_versions_have_none() {
     assert_eq!(first.function_url_configs[0].function_url, own.function_url);
     assert_eq!(second.function_url_configs[0].function_url, live.function_url);
     assert_eq!(second.next_marker, None);
+    let streamed = op::CreateFunctionUrlConfigRequest {
+        invoke_mode: Some(op::InvokeMode::ResponseStream),
+        ..create("greet", None)
+    };
+    assert!(world.refusal::<op::CreateFunctionUrlConfig>(streamed).await.1.contains("Use BUFFERED."));
     for qualifier in ["1", "$LATEST"] {
         let refused = world.refusal::<op::CreateFunctionUrlConfig>(create("greet", Some(qualifier))).await;
         assert_eq!(refused.0, "ValidationException", "{}", refused.1);
