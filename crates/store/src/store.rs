@@ -168,18 +168,26 @@ impl Inner {
     fn end(&self) {
         self.desk.queue.close();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        // A writer that hangs in the engine is left behind: it would be waited for in vain.
         if let Some(writer) = threads.writer.take()
-            && !self.desk.is_stopped()
+            && !self.desk.is_hung()
         {
-            // A panic was reported by the writer's own guard.
-            let _ended = writer.join();
+            join(writer);
         }
         self.views.close();
         if let Some(watchdog) = threads.watchdog.take() {
             self.desk.retire();
             watchdog.thread().unpark();
-            let _ended = watchdog.join();
+            join(watchdog);
         }
+    }
+}
+
+/// Waits for a thread, unless it is this one: a fatal handler may drop the last clone of its store.
+fn join(thread: JoinHandle<()>) {
+    if thread.thread().id() != std::thread::current().id() {
+        // A panic was reported by the thread's own guard.
+        let _ended = thread.join();
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Desk {
     pub(crate) feed: Arc<Feed>,
     published: AtomicU64,
     stopped: AtomicBool,
+    hung: AtomicBool,
     retired: AtomicBool,
     /// When the batch in hand was begun, in milliseconds since `start` plus one; zero between batches.
     busy_since: AtomicU64,
@@ -46,6 +47,7 @@ impl Desk {
             feed,
             published: AtomicU64::new(last.number()),
             stopped: AtomicBool::new(false),
+            hung: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             busy_since: AtomicU64::new(0),
             start: Instant::now(),
@@ -69,14 +71,16 @@ impl Desk {
     /// Ends the store for good. The handler is called once.
     pub(crate) fn stop(&self, reason: Fatal) {
         if !self.stopped.swap(true, Ordering::AcqRel) {
+            self.hung.store(matches!(reason, Fatal::Stalled(_)), Ordering::Release);
             self.queue.stop();
             self.feed.close();
             (self.fatal)(&reason);
         }
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+    /// Whether it was stopped because the writer makes no progress.
+    pub(crate) fn is_hung(&self) -> bool {
+        self.hung.load(Ordering::Acquire)
     }
 
     /// Tells the watchdog that there is nothing to watch any more.
