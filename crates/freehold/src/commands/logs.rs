@@ -100,9 +100,19 @@ impl Wanted {
 /// Prints what there is; with `-f`, what comes.
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem> {
     let client = session.client()?;
-    let wanted = Wanted::new(args.name.as_deref());
+    let mut wanted = Wanted::new(args.name.as_deref());
     let since_ms = args.since.epoch_ms(session.clock.now_ms());
-    let groups = list(&client, &wanted).await?;
+    let mut groups = list(&client, &wanted).await?;
+    if let Wanted::Function(name) = &wanted
+        && groups.is_empty()
+    {
+        // Few groups have a name without a slash, but they may.
+        let group = Wanted::Group(name.clone());
+        groups = list(&client, &group).await?;
+        if !groups.is_empty() {
+            wanted = group;
+        }
+    }
     if groups.is_empty() {
         explain_absence(&client, &wanted, args.follow, session).await?;
     }

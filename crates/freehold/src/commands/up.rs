@@ -34,6 +34,9 @@ Examples:
 Without a PATH nothing is deployed: an application that was deployed once stays until `freehold rm`.
 Ctrl-C (or SIGTERM) lets running calls end, then stops; a second Ctrl-C stops at once.";
 
+/// A second request to stop within this time is the echo of the first.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
+
 /// Start a node here, and deploy applications to it
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -211,15 +214,66 @@ fn hint(args: &Args, nothing_deployed: bool) -> Option<String> {
 async fn stop(node: Running, signals: &mut Signals, session: &Session) -> Result<Exit, Problem> {
     let screen = &session.screen;
     screen.say(&screen.err.faint("Stopping: running calls may end. Ctrl-C again stops at once."));
+    let asked = session.clock.elapsed();
+    let again = async {
+        signals.next().await;
+        // Whoever supervises us may signal us and our process group: that is one request, not two.
+        while session.clock.elapsed() - asked < SAME_REQUEST {
+            signals.next().await;
+        }
+    };
     tokio::select! {
         drained = node.stop() => {
             let word = if drained { "Stopped." } else { "Stopped; some calls had not ended." };
             screen.say(&screen.err.faint(word));
             Ok(Exit::Done)
         }
-        () = signals.next() => {
+        () = again => {
             screen.say("Stopped at once. What was acknowledged is on disk.");
             Ok(Exit::Failed)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(line: &str) -> Args {
+        match Cli::try_parse_from(line.split(' ')).expect("the line is good").command {
+            Command::Up(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_become_the_nodes_settings() {
+        let data = Path::new("data");
+        let of = |line: &str| config(&args(line), data).expect("the options fit together");
+        let usual = of("freehold up");
+        assert_eq!(
+            (usual.listen, usual.auth(), usual.sandbox),
+            (crate::endpoint::LISTEN_DEFAULT, Ok(node::Auth::Open), sandbox::Mode::Auto)
+        );
+        assert_eq!(usual.data, node::Data::Folder { path: data.to_owned(), engine: node::Engine::Embedded });
+        let wide = of("freehold up --listen 0.0.0.0:80 --sandbox required --host a.example --host b.example");
+        assert_eq!((wide.auth(), wide.sandbox), (Ok(node::Auth::Iam), sandbox::Mode::Required));
+        assert_eq!(wide.hosts, ["a.example", "b.example"]);
+        assert_eq!(of("freehold up --memory").data, node::Data::Memory);
+        assert_eq!(
+            of("freehold up --store sqlite").data,
+            node::Data::Folder { path: data.to_owned(), engine: node::Engine::Sqlite }
+        );
+        let open = config(&args("freehold up --listen 0.0.0.0:80 --auth open"), data).unwrap_err();
+        assert_eq!(open.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_starts_nothing() {
+        let problem = check(&args("freehold up /no/such/folder")).unwrap_err();
+        assert!(problem.to_string().contains("/no/such/folder"), "{problem}");
     }
 }

@@ -20,6 +20,8 @@ while :; do
   curl -sS -D /tmp/head -o /tmp/event "$api/next" || exit 1
   id=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d: *\([^[:space:]]*\).*/\1/p' /tmp/head)
   echo "saying {words}"
+  if grep -q slow /tmp/event; then sleep 2; fi
+  if grep -q endless /tmp/event; then sleep 600; fi
   if grep -q boom /tmp/event; then
     curl -sS -X POST "$api/$id/error" -d '{{"errorType":"Boom","errorMessage":"it went boom"}}' > /dev/null
   else
@@ -63,6 +65,7 @@ fn a_folder_is_up_answers_and_logs() {
     let following = node.follow(&["logs", "-f", "greet"]);
     let line = following.output.wait_for("saying hello");
     assert!(line.ends_with("Z saying hello"), "{line}");
+    drop(following);
     let filtered = node.run(&["logs", "greet", "--filter", "saying", "--json"]);
     let first: serde_json::Value = serde_json::from_str(filtered.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((&first["function"], &first["message"]), (&json!("greet"), &json!("saying hello")));
@@ -167,4 +170,48 @@ fn memory_keeps_nothing() {
     assert!(!folder.path().join(".freehold").exists());
     assert_eq!(node.stop().0.code(), Some(0));
     assert_eq!(run(folder.path(), &["doctor", "--json"]).json()["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// The function with ten minutes' time.
+fn patient_folder() -> Arc<tempfile::TempDir> {
+    let folder = folder_with("greet/code", "at last");
+    let template = "\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Greet:
+    Type: AWS::Serverless::Function
+    Properties: {FunctionName: greet, CodeUri: code, Runtime: provided.al2023, Handler: bootstrap, Timeout: 600}
+";
+    write(folder.path(), &[("greet/template.yaml", template)]);
+    folder
+}
+
+/// Calls the function in the background; returns once it is at work.
+fn call_at_work(node: &Node, payload: &str) -> crate::support::Running {
+    let call = node.follow(&["invoke", "greet", payload]);
+    let log = node.follow(&["logs", "-f", "greet"]);
+    log.output.wait_for("saying at last");
+    call
+}
+
+#[test]
+fn stopping_lets_running_calls_end() {
+    let node = Node::start_in(patient_folder(), &["greet", "--no-watch"]);
+    let mut call = call_at_work(&node, "\"slow\"");
+    let (status, output) = node.stop();
+    assert!(status.code() == Some(0) && output.contains("Stopping:"), "{output}");
+    assert_eq!(call.ended().code(), Some(0));
+    assert_eq!(call.output.so_far(), "{\"words\":\"at last\"}\n");
+}
+
+#[test]
+fn asked_twice_it_stops_at_once_and_keeps_what_it_has() {
+    let node = Node::start_in(patient_folder(), &["greet", "--no-watch"]);
+    let folder = Arc::clone(&node.folder);
+    let mut call = call_at_work(&node, "\"endless\"");
+    let (status, output) = node.stop_at_once();
+    assert!(status.code() == Some(1) && output.contains("Stopped at once."), "{output}");
+    assert_eq!(call.ended().code(), Some(1), "{}", call.output.so_far());
+    let node = Node::start_in(folder, &[]);
+    assert_eq!(node.run(&["invoke", "greet"]).stdout, "{\"words\":\"at last\"}\n");
 }

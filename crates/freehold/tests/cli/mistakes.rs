@@ -111,3 +111,23 @@ fn a_bad_template_is_told_with_its_line_and_changes_nothing() {
     assert!(done.stderr.contains("Nonsense"), "{done:?}");
     assert_eq!(node.run(&["ls", "--json"]).json()["applications"], serde_json::json!([]));
 }
+
+#[test]
+fn two_folders_of_one_name_are_told_apart() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let code = "def handler(event, context):\n    return 1\n";
+    write(folder.path(), &[("a/greet/app.py", code), ("b/greet/app.py", code)]);
+    let node = Node::start_in(folder, &["a/greet", "b/greet", "--no-watch"]);
+    node.output().wait_for("a/greet and b/greet would both be the application 'greet'");
+}
+
+#[test]
+fn an_application_that_cannot_be_deployed_leaves_the_node_up() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    write(folder.path(), &[("bad/template.yaml", "Resources: 7\n")]);
+    let node = Node::start_in(folder, &["bad"]);
+    node.output().wait_for("error:");
+    assert_eq!(node.get("/_health").0, 200);
+    let (status, output) = node.stop();
+    assert_eq!(status.code(), Some(0), "{output}");
+}

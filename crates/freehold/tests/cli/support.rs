@@ -231,6 +231,21 @@ impl Node {
         let status = self.running.ended();
         (status, self.running.output.so_far())
     }
+
+    /// Asks it to stop, again and again until it does.
+    pub(crate) fn stop_at_once(mut self) -> (ExitStatus, String) {
+        let start = Instant::now();
+        let output = Arc::clone(&self.running.output);
+        let mut text = output.text.lock().unwrap();
+        while text.1 > 0 {
+            assert!(start.elapsed() < DEADLINE, "it did not stop:\n{}", text.0);
+            self.running.signal("TERM");
+            text = output.more.wait_timeout(text, Duration::from_millis(100)).unwrap().0;
+        }
+        drop(text);
+        let status = self.running.ended();
+        (status, output.so_far())
+    }
 }
 
 /// Writes files, folders included.

@@ -15,6 +15,8 @@ use crate::session::Session;
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    /// The application that it is, once that is known.
+    name: Option<String>,
     /// What was sent last: the same again is not sent.
     sent: Option<String>,
     /// What it was made from last.
@@ -33,8 +35,9 @@ pub(super) struct Live<'a> {
 impl<'a> Live<'a> {
     /// Nothing is deployed yet. `options`: what this node cannot run, among others.
     pub(super) fn new(session: &'a Session, client: &'a Client, options: Options, paths: &[PathBuf]) -> Self {
-        let folders =
-            paths.iter().map(|path| Folder { path: path.clone(), sent: None, sources: vec![path.clone()] }).collect();
+        let folder =
+            |path: &PathBuf| Folder { path: path.clone(), name: None, sent: None, sources: vec![path.clone()] };
+        let folders = paths.iter().map(folder).collect();
         Self { session, client, options, folders }
     }
 
@@ -73,14 +76,14 @@ impl<'a> Live<'a> {
         let start = self.session.clock.elapsed();
         let screen = &self.session.screen;
         match self.deploy(number).await {
-            Ok(Some(outcome)) => {
+            Ok(Some(outcome)) if outcome.changed => {
                 let took = self.session.clock.elapsed() - start;
                 outcome.warnings.iter().for_each(|warning| screen.say(&format!("{} {warning}", screen.err.wary("!"))));
                 for line in redeployed(&outcome, took) {
                     screen.say(&format!("{} {line}", screen.err.good("↻")));
                 }
             }
-            Ok(None) => {}
+            Ok(Some(_) | None) => {}
             Err(problem) => {
                 screen.say(problem.render(&screen.err).trim_end());
                 screen.say(&screen.err.faint("  The version before goes on running."));
@@ -91,6 +94,7 @@ impl<'a> Live<'a> {
     /// Nothing, if the folder's content is what was sent before.
     async fn deploy(&mut self, number: usize) -> Result<Option<Outcome>, Problem> {
         let package = Package::read(&self.folders[number].path, &self.options).await?;
+        self.claim(number, &package.name)?;
         let folder = &mut self.folders[number];
         folder.sources = [std::slice::from_ref(&folder.path), &package.sources].concat();
         let fingerprint = package.fingerprint();
@@ -105,6 +109,19 @@ impl<'a> Live<'a> {
         };
         self.folders[number].sent = Some(fingerprint);
         Ok(Some(outcome))
+    }
+
+    /// Two folders of one name would replace each other, again and again.
+    fn claim(&mut self, number: usize, name: &str) -> Result<(), Problem> {
+        let others = self.folders.iter().enumerate().filter(|(other, _)| *other != number);
+        if let Some((_, other)) = others.into_iter().find(|(_, other)| other.name.as_deref() == Some(name)) {
+            let (one, two) = (other.path.display(), self.folders[number].path.display());
+            return Err(Problem::new(format!("{one} and {two} would both be the application '{name}'.")).advise(
+                format!("Rename one of the folders, or deploy it by itself: freehold deploy {two} --name OTHER"),
+            ));
+        }
+        self.folders[number].name = Some(name.to_owned());
+        Ok(())
     }
 
     /// The folders, as they were written.
