@@ -16,6 +16,8 @@ mod code;
 mod compute;
 mod environment;
 mod faults;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod image;
 mod instance;

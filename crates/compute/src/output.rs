@@ -7,6 +7,7 @@
 //! UTF-8 text contains, then the length (24 bits, big endian), then the text. Everything else is split at line ends.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -127,17 +128,19 @@ impl Output {
     }
 
     fn read_at_most(&mut self, most: usize) -> Read {
-        let mut buffer = [0; READ_BYTES];
+        // Not initialised: this happens after every call, mostly to find nothing, and clearing it would cost more than the read.
+        let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
         let mut total = 0;
         loop {
-            let count = match rustix::io::read(&self.pipe, &mut buffer) {
-                Ok(0) => return Read::Closed,
-                Ok(count) => count,
+            let bytes = match rustix::io::read(&self.pipe, &mut buffer) {
+                Ok(([], _)) => return Read::Closed,
+                Ok((bytes, _)) => bytes,
                 Err(Errno::INTR) => continue,
                 Err(_) => return Read::Empty,
             };
+            let count = bytes.len();
             total += count;
-            if self.feed(&buffer[..count]) == Room::Full || total >= most {
+            if self.feed(bytes) == Room::Full || total >= most {
                 return Read::Full;
             }
             if count < READ_BYTES {
@@ -197,6 +200,19 @@ impl Assembler {
     }
 }
 
+/// All lines of an output that is read in these pieces.
+pub(crate) fn assemble(pieces: &[&[u8]]) -> Vec<String> {
+    let mut assembler = Assembler::default();
+    let mut got = Vec::new();
+    for piece in pieces {
+        assembler.feed(piece, |line| got.push(line.to_owned()));
+    }
+    if assembler.has_rest() {
+        assembler.finish(|line| got.push(line.to_owned()));
+    }
+    got
+}
+
 /// Gives every whole line, and says how much of the bytes they were. What is left is shorter than the longest line.
 fn lines(bytes: &[u8], line: &mut impl FnMut(&str)) -> usize {
     let mut at = 0;
@@ -236,18 +252,6 @@ fn next(rest: &[u8]) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn assemble(chunks: &[&[u8]]) -> Vec<String> {
-        let mut assembler = Assembler::default();
-        let mut got = Vec::new();
-        for chunk in chunks {
-            assembler.feed(chunk, |line| got.push(line.to_owned()));
-        }
-        if assembler.has_rest() {
-            assembler.finish(|line| got.push(line.to_owned()));
-        }
-        got
-    }
 
     #[test]
     fn bytes_become_lines() {

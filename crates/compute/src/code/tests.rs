@@ -29,6 +29,11 @@ fn package(entries: &[Entry]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// A good package, for others to damage.
+pub(crate) fn sample() -> Vec<u8> {
+    package(&[File("a/b.js", 0o644, "one"), Link("a/c", "b.js"), Folder("d/"), File("bootstrap", 0o755, "two")])
+}
+
 fn codes() -> (tempfile::TempDir, Codes) {
     let dir = tempfile::tempdir().unwrap();
     let codes = Codes::open(dir.path().join("code"), Random::system()).unwrap();
