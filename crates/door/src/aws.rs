@@ -29,7 +29,7 @@ struct Spoken {
 impl Door {
     pub(crate) async fn aws(&self, parts: request::Parts, body: RequestBody, visit: Visit) -> Response<Body> {
         let id = visit.request_id.to_string();
-        let mut spoken = Spoken { service: None, protocol: guessed_protocol(&parts) };
+        let mut spoken = Spoken { service: None, protocol: guessed_protocol(&parts, &visit.host) };
         let answered = self.operate(&parts, body, visit, &mut spoken).await;
         let response = match answered {
             Ok((route, output)) => wire::server::write_output(route, &*output, &id),
@@ -86,8 +86,12 @@ impl Door {
                 route
             }
             Routed::Unknown(service, protocol) => {
-                (spoken.service, spoken.protocol) = (service.or(spoken.service), protocol);
-                return Err(unknown(service, protocol, scope.as_deref(), parts));
+                spoken.service = service.or(spoken.service);
+                // The router says this one of everything that it cannot place; the guess is better.
+                if service.is_some() || protocol != Protocol::RestJson {
+                    spoken.protocol = protocol;
+                }
+                return Err(unknown(service, spoken.protocol, scope.as_deref(), parts));
             }
         };
         let principal = pending.finish(&head, Payload::Bytes(&bytes), spoken.family())?;
@@ -196,11 +200,14 @@ fn is_form(parts: &request::Parts) -> bool {
 }
 
 /// What a client that was not understood will most likely understand.
-fn guessed_protocol(parts: &request::Parts) -> Protocol {
-    match parts.headers.contains_key("x-amz-target") {
-        true => Protocol::Json11,
-        false if is_form(parts) => Protocol::Query,
-        false => Protocol::RestJson,
+fn guessed_protocol(parts: &request::Parts, host: &str) -> Protocol {
+    const SPEAK_XML: [&str; 3] = ["s3", "cloudfront", "route53"];
+    let scope = claimed_service(&auth::head(parts, host));
+    match scope.as_deref() {
+        _ if parts.headers.contains_key("x-amz-target") => Protocol::Json11,
+        _ if is_form(parts) => Protocol::Query,
+        Some(scope) if SPEAK_XML.contains(&scope) => Protocol::RestXml,
+        Some(_) | None => Protocol::RestJson,
     }
 }
 

@@ -49,8 +49,7 @@ impl Guard {
             true => Ok(()),
             false => Err(refusal(format!(
                 "This node is open to everybody who reaches it, so web pages of other origins may not call it; this one is \
-                 '{}'. Start with --origin {}, or start with --auth iam.",
-                short(origin),
+                 '{}'. Call it from a program, or start with --auth iam and sign.",
                 short(origin)
             ))),
         }
