@@ -18,6 +18,7 @@ over_all_drivers! {
     appends_are_in_commit_order
     snapshots_stand_still
     a_used_up_transaction_says_so
+    a_transaction_inside_a_losing_one_ends
 }
 
 fn key(name: &str) -> Key {
@@ -267,4 +268,30 @@ async fn a_used_up_transaction_says_so(fixture: Fixture) {
     let tx = store.transact(|tx| async move { Ok::<_, Error>(tx) }).await.unwrap();
     assert!(matches!(tx.get(&key("a")).await, Err(Error::Finished)));
     assert!(matches!(tx.scan(Range::all(), Scan::first(1)).await, Err(Error::Finished)));
+}
+
+/// The outer one has the losers' turn when the inner one asks for it.
+async fn a_transaction_inside_a_losing_one_ends(fixture: Fixture) {
+    let store = fixture.open();
+    let (store_ref, outer_runs, inner_runs) = (&store, &AtomicUsize::new(0), &AtomicUsize::new(0));
+    let outer = store.transact(|tx| async move {
+        tx.get(&key("a")).await?;
+        let inner = store_ref.transact(|tx| async move {
+            tx.get(&key("b")).await?;
+            if outer_runs.load(Ordering::Relaxed) == 6 && inner_runs.fetch_add(1, Ordering::Relaxed) < 6 {
+                commit(store_ref, |tx| tx.put(key("b"), "meddled")).await;
+            }
+            tx.put(key("b"), "inner");
+            Ok::<_, Error>(())
+        });
+        inner.await?;
+        if outer_runs.fetch_add(1, Ordering::Relaxed) < 6 {
+            commit(store_ref, |tx| tx.put(key("a"), "meddled")).await;
+        }
+        tx.put(key("a"), "outer");
+        Ok::<_, Error>(())
+    });
+    soon("the outer one commits", outer).await.unwrap();
+    assert_eq!((outer_runs.load(Ordering::Relaxed), inner_runs.load(Ordering::Relaxed)), (7, 7));
+    assert_eq!(get(&store, &key("a")).await.as_deref(), Some(&b"outer"[..]));
 }
