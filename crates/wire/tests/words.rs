@@ -355,3 +355,13 @@ fn hostile_bodies_are_refused_at_once() {
         assert!(fault.message.contains(expected), "{start}: {}", fault.message);
     }
 }
+
+/// A form whose names are all dots says nothing, and costs nothing.
+#[test]
+fn a_form_of_dots_is_read_at_once() {
+    let body = format!("Action=GetCallerIdentity&{}", "a.a.a.a.a.a.a.a.a.a.a.a=1&".repeat(40_000));
+    let read = send(("POST", "/"), &[], &body, |request| {
+        server::read_input::<sts::GetCallerIdentityRequest>(route::<sts::GetCallerIdentity>(Protocol::Query), request)
+    });
+    assert_eq!(read, Ok(sts::GetCallerIdentityRequest {}));
+}
