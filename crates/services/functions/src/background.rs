@@ -2,24 +2,29 @@
 //! packages themselves are blobs, which the node sweeps for all services.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ::store::Change;
+use ::store::{Change, Watch};
 use base::{Backoff, task};
 use tokio_util::sync::CancellationToken;
 
 use crate::Functions;
-use crate::store::{locate, root};
+use crate::store::locate;
 
 /// Between two looks for unpacked code that nobody needs.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 impl Functions {
-    /// Starts them. They end when `tasks` is shut down.
+    /// Starts them, once. They end when `tasks` is shut down.
     pub fn start(self: &Arc<Self>, tasks: &task::Tasks) {
+        let Some(watch) = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let (functions, stop) = (Arc::clone(self), tasks.stopping());
-        tasks.spawn(task::Kind::Vital, "functions follow the store", async move { functions.follow(stop).await });
+        tasks.spawn(
+            task::Kind::Vital,
+            "functions follow the store",
+            async move { functions.follow(watch, stop).await },
+        );
         let (functions, stop) = (Arc::clone(self), tasks.stopping());
         tasks.spawn(task::Kind::Work, "functions unpack and sweep", async move {
             functions.unpack_all(&stop).await;
@@ -29,11 +34,9 @@ impl Functions {
 
     /// Keeps the table true to what others commit: other nodes on the same store, and a reset. What this node commits was
     /// taken in before it was answered, and is skipped here.
-    async fn follow(&self, stop: CancellationToken) {
-        let mut watch = self.store.watch(root());
+    async fn follow(&self, mut watch: Watch, stop: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
-        // Commits between opening the service and this watch.
-        let mut behind = true;
+        let mut behind = false;
         loop {
             if behind {
                 match self.resync().await {

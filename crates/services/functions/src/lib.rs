@@ -87,6 +87,8 @@ pub struct Functions {
     credentials: RoleCredentials,
     table: active::Table,
     links: packages::Links,
+    /// Tells of commits since the service was opened; taken by [`Functions::start`].
+    watch: std::sync::Mutex<Option<::store::Watch>>,
     /// One at a time may change how the account's concurrency is divided.
     dividing: tokio::sync::Mutex<()>,
 }
@@ -97,6 +99,8 @@ impl Functions {
     pub async fn open(deps: Deps) -> Result<Arc<Self>, ::store::Error> {
         let Deps { store, blobs, compute, clock, random, credentials } = deps;
         let links = packages::Links::open(&store, &random).await?;
+        // Before the first look, so that nothing falls between the two.
+        let watch = std::sync::Mutex::new(Some(store.watch(crate::store::root())));
         let functions = Self {
             store,
             blobs,
@@ -106,6 +110,7 @@ impl Functions {
             credentials,
             table: active::Table::default(),
             links,
+            watch,
             dividing: tokio::sync::Mutex::default(),
         };
         functions.resync().await?;
