@@ -32,7 +32,8 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// A pipe, a file, a test.
+    /// A pipe or a file.
+    #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self { terminal: false, colour: false, width: None }
     }

@@ -165,8 +165,21 @@ async fn live(args: &Args, session: &Session, node: &Running, start: Duration) -
     let client = session.client_of(node.endpoint.clone(), node.credentials.clone());
     let options = Options { unusable: node.unusable_languages(), ..Options::default() };
     let mut live = Live::new(session, &client, options, &args.paths);
+    // Watched from before it is read, so that nothing that is saved meanwhile is missed.
+    let mut watch = None;
+    let mut unwatched = None;
+    if !args.no_watch && !args.paths.is_empty() {
+        match Watch::start(session.data()).and_then(|mut watch| live.cover(&mut watch).map(|()| watch)) {
+            Ok(started) => watch = Some(started),
+            // The node is as good; only saving does nothing.
+            Err(error) => unwatched = Some(error),
+        }
+    }
     let (mut warnings, problems) = live.deploy_all().await;
-    let watch = if args.no_watch || args.paths.is_empty() { None } else { watch(&live, session, &mut warnings) };
+    if let Some(Err(error)) = watch.as_mut().map(|watch| live.cover(watch)) {
+        unwatched = Some(error);
+    }
+    warnings.extend(unwatched.map(|error| format!("Not everything that is saved will be redeployed: {error}")));
     let functions = function::list(&client).await?;
     let banner = Banner {
         took: session.clock.elapsed() - start,
@@ -190,12 +203,6 @@ async fn live(args: &Args, session: &Session, node: &Running, start: Duration) -
         None => std::future::pending().await,
     }
     Ok(())
-}
-
-/// Without a watch the node is as good; only saving does nothing.
-fn watch(live: &Live<'_>, session: &Session, warnings: &mut Vec<String>) -> Option<Watch> {
-    let started = Watch::start(session.data()).and_then(|mut watch| live.cover(&mut watch).map(|()| watch));
-    started.map_err(|error| warnings.push(format!("Saved files are not redeployed: {error}"))).ok()
 }
 
 fn hint(args: &Args, nothing_deployed: bool) -> Option<String> {

@@ -41,29 +41,38 @@ impl LogSink for Nowhere {
     }
 }
 
+/// One interpreter, and what it is used for.
+#[derive(Default)]
+struct Found<'a> {
+    shown: String,
+    runs: Vec<&'a str>,
+    stands_in_for: Vec<&'a str>,
+}
+
 /// One line for each interpreter, and one for each family that has none.
 fn languages(all: &[LanguageStatus]) -> Vec<Check> {
     let mut checks = Vec::new();
     for family in [Family::Javascript, Family::Python] {
-        let mut found: BTreeMap<Vec<u32>, (String, Vec<&str>, Vec<&str>)> = BTreeMap::new();
+        let mut interpreters: BTreeMap<Vec<u32>, Found<'_>> = BTreeMap::new();
         for status in all.iter().filter(|status| status.family == family) {
             let Some(interpreter) = &status.interpreter else { continue };
-            let shown = format!("{} ({})", interpreter.version, interpreter.path.display());
-            let entry = found.entry(interpreter.numbers()).or_insert_with(|| (shown, Vec::new(), Vec::new()));
-            if status.exact { &mut entry.1 } else { &mut entry.2 }.push(status.name);
+            let found = interpreters.entry(interpreter.numbers()).or_default();
+            found.shown = format!("{} ({})", interpreter.version, interpreter.path.display());
+            if status.exact { &mut found.runs } else { &mut found.stands_in_for }.push(status.name);
         }
-        if found.is_empty() {
+        if interpreters.is_empty() {
             checks.push(missing(family));
         }
-        checks.extend(found.into_values().map(|(shown, exact, near)| interpreter(family, &shown, &exact, &near)));
+        checks.extend(interpreters.into_values().map(|found| {
+            let list = |words: &str, names: &[&str]| match names {
+                [] => String::new(),
+                names => format!("{words}{}", names.join(", ")),
+            };
+            let (runs, stands_in) = (list(" runs ", &found.runs), list("; stands in for ", &found.stands_in_for));
+            Check::good(family.to_string(), format!("{}{runs}{stands_in}", found.shown))
+        }));
     }
     checks
-}
-
-fn interpreter(family: Family, shown: &str, exact: &[&str], near: &[&str]) -> Check {
-    let exact = if exact.is_empty() { String::new() } else { format!(" runs {}", exact.join(", ")) };
-    let near = if near.is_empty() { String::new() } else { format!("; stands in for {}", near.join(", ")) };
-    Check::good(family.to_string(), format!("{shown}{exact}{near}"))
 }
 
 fn missing(family: Family) -> Check {
