@@ -184,6 +184,9 @@ impl Compute {
             tokio::time::sleep(Duration::from_millis(5)).await;
             drained = shared.in_flight() == 0;
         }
+        if !drained {
+            shared.monitor.kill_all();
+        }
         let ended = shared.tasks.shut_down(until.saturating_duration_since(Instant::now())).await;
         shared.pump.flush().await;
         drained && ended

@@ -1,7 +1,7 @@
 //! One initialised sandbox, ready to take an attempt; or one whose initialisation failed, which takes one attempt to say so.
 //! Dropping it ends its processes and gives its seat back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use base::task::{self, Kind};
@@ -107,6 +107,10 @@ impl Process {
 
     pub(crate) fn ended(&self) -> watch::Receiver<Option<Exit>> {
         self.ended.clone()
+    }
+
+    pub(crate) fn child(&self) -> Weak<Child> {
+        Arc::downgrade(&self.child)
     }
 
     pub(crate) fn uid(&self) -> Option<u32> {

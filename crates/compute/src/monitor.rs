@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use base::task::{self, Kind};
+use sandbox::Child;
 use tokio::sync::Notify;
 
 use crate::shared::Shared;
@@ -34,6 +35,8 @@ pub(crate) struct Pulse {
     pub(crate) identity: Identity,
     /// How many attempts it has taken.
     pub(crate) attempts: AtomicU64,
+    /// Its processes, for a node that cannot wait.
+    child: Weak<Child>,
 }
 
 /// Who an instance is.
@@ -85,12 +88,13 @@ impl Monitor {
     }
 
     /// Takes a new instance into view.
-    pub(crate) fn watch(&self, identity: Identity) -> Arc<Pulse> {
+    pub(crate) fn watch(&self, identity: Identity, child: Weak<Child>) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             busy_since: AtomicU64::new(0),
             lasts: Notify::new(),
             identity,
             attempts: AtomicU64::new(0),
+            child,
         });
         self.pulses.lock().expect("nothing panics while it holds this lock").push(Arc::downgrade(&pulse));
         pulse
@@ -113,6 +117,11 @@ impl Monitor {
     /// All instances that live.
     pub(crate) fn pulses(&self) -> Vec<Arc<Pulse>> {
         self.pulses.lock().expect("nothing panics while it holds this lock").iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Ends every guest, whatever it does.
+    pub(crate) fn kill_all(&self) {
+        self.pulses().iter().filter_map(|pulse| pulse.child.upgrade()).for_each(|child| child.kill());
     }
 
     fn now_ms(&self) -> u64 {

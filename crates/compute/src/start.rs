@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use base::{Clock, Random};
@@ -58,14 +58,15 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
         Ok(made) => made,
         Err(reason) => return Err(fault(reason)),
     };
-    let pulse = shared.monitor.watch(Identity {
+    let identity = Identity {
         function: image.function.clone(),
         version: image.version.clone(),
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
         pid: made.as_ref().map_or(0, |guest| guest.process.pid()),
         born: began,
-    });
+    };
+    let pulse = shared.monitor.watch(identity, made.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
     let mut instance = Instance::new(Arc::clone(image), output, pulse, made, seat);
     initialise(&mut instance, began).await;
     Ok(instance)

@@ -246,7 +246,12 @@ impl Host {
             (Part::MemoryLimit, memory),
             (Part::ProcessLimit, processes),
             (Part::SystemCalls, seccomp),
-            (Part::Network, missing("functions reach the outside over the host's network")),
+            (
+                Part::Network,
+                missing(
+                    "functions share the host's network: its loopback ports and abstract sockets are in their reach",
+                ),
+            ),
         ]
     }
 

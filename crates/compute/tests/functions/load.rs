@@ -227,6 +227,24 @@ async fn shutting_down_finishes_what_runs_and_refuses_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn shutting_down_does_not_wait_for_ever() {
+    for mode in [Mode::Auto, Mode::Off] {
+        let node = Node::new(mode);
+        let code = "exports.handler = async () => { for (;;); }";
+        let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+        let running = node.call(&image, "1");
+        let (outcome, stopped) = tokio::join!(running, async {
+            while !node.compute.instances().iter().any(|instance| instance.activity == compute::Activity::Busy) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            node.compute.shut_down(Duration::from_millis(50)).await
+        });
+        assert!(!stopped);
+        assert!(text(&outcome).contains("Runtime exited with error: signal: killed"), "{}", text(&outcome));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn code_that_is_not_there_is_named() {
     let node = Node::new(Mode::Auto);
     let Some(image) = node
