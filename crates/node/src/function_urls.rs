@@ -5,21 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use contract::{AccountId, Arn, Call, Fault, Region};
 use functions::model::url::AuthType;
-use functions::name::Scope;
 use functions::{Event, Functions, Target};
 use gateway::{Access, Answer, Cors, FunctionUrls, Unreachable};
 
 /// Finds functions for the gateway and runs them.
 #[derive(Clone)]
-pub(crate) struct Urls {
-    functions: Arc<Functions>,
-    /// Where `/_fn/NAME` looks for NAME.
-    home: Scope,
-}
+pub(crate) struct Urls(Arc<Functions>);
 
 impl Urls {
-    pub(crate) fn new(functions: Arc<Functions>, home: Scope) -> Self {
-        Self { functions, home }
+    pub(crate) fn new(functions: Arc<Functions>) -> Self {
+        Self(functions)
     }
 }
 
@@ -40,17 +35,17 @@ impl FunctionUrls for Urls {
     type Url = Url;
 
     fn by_id(&self, id: &str) -> Option<Url> {
-        self.functions.resolve_url(id).and_then(Url::of)
+        self.0.resolve_url(id).and_then(Url::of)
     }
 
     fn by_name(&self, name: &str) -> Result<Url, Unreachable> {
-        let target = self.functions.resolve_name(&self.home, name).ok_or(Unreachable::NoFunction)?;
+        let target = self.0.resolve_anywhere(name).ok_or(Unreachable::NoFunction)?;
         Url::of(target).ok_or(Unreachable::NoUrl)
     }
 
     async fn invoke(&self, call: &Call, url: &Url, event: Bytes) -> Result<Answer, Fault> {
         let event = Event { payload: event, ..Event::default() };
-        let outcome = self.functions.invoke_target(call, &url.0, event).await?;
+        let outcome = self.0.invoke_target(call, &url.0, event).await?;
         Ok(match outcome.error {
             None => Answer::Whole(outcome.payload),
             Some(_) => Answer::Failed,

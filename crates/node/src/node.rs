@@ -12,13 +12,13 @@ use dispatch::{Dispatch, Metrics, OpenAuthority, Registry};
 use door::guard::Guard;
 use door::{Bound, Door, Face, Mount};
 use functions::Functions;
-use functions::name::Scope;
 use gateway::Gateway;
 use identity::{Identity, RootKey};
 use logs::Logs;
 use stacks::Engine;
 use store::Store;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Services;
 use crate::config::{Auth, Config, Data};
@@ -49,6 +49,7 @@ pub struct Node {
     stacks: Engine,
     door: Door,
     readiness: Arc<Readiness>,
+    closing: CancellationToken,
     _temporary: Option<TempDir>,
 }
 
@@ -120,7 +121,7 @@ impl Node {
 
         let keys: Arc<dyn signature::Credentials> = Arc::new(Keys(Arc::clone(&services.identity)));
         let gateway = Gateway::new(gateway::Parts {
-            urls: Urls::new(Arc::clone(&services.functions), home()),
+            urls: Urls::new(Arc::clone(&services.functions)),
             dispatch: dispatch.clone(),
             clock: clock.clone(),
             mode: match auth {
@@ -129,12 +130,13 @@ impl Node {
             },
             metrics,
         });
+        let closing = CancellationToken::new();
         let mounts: Vec<Arc<dyn Mount>> = vec![
             Arc::new(mounts::FunctionUrls(gateway)),
             Arc::new(mounts::Code(Arc::clone(&services.functions))),
             Arc::new(mounts::Assets(blobs)),
             Arc::new(mounts::Stacks { engine: stacks.clone(), clock: clock.clone(), random: random.clone() }),
-            Arc::new(mounts::LiveLogs(Arc::clone(&services.logs))),
+            Arc::new(mounts::LiveLogs { logs: Arc::clone(&services.logs), closing: closing.clone() }),
             Arc::new(mounts::Reset {
                 store: matches!(config.data, Data::Memory).then(|| store.clone()),
                 functions: Arc::clone(&services.functions),
@@ -174,6 +176,7 @@ impl Node {
             stacks,
             door,
             readiness,
+            closing,
             _temporary: temporary,
         })
     }
@@ -241,6 +244,7 @@ impl Node {
     /// `patience` was over; what was acknowledged is on disk in any case.
     pub async fn shut_down(self, patience: Duration) -> bool {
         self.readiness.set(false);
+        self.closing.cancel();
         let until = self.clock.elapsed() + patience;
         let left = || until.saturating_sub(self.clock.elapsed());
         let closed = self.door.close(left()).await;
@@ -250,11 +254,6 @@ impl Node {
         self.store.close().await;
         closed && ended && calm
     }
-}
-
-/// Where names without account and region are looked for.
-fn home() -> Scope {
-    Scope { account: AccountId::ONLY, region: Region::default_one() }
 }
 
 /// An address that works from this machine.

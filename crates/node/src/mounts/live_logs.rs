@@ -6,17 +6,23 @@ use std::sync::Arc;
 use contract::AccountId;
 use dispatch::BoxFuture;
 use door::{Audience, Body, Mount, RequestBody, Visit};
+use futures_util::StreamExt;
 use http::{Request, Response, StatusCode};
 use logs::pattern::Pattern;
 use logs::{FollowRequest, Logs, Scope};
 use percent_encoding::percent_decode_str;
+use tokio_util::sync::CancellationToken;
 
 use super::{lines, refusal};
 
 const PREFIX: &str = "/_logs/";
 
 /// Followers of logs.
-pub(crate) struct LiveLogs(pub(crate) Arc<Logs>);
+pub(crate) struct LiveLogs {
+    pub(crate) logs: Arc<Logs>,
+    /// Ends every follower: they would hold up a node that wants to stop for as long as it has patience.
+    pub(crate) closing: CancellationToken,
+}
 
 impl Mount for LiveLogs {
     fn wants(&self, _host: &str, path: &str) -> bool {
@@ -42,14 +48,14 @@ impl Mount for LiveLogs {
                     return refusal(StatusCode::BAD_REQUEST, "InvalidParameterException", &message);
                 }
             };
-            let follow = self.0.follow(FollowRequest {
+            let follow = self.logs.follow(FollowRequest {
                 scope: Scope { account: AccountId::ONLY, region: visit.region.clone() },
                 group: decode(request.uri().path().trim_start_matches(PREFIX)),
                 stream_prefix: value("streamPrefix").unwrap_or_default(),
                 pattern,
                 since_ms: value("since").and_then(|since| since.parse().ok()),
             });
-            lines(StatusCode::OK, follow.lines())
+            lines(StatusCode::OK, follow.lines().take_until(self.closing.clone().cancelled_owned()))
         })
     }
 }
