@@ -120,6 +120,8 @@ fn reap(socket: BorrowedFd<'_>, order: &Order, fds: Vec<OwnedFd>) -> i32 {
             return 1;
         }
     }
+    // The guest may have the same user as its reaper, and must not be able to trace or read it: not even in its first moments, so
+    // the reaper closes itself to others before there is a guest.
     match order.task {
         message::Task::Probe => match guest::drop_rights(order.identity) {
             Ok(()) => 0,
@@ -128,7 +130,7 @@ fn reap(socket: BorrowedFd<'_>, order: &Order, fds: Vec<OwnedFd>) -> i32 {
                 1
             }
         },
-        message::Task::Run => match sys::fork() {
+        message::Task::Run => match sys::set_dumpable(false).and_then(|()| sys::fork()) {
             Err(error) => {
                 report(socket, &Failure { step: "forking the guest".to_owned(), source: error });
                 1

@@ -74,7 +74,7 @@ const WALLS: &[(&str, &str)] = &[
     ("echo $ONLY; env | grep -c -v -E '^(PATH|ONLY|PWD|OLDPWD|SHLVL|_)='", "this\n0\n"),
     ("id -u; id -g", "993\n990\n"),
     ("echo $$", "2\n"),
-    ("ls /proc | grep -c '^[0-9]'", "4\n"),
+    ("echo /proc/[0-9]*", "/proc/1 /proc/2\n"),
     ("hostname", "sandbox\n"),
     ("cat /task/file", "code"),
     ("echo x > /task/file || echo refused", "refused\n"),
@@ -258,5 +258,48 @@ fn walls_stand_with_helper_from_environment() {
     println!("isolation: {}", host.report());
     if !skips(&host, Part::Namespaces) {
         stand(&host);
+    }
+}
+
+/// Runs this program's `a_node_for_a_while`, kills it as nothing can be prepared for, and waits until nobody holds its output.
+#[test]
+fn guests_die_with_their_node() {
+    if skips(&host(Mode::Auto), Part::Namespaces) {
+        return;
+    }
+    let mut node = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_node_for_a_while", "--nocapture"])
+        .env("SANDBOX_NODE", "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = std::io::BufReader::new(node.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("the guest runs") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0, "the node ended too early");
+    }
+    node.kill().unwrap();
+    node.wait().unwrap();
+    let (told, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let read = output.read_to_string(&mut String::new());
+        told.send(read.is_ok()).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(true), "the guest still has its output");
+}
+
+#[test]
+fn a_node_for_a_while() {
+    if std::env::var_os("SANDBOX_NODE").is_none() {
+        println!("skipped: only guests_die_with_their_node runs this");
+        return;
+    }
+    let host = host(Mode::Auto);
+    let output = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3).unwrap();
+    let plan = plan("(sleep 1000 &); echo; echo the guest runs; sleep 1000");
+    let _child = host.spawn(&plan, Streams { output, channel: None }).unwrap();
+    loop {
+        std::thread::park();
     }
 }

@@ -15,10 +15,8 @@ pub(super) fn run(socket: BorrowedFd<'_>, guest: Pid, identity: Identity) -> i32
     let Ok(signals) = sys::child_signals() else {
         return 1;
     };
-    // From here on no right is needed, so none is kept. The guest may have the same user: it must not be able to trace this process.
-    let dropped = drop_rights(identity);
-    let silent = sys::set_dumpable(false);
-    if dropped.is_err() || silent.is_err() {
+    // From here on no right is needed, so none is kept. A change of user may have opened this process to others again.
+    if drop_rights(identity).and_then(|()| sys::set_dumpable(false)).is_err() {
         return 1;
     }
     loop {
