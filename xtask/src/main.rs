@@ -15,6 +15,7 @@ cargo xtask COMMAND
   test                      everything that must hold, as CI runs it
   test conformance [ARG…]   only real SDKs and command lines against the binary
   tidy                      the house rules
+  bench [NAME…]             speed, side by side with others in one run: start, hello
   codegen                   make the shapes anew from the public service models
   codegen --check           fail if the committed shapes are not what the models give
 ";
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(&root()),
         ["test", "conformance", ..] => test::conformance_only(&root(), &arguments[2..]),
         ["tidy"] => tidy::run(&root()),
+        ["bench", ..] => test::bench(&root(), &arguments[1..]),
         ["codegen"] => codegen::write(&root()),
         ["codegen", "--check"] => codegen::check(&root()),
         _ => {

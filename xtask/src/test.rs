@@ -35,6 +35,12 @@ pub fn conformance_only(root: &Path, arguments: &[String]) -> Result<()> {
     pytest(root, arguments)
 }
 
+/// The load programs of `bench/`, on release builds of both.
+pub fn bench(root: &Path, arguments: &[String]) -> Result<()> {
+    cargo(root, &["build", "--release", "-p", "freehold", "-p", "bench"])?;
+    check(Command::new(root.join("target/release/bench")).args(arguments).current_dir(root))
+}
+
 struct Steps<'a> {
     root: &'a Path,
     times: Vec<(&'static str, Duration)>,
