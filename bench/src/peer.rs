@@ -36,13 +36,13 @@ impl Peer {
         command.env("NO_COLOR", "1");
         Self::start(command, |line| {
             let url = line.split_once("AWS_ENDPOINT_URL=http://")?.1;
-            Some(url.trim().replace("localhost", "127.0.0.1"))
+            Some(url.split_whitespace().next()?.replace("localhost", "127.0.0.1"))
         })
     }
 
     fn start(mut command: Command, address: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let name = command.get_program().display().to_string();
-        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().with_context(|| format!("cannot start {name}"))?;
         let mut lines = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| address(&line));
         let address = address.with_context(|| format!("{name} ended before it said where it listens"))?;
