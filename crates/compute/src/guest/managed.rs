@@ -3,13 +3,13 @@
 //! The task that waits for the answer is the one that writes and reads: there is no task in between to be woken. The guest blocks
 //! in a read between invocations, which is at once Lambda's freeze and the cheapest way to wait.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::frames::{self, Kind};
 use super::{After, Event};
@@ -19,9 +19,15 @@ use crate::invocation::Invocation;
 const BUFFER_BYTES: usize = 16 * 1024;
 
 /// One end of the socket, and what is half-way.
+///
+/// The runtime watches it for bytes to read and nothing else: one that watched for room to write as well would be woken each time
+/// the guest reads an event, which is once a call, on another core, for nothing.
 pub(crate) struct ManagedLink {
-    stream: UnixStream,
+    stream: AsyncFd<StdUnixStream>,
     coming: BytesMut,
+    /// Where reads go first: initialised once, while room in `coming` would have to be for every read.
+    landing: Box<[u8; BUFFER_BYTES]>,
+    /// The rest of a frame that did not fit into the socket's buffer.
     going: Option<Chain<Bytes, Bytes>>,
 }
 
@@ -29,7 +35,8 @@ impl ManagedLink {
     /// Takes our end. Call it within the runtime.
     pub(crate) fn new(socket: StdUnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { stream: UnixStream::from_std(socket)?, coming: BytesMut::with_capacity(BUFFER_BYTES), going: None })
+        let stream = watch(socket, Interest::READABLE)?;
+        Ok(Self { stream, coming: BytesMut::new(), landing: Box::new([0; BUFFER_BYTES]), going: None })
     }
 
     /// Tells the guest who it is.
@@ -54,23 +61,29 @@ impl ManagedLink {
     fn write(&mut self, head: Bytes, body: Bytes) {
         let mut out = head.chain(body);
         // One system call is nearly always enough: the guest waits with an empty buffer. Errors show when the answer is awaited.
-        let mut slices = [io::IoSlice::new(&[]); 2];
-        let count = out.chunks_vectored(&mut slices);
-        if let Ok(written) = self.stream.try_write_vectored(&slices[..count]) {
+        if let Ok(written) = send(self.stream.get_ref(), &out) {
             out.advance(written);
         }
         self.going = out.has_remaining().then_some(out);
     }
 
+    /// An event may be longer than the socket's buffer: now room is worth watching for. Safe to drop: `going` knows how far it got.
+    async fn send_rest(&mut self) -> io::Result<()> {
+        let room = watch(self.stream.get_ref().try_clone()?, Interest::WRITABLE)?;
+        while let Some(out) = &mut self.going {
+            let written = room.async_io(Interest::WRITABLE, |socket| send(socket, out)).await?;
+            out.advance(written);
+            if !out.has_remaining() {
+                self.going = None;
+            }
+        }
+        Ok(())
+    }
+
     /// The next frame, as an event.
     pub(crate) async fn receive(&mut self) -> Event {
-        while let Some(out) = &mut self.going {
-            // An event may be longer than the socket's buffer. Safe to drop: `out` knows how far it got.
-            match self.stream.write_buf(out).await {
-                Ok(_) if out.has_remaining() => {}
-                Ok(_) => self.going = None,
-                Err(_) => return Event::Gone,
-            }
+        if self.going.is_some() && self.send_rest().await.is_err() {
+            return Event::Gone;
         }
         loop {
             match frames::take(&mut self.coming) {
@@ -78,13 +91,36 @@ impl ManagedLink {
                 Ok(None) => {}
                 Err(error) => return Event::Broken(error.to_string()),
             }
-            self.coming.reserve(BUFFER_BYTES);
-            match self.stream.read_buf(&mut self.coming).await {
+            let (coming, landing) = (&mut self.coming, &mut self.landing[..]);
+            match self.stream.async_io(Interest::READABLE, |socket| receive(socket, landing, coming)).await {
                 Ok(0) | Err(_) => return Event::Gone,
                 Ok(_) => {}
             }
         }
     }
+}
+
+/// Registers a socket with the runtime, for one kind of news.
+#[expect(
+    deprecated,
+    reason = "the replacement is an unsafe function, for types whose descriptor may change; a socket's does not"
+)]
+fn watch(socket: StdUnixStream, interest: Interest) -> io::Result<AsyncFd<StdUnixStream>> {
+    AsyncFd::with_interest(socket, interest)
+}
+
+/// Writes what the socket takes.
+fn send(mut socket: &StdUnixStream, out: &Chain<Bytes, Bytes>) -> io::Result<usize> {
+    let mut slices = [io::IoSlice::new(&[]); 2];
+    let count = out.chunks_vectored(&mut slices);
+    socket.write_vectored(&slices[..count])
+}
+
+/// Reads what is there.
+fn receive(mut socket: &StdUnixStream, landing: &mut [u8], coming: &mut BytesMut) -> io::Result<usize> {
+    let count = socket.read(landing)?;
+    coming.extend_from_slice(&landing[..count]);
+    Ok(count)
 }
 
 fn event(frame: frames::Frame) -> Event {
