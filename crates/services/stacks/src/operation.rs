@@ -17,7 +17,7 @@ use crate::graph::Edges;
 use crate::model::{Event, OutputValue, ResourceState, Stack, Stage, Status, resource_status};
 use crate::schedule::Schedule;
 use crate::store::{Change, Shared, Which};
-use crate::work::{End, Workshop};
+use crate::work::{End, Standing, Workshop};
 
 /// The longest value of an output.
 const OUTPUT_BYTES_MAX: usize = 4_096;
@@ -290,11 +290,13 @@ impl Operation {
                 }
             }
             let before = failed.len();
+            let standing = Arc::new(self.standing());
             failed.extend(
                 self.each(&edges, |workshop, mut state| {
+                    let standing = Arc::clone(&standing);
                     Box::pin(async move {
                         let suffix = state.doomed.first().map(|doomed| doomed.suffix.clone()).unwrap_or_default();
-                        let end = workshop.destroy(&mut state, &suffix).await;
+                        let end = workshop.destroy(&mut state, &suffix, &standing).await;
                         (state, end)
                     })
                 })
@@ -306,6 +308,12 @@ impl Operation {
                 return Ok(failed);
             }
         }
+    }
+
+    /// What stays, whatever is doomed.
+    fn standing(&self) -> Standing {
+        let instances = self.resources.values().flat_map(|state| state.current.iter().chain(&state.old));
+        instances.filter_map(|instance| Some((instance.kind.clone(), instance.physical_id.clone()?))).collect()
     }
 
     /// Works on the resources named in `edges`, each after what it waits for; the names of those that failed.

@@ -4,6 +4,7 @@
 //! What is there under a name that the template gives, and was there before, is never touched: the engine looks before it makes, and a
 //! creation that is in the ledger is one that found nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contract::{Naming, ResourceType};
@@ -35,6 +36,9 @@ pub(crate) struct Workshop {
     /// Who watches; events that nobody takes in time are only in the history.
     pub(crate) progress: Option<mpsc::Sender<Event>>,
 }
+
+/// Types and physical ids of what stands for some resource of the stack.
+pub(crate) type Standing = BTreeSet<(String, String)>;
 
 /// Why work on a resource ended without success.
 pub(crate) enum End {
@@ -104,12 +108,28 @@ impl Workshop {
         Ok(self.note(state, status::UPDATE_COMPLETE, None).await?)
     }
 
-    /// Deletes a doomed instance and takes it off the list.
-    pub(crate) async fn destroy(&self, state: &mut ResourceState, suffix: &str) -> Result<(), End> {
+    /// Deletes a doomed instance and takes it off the list. What stands for a resource stays, though it be doomed as another's: a
+    /// service may answer a creation with what is there already, as `PublishVersion` does where nothing changed since the last one.
+    pub(crate) async fn destroy(
+        &self,
+        state: &mut ResourceState,
+        suffix: &str,
+        standing: &Standing,
+    ) -> Result<(), End> {
         let Some(at) = state.doomed.iter().position(|doomed| doomed.suffix == suffix) else { return Ok(()) };
-        let instance = state.doomed[at].clone();
+        let mut instance = state.doomed[at].clone();
+        match self.locate(&state.id, &instance).await {
+            Ok(found) => instance.physical_id = found,
+            Err(trouble) => return self.trouble(state, status::DELETE_FAILED, trouble).await,
+        }
+        if let Some(id) = &instance.physical_id
+            && standing.contains(&(instance.kind.clone(), id.clone()))
+        {
+            state.doomed.remove(at);
+            return Ok(self.note_instance(state, &instance, status::DELETE_SKIPPED).await?);
+        }
         self.note_instance(state, &instance, status::DELETE_IN_PROGRESS).await?;
-        match self.delete(&state.id, &instance).await {
+        match self.delete(&instance).await {
             Ok(()) => {
                 state.doomed.remove(at);
                 Ok(self.note_instance(state, &instance, status::DELETE_COMPLETE).await?)
@@ -220,7 +240,7 @@ impl Workshop {
         if current.physical_id.is_some() {
             // It is ours, if it is there: nothing was there when its creation was begun.
             let instance = current.clone();
-            if let Err(trouble) = self.delete(&state.id, &instance).await {
+            if let Err(trouble) = self.delete(&instance).await {
                 return self.trouble(state, status::CREATE_FAILED, trouble).await;
             }
             current.state = InstanceState::Creating { answers: Vec::new() };
@@ -344,21 +364,26 @@ impl Workshop {
         Ok(self.write(Change { resources: vec![state.clone()], ..Change::default() }).await?)
     }
 
-    async fn delete(&self, id: &str, instance: &Instance) -> Result<(), Trouble> {
-        let Some(kind) = self.types.get(&instance.kind) else {
-            return Err(Trouble::Refused(format!("this node does not know the type {} any more", instance.kind)));
-        };
-        let physical_id = match &instance.physical_id {
-            Some(id) => id.clone(),
-            None => match self.find(id, kind, instance).await? {
-                Some(id) => id,
-                None => return Ok(()),
-            },
-        };
-        for step in kind.delete(&physical_id, &instance.properties) {
+    /// Deletes what the instance is known to be; nothing, if nothing was made.
+    async fn delete(&self, instance: &Instance) -> Result<(), Trouble> {
+        let (Some(id), kind) = (&instance.physical_id, self.kind_of(instance)?) else { return Ok(()) };
+        for step in kind.delete(id, &instance.properties) {
             self.steps.call_deleting(&step).await?;
         }
         Ok(())
+    }
+
+    /// The instance's physical id; none if nothing was made.
+    async fn locate(&self, id: &str, instance: &Instance) -> Result<Option<String>, Trouble> {
+        match &instance.physical_id {
+            Some(id) => Ok(Some(id.clone())),
+            None => self.find(id, self.kind_of(instance)?, instance).await,
+        }
+    }
+
+    fn kind_of(&self, instance: &Instance) -> Result<&Arc<dyn ResourceType>, Trouble> {
+        let unknown = || Trouble::Refused(format!("this node does not know the type {} any more", instance.kind));
+        self.types.get(&instance.kind).ok_or_else(unknown)
     }
 
     /// The physical id of something that only the answers tell, and whose creation was cut off: it is created to its end, which makes

@@ -53,6 +53,7 @@ struct Scene {
 const EMPTY: &[(&str, &str)] = &[];
 const AS_FIRST: &[(&str, &str)] = &[("A", "a"), ("B", "ab"), ("C", "c"), ("Lot", "")];
 const AS_SECOND: &[(&str, &str)] = &[("A", "aa"), ("B", "aab"), ("C", "c"), ("D", "d"), ("Lot", "")];
+const AS_SECOND_BUT_A: &[(&str, &str)] = &[("A", "a"), ("B", "ab"), ("C", "c"), ("D", "d"), ("Lot", "")];
 const AS_THIRD: &[(&str, &str)] = &[("A", "aa")];
 
 #[tokio::test]
@@ -79,6 +80,35 @@ async fn changing_what_fails() {
         ends: &[AS_FIRST],
     })
     .await;
+}
+
+/// Lot is made anew, and is answered with what it was.
+#[tokio::test]
+async fn replacing_by_the_same_what_fails() {
+    const BEFORE: &str = "
+Resources:
+  A: {Type: Toy::Thing, Properties: {Name: a, Value: a}}
+  B: {Type: Toy::Thing, Properties: {Value: !Sub '${A.Value}b'}}
+  C: {Type: Toy::Thing, Properties: {Value: c, Fixed: 1, Needs: !Ref B}}
+  Lot: {Type: Toy::Ticket, Properties: {Token: same, Needs: !Ref C}}
+";
+    const AFTER: &str = "
+Resources:
+  A: {Type: Toy::Thing, Properties: {Name: a, Value: a}}
+  B: {Type: Toy::Thing, Properties: {Value: !Sub '${A.Value}b'}}
+  C: {Type: Toy::Thing, Properties: {Value: c, Fixed: 2, Needs: !Ref B}}
+  Lot: {Type: Toy::Ticket, Properties: {Token: same, Needs: !Ref C}}
+  D: {Type: Toy::Thing, Properties: {Name: d, Value: d, Needs: !Ref Lot}}
+";
+    at_every_point(Scene {
+        before: Some(BEFORE),
+        doing: Doing::Apply(AFTER),
+        broken: &["Create d"],
+        ends: &[AS_FIRST],
+    })
+    .await;
+    at_every_point(Scene { before: Some(BEFORE), doing: Doing::Apply(AFTER), broken: &[], ends: &[AS_SECOND_BUT_A] })
+        .await;
 }
 
 #[tokio::test]

@@ -199,6 +199,29 @@ async fn what_others_made_is_not_taken() {
     assert!(message.contains("modifies resource type of the following resources: [Lot]"), "{message}");
 }
 
+/// The service answers with what is there already, as when a version is published and nothing has changed.
+#[tokio::test]
+async fn what_stands_is_not_deleted_as_what_it_replaced() {
+    let first = "Resources:\n  Lot: {Type: Toy::Ticket, Properties: {Token: same}}\n";
+    let replaced = first.replace("same}", "same, Needs: new}");
+    let renamed = first.replace("Lot", "Other");
+    let failing =
+        format!("{replaced}  Bad: {{Type: Toy::Thing, Properties: {{Name: bad, Value: bad, Needs: !Ref Lot}}}}\n");
+    for (second, broken, survivor) in [(&replaced, "", "Lot"), (&renamed, "", "Other"), (&failing, "Create bad", "Lot")]
+    {
+        let stage = stage();
+        stage.apply(first).await.expect("it is sound");
+        stage.world.state().broken.insert(broken.to_owned());
+        let applied = stage.apply(second).await;
+        assert_eq!(applied.is_ok(), broken.is_empty(), "{second}: {applied:?}");
+        let left: Vec<String> = stage.world.contents().into_keys().collect();
+        assert_eq!(left, ["ticket-1"], "{second}");
+        assert_eq!(stage.physical(survivor).await, "1", "{second}");
+        stage.engine.delete(&call(), "app", None).await.expect("it is deleted");
+        assert_eq!(stage.world.contents(), BTreeMap::new(), "{second}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_to_be_retained_stays() {
     let stage = stage();

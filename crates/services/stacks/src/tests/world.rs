@@ -249,7 +249,8 @@ impl ResourceType for Thing {
     }
 }
 
-/// `Toy::Ticket`: its physical id is a number that the service makes up; drawing again with one token gives the same number.
+/// `Toy::Ticket`: its physical id is a number that the service makes up; drawing again with one token gives the same number. The
+/// token is the template's, or made up.
 struct Ticket;
 
 impl ResourceType for Ticket {
@@ -265,8 +266,9 @@ impl ResourceType for Ticket {
         None
     }
 
-    fn create(&self, _: &Document, naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
-        Ok(vec![Step::new(DRAW, json!({ "Name": naming.suffix }))])
+    fn create(&self, properties: &Document, naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
+        let token = properties["Token"].as_str().unwrap_or(&naming.suffix);
+        Ok(vec![Step::new(DRAW, json!({ "Name": token }))])
     }
 
     fn identify(&self, answers: &[Document]) -> Option<String> {
