@@ -51,6 +51,9 @@ pub trait Handle<Op: Operation>: Send + Sync + 'static {
     /// The policy action, where it is not `SERVICE:NAME`.
     const ACTION: Option<&'static str> = None;
 
+    /// Whether every caller may, whatever policies say, as AWS lets everybody ask who they are.
+    const ALWAYS_ALLOWED: bool = false;
+
     /// The resource that the call touches, for policies and the audit line.
     fn resource(&self, call: &Call, input: &Op::Input) -> Arn;
 

@@ -63,6 +63,7 @@ impl Registry {
             id: Op::ID,
             effect: H::EFFECT,
             action,
+            always_allowed: H::ALWAYS_ALLOWED,
             metrics: self.parts.metrics.operation(Op::ID),
             attachments: None,
             typed: Box::new(Arc::clone(&typed)),
@@ -102,6 +103,8 @@ pub(crate) struct Entry {
     pub(crate) id: OperationId,
     pub(crate) effect: Effect,
     pub(crate) action: Box<str>,
+    /// Policies are not asked.
+    pub(crate) always_allowed: bool,
     pub(crate) metrics: OperationMetrics,
     pub(crate) attachments: Option<Arc<dyn Attachments>>,
     /// An `Arc<dyn Typed<Op>>`.

@@ -11,6 +11,7 @@ use wire::logs::{
     CreateLogGroup, CreateLogGroupRequest, DeleteLogGroup, DeleteLogGroupRequest, DescribeLogGroups,
     DescribeLogGroupsRequest, DescribeLogGroupsResponse,
 };
+use wire::sts::{GetCallerIdentity, GetCallerIdentityRequest, GetCallerIdentityResponse};
 
 use super::*;
 use crate::{Attached, BoxFuture, Identity, Registry};
@@ -84,6 +85,19 @@ impl Handle<DescribeLogGroups> for Groups {
     }
 }
 
+impl Handle<GetCallerIdentity> for Groups {
+    const EFFECT: Effect = Effect::Read;
+    const ALWAYS_ALLOWED: bool = true;
+
+    fn resource(&self, _call: &Call, _input: &GetCallerIdentityRequest) -> Arn {
+        Arn::any()
+    }
+
+    async fn handle(&self, call: &Call, _input: GetCallerIdentityRequest) -> Result<GetCallerIdentityResponse, Fault> {
+        Ok(GetCallerIdentityResponse { arn: Some(call.principal.arn(call.account)), ..Default::default() })
+    }
+}
+
 /// Gives every role one policy.
 struct OnePolicy(Arc<Policy>);
 
@@ -133,6 +147,7 @@ impl Road {
         registry.add::<CreateLogGroup, _>(&groups);
         registry.add::<DeleteLogGroup, _>(&groups);
         registry.add::<DescribeLogGroups, _>(&groups);
+        registry.add::<GetCallerIdentity, _>(&groups);
         if let Some(text) = resource {
             registry.attach("logs", Arc::new(OnePolicy(read(PolicyKind::Resource, text))));
         }
@@ -225,7 +240,7 @@ async fn names_are_found_or_told_apart() {
     assert_eq!(road.dispatch.find("logs", "StartQuery").expect_err("unserved").cause, Cause::Unserved);
     assert_eq!(road.dispatch.find("logs", "Dance").expect_err("unknown").code, "UnknownOperationException");
     assert_eq!(road.dispatch.find("moon", "Land").expect_err("unknown").code, "UnknownOperationException");
-    assert_eq!(road.dispatch.operations().len(), 3);
+    assert_eq!(road.dispatch.operations().len(), 4);
     let call = road.open_call();
     let fault =
         road.dispatch.call::<wire::logs::DeleteLogStream>(&call, Default::default()).await.expect_err("unserved");
@@ -269,6 +284,16 @@ async fn policies_decide_for_everybody_but_the_owner() {
     assert!(fault.message.starts_with("User: anonymous is not authorized"), "{fault}");
     assert_eq!(road.names(), ["any", "mine"]);
     road.counted("CreateLogGroup", "denied", 2);
+}
+
+#[tokio::test]
+async fn what_is_always_allowed_no_policy_denies() {
+    let deny = r#"{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+    let road = Road::build(Groups::default(), Limits::default(), Some(deny), None);
+    let session = road.call(role());
+    road.create(&session, "mine").await.expect_err("denied");
+    let who = road.dispatch.call::<GetCallerIdentity>(&session, GetCallerIdentityRequest {}).await.expect("allowed");
+    assert_eq!(who.arn.as_deref(), Some("arn:aws:sts::000000000000:assumed-role/r/s"));
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! `GetCallerIdentity`: who signs. The owner, in open mode and with the root key; a role's session otherwise.
+//! `GetCallerIdentity`: who signs. The owner, in open mode and with the root key; a role's session otherwise. It takes no permission,
+//! and no policy can deny it: a key that is of no use for anything else tells whose it is.
 
 use contract::{Arn, Call, Cause, Effect, Fault, Handle, Principal};
 use wire::sts::{GetCallerIdentity, GetCallerIdentityRequest, GetCallerIdentityResponse};
@@ -7,6 +8,7 @@ use crate::Identity;
 
 impl Handle<GetCallerIdentity> for Identity {
     const EFFECT: Effect = Effect::Read;
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, _call: &Call, _input: &GetCallerIdentityRequest) -> Arn {
         Arn::any()
@@ -94,6 +96,31 @@ mod tests {
         }
         assert_eq!(role_id("a").len(), 21);
         let refused = identity.handle(&call(&clock, Principal::Anonymous), GetCallerIdentityRequest {}).await;
+        assert_eq!(refused.expect_err("nobody signed").code, "MissingAuthenticationToken");
+    }
+
+    /// As a node with an authority that has no policy for anybody would.
+    #[tokio::test]
+    async fn a_role_without_any_policy_may_ask() {
+        let clock = Clock::system();
+        let identity = identity(&Store::memory(clock.clone()), &clock).await;
+        let mut registry = dispatch::Registry::new(dispatch::Parts {
+            clock: clock.clone(),
+            random: Random::seeded(3),
+            tasks: base::task::Tasks::new(),
+            metrics: dispatch::Metrics::new(),
+            authority: std::sync::Arc::new(dispatch::OpenAuthority),
+            limits: dispatch::Limits::default(),
+        });
+        crate::register(&mut registry, &identity);
+        let dispatch = registry.open();
+        let role = Principal::Role { role: "arn:aws:iam::000000000000:role/any".into(), session: "greet".into() };
+        let mut call = call(&clock, role);
+        call.deadline = clock.elapsed() + Duration::from_secs(60);
+        let answer = dispatch.call::<GetCallerIdentity>(&call, GetCallerIdentityRequest {}).await.expect("it may");
+        assert_eq!(answer.arn.as_deref(), Some("arn:aws:sts::000000000000:assumed-role/any/greet"));
+        call.principal = Principal::Anonymous;
+        let refused = dispatch.call::<GetCallerIdentity>(&call, GetCallerIdentityRequest {}).await;
         assert_eq!(refused.expect_err("nobody signed").code, "MissingAuthenticationToken");
     }
 
