@@ -13,7 +13,9 @@ mod version;
 
 use std::sync::Arc;
 
-use contract::{Document, Operation, ResourceMacro, ResourceType, Step};
+use contract::{AccountId, Document, Naming, Operation, Region, ResourceMacro, ResourceType, Step};
+
+use crate::name::{Reference, Scope};
 
 /// `AWS::Lambda::*`.
 pub fn types() -> Vec<Arc<dyn ResourceType>> {
@@ -42,4 +44,12 @@ const GONE: &[&str] = &["ResourceNotFoundException"];
 /// A text member of an answer.
 fn text_at(answer: &Document, pointer: &str) -> String {
     answer.pointer(pointer).and_then(Document::as_str).unwrap_or_default().to_owned()
+}
+
+/// The ARN of what a template names by `name` and perhaps `qualifier`; none if it cannot be in the stack's account and region, which
+/// the operation then tells in its own words.
+fn arn_of(naming: &Naming, name: &str, qualifier: Option<&str>) -> Option<String> {
+    let scope = Scope { account: AccountId::parse(&naming.account)?, region: Region::parse(&naming.region)? };
+    let reference = Reference::parse_qualified(&scope, name, qualifier).ok()?;
+    Some(scope.arn_of(&reference))
 }

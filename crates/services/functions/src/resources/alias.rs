@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use wire::lambda as op;
 
 use super::properties::{Field, Form, optional, read, required};
-use super::{GONE, step, text_at};
+use super::{GONE, arn_of, step, text_at};
 
 /// The type.
 pub(super) struct Alias;
@@ -36,8 +36,9 @@ impl ResourceType for Alias {
         read(properties, FIELDS).map(|_| ())
     }
 
-    fn physical_id(&self, _properties: &Document, _naming: &Naming) -> Option<String> {
-        None
+    fn physical_id(&self, properties: &Document, naming: &Naming) -> Option<String> {
+        let read = read(properties, FIELDS).ok()?;
+        arn_of(naming, read.get("FunctionName")?.as_str()?, Some(read.get("Name")?.as_str()?))
     }
 
     fn create(&self, properties: &Document, _naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
@@ -54,15 +55,16 @@ impl ResourceType for Alias {
 
     fn update(
         &self,
-        _physical_id: &str,
-        _naming: &Naming,
+        physical_id: &str,
+        naming: &Naming,
         old: &Document,
         new: &Document,
     ) -> Result<Change, PropertyFault> {
-        let (old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
-        if ["FunctionName", "Name"].into_iter().any(|fixed| old.get(fixed) != new.get(fixed)) {
+        // Another spelling of the same function is no other function.
+        if self.physical_id(new, naming).as_deref() != Some(physical_id) {
             return Ok(Change::Replace);
         }
+        let (old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
         if old == new {
             return Ok(Change::InPlace(Vec::new()));
         }
@@ -72,18 +74,23 @@ impl ResourceType for Alias {
         Ok(Change::InPlace(vec![step::<op::UpdateAlias>(Value::Object(new))]))
     }
 
-    fn delete(&self, _physical_id: &str, properties: &Document) -> Vec<Step> {
-        let input = json!({ "FunctionName": properties["FunctionName"], "Name": properties["Name"] });
-        vec![step::<op::DeleteAlias>(input).tolerating(GONE)]
+    fn delete(&self, physical_id: &str, _properties: &Document) -> Vec<Step> {
+        vec![step::<op::DeleteAlias>(address(physical_id)).tolerating(GONE)]
     }
 
-    fn read(&self, _physical_id: &str, _properties: &Document) -> Option<Step> {
-        None
+    fn read(&self, physical_id: &str, _properties: &Document) -> Option<Step> {
+        Some(step::<op::GetAlias>(address(physical_id)))
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Document, _answer: &Document) -> Attributes {
         Attributes { reference: physical_id.to_owned(), named: vec![("AliasArn", physical_id.into())] }
     }
+}
+
+/// The alias's ARN as the operations want it: the function's, and the alias's name.
+fn address(physical_id: &str) -> Value {
+    let (function, name) = physical_id.rsplit_once(':').unwrap_or((physical_id, ""));
+    json!({ "FunctionName": function, "Name": name })
 }
 
 /// The list of the template as the map of the operation.
@@ -99,6 +106,9 @@ mod tests {
     use super::*;
     use crate::resources::testing::{changes, naming, operations};
 
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:greet";
+    const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:greet:live";
+
     #[test]
     fn an_alias_is_made_moved_and_divided() {
         let old = json!({ "FunctionName": "greet", "FunctionVersion": 1, "Name": "live" });
@@ -109,16 +119,32 @@ mod tests {
             "FunctionName": "greet", "FunctionVersion": "1", "Name": "live",
             "RoutingConfig": { "AdditionalVersionWeights": [{ "FunctionVersion": "2", "FunctionWeight": "0.5" }] },
         });
-        let Change::InPlace(steps) = Alias.update("arn", &naming(), &old, &new).unwrap() else {
+        let Change::InPlace(steps) = Alias.update(ARN, &naming(), &old, &new).unwrap() else {
             panic!("it can be done in place")
         };
         assert_eq!(steps[0].input["RoutingConfig"], json!({ "AdditionalVersionWeights": { "2": 0.5 } }));
-        let Change::InPlace(steps) = Alias.update("arn", &naming(), &new, &old).unwrap() else {
+        let Change::InPlace(steps) = Alias.update(ARN, &naming(), &new, &old).unwrap() else {
             panic!("it can be done in place")
         };
         assert_eq!(steps[0].input["RoutingConfig"], json!({ "AdditionalVersionWeights": {} }));
         let renamed = json!({ "FunctionName": "greet", "FunctionVersion": 1, "Name": "next" });
-        assert_eq!(changes(&Alias.update("arn", &naming(), &old, &renamed).unwrap()), None);
-        assert_eq!(Alias.delete("arn", &old)[0].input, json!({ "FunctionName": "greet", "Name": "live" }));
+        assert_eq!(changes(&Alias.update(ARN, &naming(), &old, &renamed).unwrap()), None);
+        let respelled = json!({ "FunctionName": FUNCTION, "FunctionVersion": 1, "Name": "live" });
+        assert_eq!(changes(&Alias.update(ARN, &naming(), &old, &respelled).unwrap()), Some(vec!["UpdateAlias"]));
+    }
+
+    #[test]
+    fn its_id_is_known_before_it_is_made_and_finds_it_again() {
+        for name in ["greet", "000000000000:greet", FUNCTION] {
+            let properties = json!({ "FunctionName": name, "FunctionVersion": 1, "Name": "live" });
+            assert_eq!(Alias.physical_id(&properties, &naming()).as_deref(), Some(ARN), "{name}");
+        }
+        for elsewhere in ["111122223333:greet", "greet:next"] {
+            let properties = json!({ "FunctionName": elsewhere, "FunctionVersion": 1, "Name": "live" });
+            assert_eq!(Alias.physical_id(&properties, &naming()), None, "{elsewhere}");
+        }
+        let found = json!({ "FunctionName": FUNCTION, "Name": "live" });
+        assert_eq!(Alias.delete(ARN, &Value::Null)[0].input, found);
+        assert_eq!(Alias.read(ARN, &Value::Null).unwrap().input, found);
     }
 }

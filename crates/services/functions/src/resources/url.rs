@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use wire::lambda as op;
 
 use super::properties::{Field, Form, optional, read, required};
-use super::{GONE, step, text_at};
+use super::{GONE, arn_of, step, text_at};
 
 /// The type.
 pub(super) struct Url;
@@ -37,8 +37,10 @@ impl ResourceType for Url {
         read(properties, FIELDS).map(|_| ())
     }
 
-    fn physical_id(&self, _properties: &Document, _naming: &Naming) -> Option<String> {
-        None
+    fn physical_id(&self, properties: &Document, naming: &Naming) -> Option<String> {
+        let read = read(properties, FIELDS).ok()?;
+        let qualifier = read.get("Qualifier").and_then(Value::as_str);
+        arn_of(naming, read.get("TargetFunctionArn")?.as_str()?, qualifier)
     }
 
     fn create(&self, properties: &Document, _naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
@@ -54,14 +56,15 @@ impl ResourceType for Url {
     fn update(
         &self,
         physical_id: &str,
-        _naming: &Naming,
+        naming: &Naming,
         old: &Document,
         new: &Document,
     ) -> Result<Change, PropertyFault> {
-        let (old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
-        if ["TargetFunctionArn", "Qualifier"].into_iter().any(|fixed| old.get(fixed) != new.get(fixed)) {
+        // Another spelling of the same function is no other function.
+        if self.physical_id(new, naming).as_deref() != Some(physical_id) {
             return Ok(Change::Replace);
         }
+        let (old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
         if old == new {
             return Ok(Change::InPlace(Vec::new()));
         }
@@ -102,6 +105,8 @@ mod tests {
     use super::*;
     use crate::resources::testing::{changes, naming, operations};
 
+    const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:greet";
+
     #[test]
     fn a_url_is_made_changed_and_found_again_by_the_functions_arn() {
         let old = json!({ "TargetFunctionArn": "greet", "AuthType": "NONE", "Cors": { "MaxAge": "5" } });
@@ -113,13 +118,36 @@ mod tests {
         for (new, expected) in [
             (old.clone(), Some(vec![])),
             (json!({ "TargetFunctionArn": "greet", "AuthType": "AWS_IAM" }), Some(vec!["UpdateFunctionUrlConfig"])),
+            (json!({ "TargetFunctionArn": ARN, "AuthType": "NONE" }), Some(vec!["UpdateFunctionUrlConfig"])),
             (json!({ "TargetFunctionArn": "other", "AuthType": "NONE" }), None),
             (json!({ "TargetFunctionArn": "greet", "AuthType": "NONE", "Qualifier": "live" }), None),
         ] {
-            assert_eq!(changes(&Url.update("arn:x", &naming(), &old, &new).unwrap()), expected);
+            assert_eq!(changes(&Url.update(ARN, &naming(), &old, &new).unwrap()), expected, "{new}");
         }
         let attributes = Url.attributes("arn:x", &old, &json!({ "FunctionUrl": "http://u/" }));
         assert_eq!(attributes.named[1], ("FunctionUrl", "http://u/".into()));
         assert_eq!(Url.check(&json!({ "AuthType": "NONE" })).unwrap_err().path, "TargetFunctionArn");
+    }
+
+    #[test]
+    fn its_id_is_known_before_it_is_made() {
+        let live = format!("{ARN}:live");
+        for (target, qualifier, expected) in [
+            ("greet", None, Some(ARN)),
+            (ARN, None, Some(ARN)),
+            ("000000000000:function:greet", None, Some(ARN)),
+            (&live, None, Some(&*live)),
+            ("greet", Some("live"), Some(&*live)),
+            ("greet:next", Some("live"), None),
+            ("arn:aws:lambda:eu-west-1:000000000000:function:greet", None, None),
+            ("no such name", None, None),
+        ] {
+            let mut properties = json!({ "TargetFunctionArn": target, "AuthType": "NONE" });
+            if let Some(qualifier) = qualifier {
+                properties["Qualifier"] = qualifier.into();
+            }
+            assert_eq!(Url.physical_id(&properties, &naming()).as_deref(), expected, "{properties}");
+        }
+        assert_eq!(Url.physical_id(&json!({ "TargetFunctionArn": { "Ref": "F" } }), &naming()), None);
     }
 }
