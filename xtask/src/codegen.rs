@@ -38,6 +38,8 @@ struct ServicePlan {
     values: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     patterns: BTreeMap<String, (String, String)>,
+    #[serde(default)]
+    media_types: BTreeMap<String, String>,
 }
 
 /// Writes the generated files anew.

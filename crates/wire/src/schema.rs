@@ -24,6 +24,9 @@ pub struct Schema {
     pub streaming: bool,
     /// Of a structure: the member that is the HTTP body.
     pub payload: Option<&'static str>,
+    /// Of a structure whose body is bytes or text: what they are, where a plain `application/octet-stream` or `text/plain` says
+    /// too little.
+    pub media_type: Option<&'static str>,
     /// The XML element's name where it is the body's root.
     pub xml_name: Option<&'static str>,
     /// The XML namespace.
@@ -182,6 +185,7 @@ impl Schema {
             sensitive: false,
             streaming: false,
             payload: None,
+            media_type: None,
             xml_name: None,
             xml_namespace: None,
         }
@@ -243,6 +247,13 @@ impl Schema {
     #[must_use]
     pub const fn payload(mut self, member: &'static str) -> Self {
         self.payload = Some(member);
+        self
+    }
+
+    /// A structure whose body is of that type.
+    #[must_use]
+    pub const fn media_type(mut self, media_type: &'static str) -> Self {
+        self.media_type = Some(media_type);
         self
     }
 

@@ -253,7 +253,8 @@ pub(crate) fn rest_body(protocol: Protocol, shape: &dyn Shape, namespace: &str, 
         Body::Raw(index, at) => {
             let value = shape.member(index);
             let is_text = matches!(at.target.kind, crate::schema::Kind::String);
-            let kind = if is_text { "text/plain" } else { "application/octet-stream" };
+            let plain = if is_text { "text/plain" } else { "application/octet-stream" };
+            let kind = schema.media_type.unwrap_or(plain);
             raw_bytes(value, at).map(|body| (body, kind.to_owned()))
         }
         Body::Member(index, at) => {

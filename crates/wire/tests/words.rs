@@ -321,6 +321,7 @@ fn answers_are_written_as_each_protocol_has_them() {
     let response = server::write_output(route::<lambda::Invoke>(Protocol::RestJson), &output, "an-id");
     assert_eq!((response.status().as_u16(), &response.body()[..]), (202, &b"[1]"[..]));
     assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
+    assert_eq!(response.headers()["content-type"], "application/json", "bytes that Lambda knows to be JSON");
     let response = server::write_output(route::<lambda::DeleteAlias>(Protocol::RestJson), &wire::Empty, "an-id");
     assert_eq!((response.status().as_u16(), response.body().len()), (204, 0));
     let response = server::write_output(route::<logs::CreateLogGroup>(Protocol::Json11), &wire::Empty, "an-id");

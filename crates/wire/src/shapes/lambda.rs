@@ -2919,7 +2919,8 @@ static INVOCATION_RESPONSE: Schema = Schema::structure(
             .place(Place::Header),
     ],
 )
-.payload("Payload");
+.payload("Payload")
+.media_type("application/json");
 
 static INVOCATION_TYPE: Schema = Schema::new("InvocationType", Kind::String).values(InvocationType::VALUES);
 

@@ -77,6 +77,10 @@ impl Emitter<'_> {
         if let Some(payload) = &shape.payload {
             write!(schema, ".payload({payload:?})")?;
         }
+        if let Some(media_type) = self.plan.media_types.get(name) {
+            ensure!(shape.payload.is_some(), "{name} has a media type and no body of its own");
+            write!(schema, ".media_type({media_type:?})")?;
+        }
         if let Some(format) = &shape.timestamp_format {
             write!(schema, ".timestamp({})", timestamp(format)?)?;
         }
