@@ -1,5 +1,6 @@
 //! Chance, handed in. [`Random::system`] is fit for secrets; [`Random::seeded`] replays, and is for tests only.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -13,6 +14,38 @@ pub struct Random(Source);
 enum Source {
     System(SystemRandom),
     Seeded(Arc<Mutex<u64>>),
+}
+
+thread_local! {
+    static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [0; Stock::BYTES], used: Stock::BYTES }) };
+}
+
+/// Randomness fetched ahead: each call of the generator costs as much for 16 bytes as for some hundred, and every request draws
+/// several ids. What was handed out is wiped, so that nobody finds a secret here.
+struct Stock {
+    bytes: [u8; Self::BYTES],
+    used: usize,
+}
+
+impl Stock {
+    const BYTES: usize = 512;
+
+    fn fill(&mut self, system: &SystemRandom, wanted: &mut [u8]) {
+        let fetch = |bytes: &mut [u8]| {
+            system.fill(bytes).expect("the operating system gives randomness, or nothing here is safe");
+        };
+        if wanted.len() > Self::BYTES / 4 {
+            return fetch(wanted);
+        }
+        if wanted.len() > Self::BYTES - self.used {
+            fetch(&mut self.bytes);
+            self.used = 0;
+        }
+        let taken = &mut self.bytes[self.used..][..wanted.len()];
+        wanted.copy_from_slice(taken);
+        taken.fill(0);
+        self.used += wanted.len();
+    }
 }
 
 impl Random {
@@ -29,9 +62,7 @@ impl Random {
     /// Fills `bytes`.
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
-            Source::System(system) => {
-                system.fill(bytes).expect("the operating system gives randomness, or nothing here is safe");
-            }
+            Source::System(system) => STOCK.with_borrow_mut(|stock| stock.fill(system, bytes)),
             Source::Seeded(state) => {
                 let mut state = state.lock().expect("nothing panics while it holds this lock");
                 for chunk in bytes.chunks_mut(8) {
@@ -82,6 +113,16 @@ mod tests {
         assert_eq!(one.uuid(), two.uuid());
         assert_eq!(one.text("abc", 40), two.text("abc", 40));
         assert_ne!(one.u64(), one.u64());
+    }
+
+    #[test]
+    fn what_is_drawn_never_repeats() {
+        let random = Random::system();
+        let mut seen = std::collections::HashSet::new();
+        assert!((0..1000).all(|_| seen.insert(random.uuid())));
+        let mut long = [0; 4096];
+        random.fill(&mut long);
+        assert!(long.chunks(16).all(|chunk| chunk != [0; 16]));
     }
 
     #[test]

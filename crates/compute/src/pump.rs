@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use crate::logs::{LogBatch, LogSink, LogStream, PENDING_BYTES_MAX};
 
-/// How long lines gather after the first: makes one write of hundreds, and nobody reads logs faster.
-const GATHER: Duration = Duration::from_millis(2);
+/// How long lines gather after the first: a busy function makes one write of hundreds, and nobody reads logs faster.
+const GATHER: Duration = Duration::from_millis(10);
 /// What one line costs beside its text.
 const LINE_BYTES: usize = 24;
 

@@ -91,10 +91,18 @@ impl ManagedLink {
                 Ok(None) => {}
                 Err(error) => return Event::Broken(error.to_string()),
             }
-            let (coming, landing) = (&mut self.coming, &mut self.landing[..]);
-            match self.stream.async_io(Interest::READABLE, |socket| receive(socket, landing, coming)).await {
-                Ok(0) | Err(_) => return Event::Gone,
-                Ok(_) => {}
+            let Ok(mut readable) = self.stream.readable().await else { return Event::Gone };
+            match readable.try_io(|socket| socket.get_ref().read(&mut self.landing[..])) {
+                // Nothing there after all.
+                Err(_would_block) => {}
+                Ok(Ok(0) | Err(_)) => return Event::Gone,
+                Ok(Ok(count)) => {
+                    if count < BUFFER_BYTES {
+                        // That was all: asking once more would be a system call that finds nothing.
+                        readable.clear_ready();
+                    }
+                    self.coming.extend_from_slice(&self.landing[..count]);
+                }
             }
         }
     }
@@ -114,13 +122,6 @@ fn send(mut socket: &StdUnixStream, out: &Chain<Bytes, Bytes>) -> io::Result<usi
     let mut slices = [io::IoSlice::new(&[]); 2];
     let count = out.chunks_vectored(&mut slices);
     socket.write_vectored(&slices[..count])
-}
-
-/// Reads what is there.
-fn receive(mut socket: &StdUnixStream, landing: &mut [u8], coming: &mut BytesMut) -> io::Result<usize> {
-    let count = socket.read(landing)?;
-    coming.extend_from_slice(&landing[..count]);
-    Ok(count)
 }
 
 fn event(frame: frames::Frame) -> Event {
