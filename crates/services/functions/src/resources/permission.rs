@@ -57,7 +57,9 @@ impl ResourceType for Permission {
     }
 
     fn delete(&self, physical_id: &str, properties: &Document) -> Vec<Step> {
-        let input = json!({ "FunctionName": properties["FunctionName"], "StatementId": physical_id });
+        // As it was read when the statement was added: templates may write a name as a number.
+        let read = read(properties, FIELDS).unwrap_or_default();
+        let input = json!({ "FunctionName": read.get("FunctionName"), "StatementId": physical_id });
         vec![step::<op::RemovePermission>(input).tolerating(GONE)]
     }
 
@@ -89,5 +91,7 @@ mod tests {
         let steps = Permission.delete("s", &old);
         assert_eq!(steps[0].input, json!({ "FunctionName": "greet", "StatementId": "s" }));
         assert_eq!(steps[0].tolerate, GONE);
+        let number = json!({ "Action": "lambda:InvokeFunction", "FunctionName": 7, "Principal": "s3.amazonaws.com" });
+        assert_eq!(Permission.delete("s", &number)[0].input["FunctionName"], "7");
     }
 }
