@@ -130,12 +130,15 @@ impl Settings {
     pub const TMP_MB_MAX: u32 = 10_240;
     /// The most bytes of environment, counted as the JSON object that they are on the wire.
     pub const ENVIRONMENT_BYTES_MAX: usize = 4096;
+    /// The longest role: IAM's own limit. Session tokens carry it, and environments carry them.
+    pub const ROLE_BYTES_MAX: usize = 2048;
 
     /// Checks what the model's constraints do not say.
     pub fn check(&self) -> Result<(), Fault> {
         within("timeout", self.timeout_s, 1, Self::TIMEOUT_S_MAX)?;
         within("memorySize", self.memory_mb, Self::MEMORY_MB_DEFAULT, Self::MEMORY_MB_MAX)?;
         within("ephemeralStorage.size", self.tmp_mb, Self::TMP_MB_DEFAULT, Self::TMP_MB_MAX)?;
+        check_role(&self.role)?;
         check_handler(&self.handler)?;
         check_environment(&self.environment)?;
         self.check_architecture()?;
@@ -186,6 +189,18 @@ fn within(member: &str, value: u32, least: u32, most: u32) -> Result<(), Fault> 
     }
 }
 
+/// What is too long is not repeated in the message.
+fn check_role(role: &str) -> Result<(), Fault> {
+    match role.len() {
+        0..=Settings::ROLE_BYTES_MAX => Ok(()),
+        bytes => Err(faults::validation(format!(
+            "1 validation error detected: Value of {bytes} bytes at 'role' failed to satisfy constraint: Member must have \
+             length less than or equal to {}",
+            Settings::ROLE_BYTES_MAX
+        ))),
+    }
+}
+
 fn check_handler(handler: &str) -> Result<(), Fault> {
     if handler.is_empty() || handler.len() > 128 || handler.contains(char::is_whitespace) {
         return Err(faults::validation(format!(
@@ -227,15 +242,17 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Fault
             reserved.join(", ")
         )));
     }
-    if let Some((key, _)) = environment.iter().find(|(_, value)| value.contains('\0')) {
-        return Err(faults::invalid(format!("The value of the environment variable {key} contains a zero byte.")));
-    }
     let measured = serde_json::to_string(environment).expect("text always is JSON");
     if measured.len() > Settings::ENVIRONMENT_BYTES_MAX {
+        // AWS repeats all of it; a request may carry megabytes, so here it is as much as would have been taken.
+        let shown = &measured[..measured.floor_char_boundary(Settings::ENVIRONMENT_BYTES_MAX)];
         return Err(faults::invalid(format!(
             "Lambda was unable to configure your environment variables because the environment variables you have provided \
-             exceeded the 4KB limit. String measured: {measured}"
+             exceeded the 4KB limit. String measured: {shown}"
         )));
+    }
+    if let Some((key, _)) = environment.iter().find(|(_, value)| value.contains('\0')) {
+        return Err(faults::invalid(format!("The value of the environment variable {key} contains a zero byte.")));
     }
     Ok(())
 }
@@ -290,6 +307,13 @@ pub(crate) mod tests {
         check(|s| s.memory_mb = 10_241, Some("Value '10241' at 'memorySize'"));
         check(|s| s.memory_mb = 127, Some("greater than or equal to 128"));
         check(|s| s.tmp_mb = 511, Some("'ephemeralStorage.size'"));
+        check(|s| s.role = format!("arn:aws:iam::000000000000:role/{}", "r".repeat(2017)), None);
+        check(
+            |s| s.role = format!("arn:aws:iam::000000000000:role/{}", "r".repeat(2018)),
+            Some(
+                "Value of 2049 bytes at 'role' failed to satisfy constraint: Member must have length less than or equal",
+            ),
+        );
         check(|s| s.handler = "a b".into(), Some("at 'handler'"));
         check(|s| s.handler = String::new(), Some("at 'handler'"));
         check(|s| s.logging.format = LogFormat::Json, Some("not served yet"));
@@ -306,6 +330,10 @@ pub(crate) mod tests {
             Some("Reserved keys used in this request: AWS_REGION"),
         );
         check(|s| drop(s.environment.insert("KEY".into(), "a\0b".into())), Some("zero byte"));
+        let mut large = good();
+        large.environment.insert("KEY".into(), "€".repeat(1 << 20));
+        let message = large.check().expect_err("it is too large").message;
+        assert!(message.len() < 2 * Settings::ENVIRONMENT_BYTES_MAX, "{} bytes", message.len());
     }
 
     #[test]
