@@ -22,6 +22,7 @@ use std::future::Future;
 use ::store::{Blobs, Key, Page, Range, Record, Scan, Snapshot, Transaction};
 use contract::{AccountId, Cause, Fault, Region};
 
+use crate::faults;
 use crate::model::{Alias, Code, Function, Policy, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Scope};
 
@@ -73,6 +74,13 @@ impl From<::store::Error> for Refusal {
                 Fault::new(Cause::Unavailable, "ServiceException", error.to_string()).with("Type", "Service");
             fault.status = Some(503);
             return Self(fault);
+        }
+        if let ::store::Error::ValueTooLong { bytes, limit } = error {
+            // Each member is within its own limits, and together they are more than a record holds.
+            return Self(faults::invalid(format!(
+                "The settings, tags or CORS lists of this function come to {bytes} bytes, and {limit} can be kept together: make \
+                 them shorter."
+            )));
         }
         tracing::error!(%error, "the store failed");
         Self(Fault::internal())

@@ -302,6 +302,19 @@ async fn lists_come_in_pages_by_name() {
     assert_eq!(elsewhere.functions.map(|functions| functions.len()), Some(0));
 }
 
+/// Fifty tags of AWS's length are more bytes than a record holds where letters take four each.
+#[tokio::test]
+async fn what_is_too_long_together_is_refused_with_the_reason() {
+    let world = World::new().await;
+    let before = world.create("greet").await;
+    let tags = (0..50).map(|n| (format!("{n:02}{}", "𝒜".repeat(126)), "𝒜".repeat(256))).collect();
+    let (code, message) =
+        world.refusal::<op::TagResource>(op::TagResourceRequest { resource: arn("greet"), tags }).await;
+    assert_eq!(code, "InvalidParameterValueException");
+    assert!(message.contains("and 65536 can be kept together"), "{message}");
+    assert_eq!(world.configuration("greet").await, Ok(before));
+}
+
 #[tokio::test]
 async fn tags_are_added_changed_and_taken_off() {
     let world = World::new().await;
