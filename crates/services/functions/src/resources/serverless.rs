@@ -243,7 +243,7 @@ fn publish(id: &str, alias: &str, properties: &Map<String, Value>, code: &Value,
     expansion.names.push((format!("{id}.Alias"), alias_id));
 }
 
-/// The URL, and for everybody's the permission that goes with it.
+/// The URL, and for everybody's the two permissions that go with it: since October 2025 AWS wants both.
 fn address(id: &str, alias: Option<&str>, config: &Value, expansion: &mut Expansion) -> Result<(), PropertyFault> {
     let Value::Object(config) = config else { return Err(fault("FunctionUrlConfig", "must be an object")) };
     const KNOWN: [&str; 3] = ["AuthType", "Cors", "InvokeMode"];
@@ -254,28 +254,35 @@ fn address(id: &str, alias: Option<&str>, config: &Value, expansion: &mut Expans
         ));
     }
     let auth = config.get("AuthType").ok_or_else(|| fault("FunctionUrlConfig.AuthType", "is required"))?;
-    let (mut url, mut permission) = (config.clone(), Map::new());
+    let mut url = config.clone();
     url.insert("TargetFunctionArn".into(), json!({ "Ref": id }));
-    permission.insert("Action".into(), "lambda:InvokeFunctionUrl".into());
-    permission.insert("FunctionName".into(), json!({ "Ref": id }));
-    permission.insert("Principal".into(), "*".into());
-    permission.insert("FunctionUrlAuthType".into(), auth.clone());
-    let mut after = Vec::new();
+    let (mut function, mut after) = (json!({ "Ref": id }), Vec::new());
     if let Some(alias) = alias {
         let alias_id = format!("{id}Alias{}", letters(alias));
         url.insert("Qualifier".into(), alias.into());
-        permission.insert("FunctionName".into(), json!({ "Ref": alias_id }));
+        function = json!({ "Ref": alias_id });
         after.push(alias_id);
     }
-    let document = |kind: &str, properties: Map<String, Value>| match after.is_empty() {
+    let document = |kind: &str, properties: Value| match after.is_empty() {
         true => json!({ "Type": kind, "Properties": properties }),
         false => json!({ "Type": kind, "DependsOn": after, "Properties": properties }),
     };
-    expansion.resources.push((format!("{id}Url"), document("AWS::Lambda::Url", url)));
+    expansion.resources.push((format!("{id}Url"), document("AWS::Lambda::Url", Value::Object(url))));
     if auth == "NONE" {
-        expansion
-            .resources
-            .push((format!("{id}UrlPublicPermissions"), document("AWS::Lambda::Permission", permission)));
+        for (suffix, permission) in [
+            (
+                "UrlPublicPermissions",
+                json!({ "Action": "lambda:InvokeFunctionUrl", "FunctionName": function, "Principal": "*",
+                    "FunctionUrlAuthType": auth }),
+            ),
+            (
+                "URLInvokeAllowPublicAccess",
+                json!({ "Action": "lambda:InvokeFunction", "FunctionName": function, "Principal": "*",
+                    "InvokedViaFunctionUrl": true }),
+            ),
+        ] {
+            expansion.resources.push((format!("{id}{suffix}"), document("AWS::Lambda::Permission", permission)));
+        }
     }
     Ok(())
 }
@@ -351,7 +358,17 @@ mod tests {
         }));
         let expansion = expand(everything).unwrap();
         let version = ids(&expansion)[1].to_owned();
-        assert_eq!(ids(&expansion), ["Hello", &version, "HelloAliaslive1", "HelloUrl", "HelloUrlPublicPermissions"]);
+        assert_eq!(
+            ids(&expansion),
+            [
+                "Hello",
+                &version,
+                "HelloAliaslive1",
+                "HelloUrl",
+                "HelloUrlPublicPermissions",
+                "HelloURLInvokeAllowPublicAccess"
+            ]
+        );
         assert_eq!(
             expansion.names,
             [("Hello.Version".to_owned(), version), ("Hello.Alias".to_owned(), "HelloAliaslive1".to_owned())]
@@ -364,6 +381,13 @@ mod tests {
         let url = &expansion.resources[3].1;
         assert_eq!(url["DependsOn"], json!(["HelloAliaslive1"]));
         assert_eq!(url["Properties"]["Qualifier"], "live-1");
+        // A URL asks for both permissions, so everybody's must come with both.
+        let granted = |position: usize| &expansion.resources[position].1["Properties"];
+        assert_eq!(granted(4)["Action"], "lambda:InvokeFunctionUrl");
+        assert_eq!(granted(4)["FunctionUrlAuthType"], "NONE");
+        assert_eq!(granted(5)["Action"], "lambda:InvokeFunction");
+        assert_eq!(granted(5)["InvokedViaFunctionUrl"], true);
+        assert_eq!(granted(5)["FunctionName"], json!({ "Ref": "HelloAliaslive1" }));
     }
 
     #[test]
