@@ -20,7 +20,8 @@ pub(crate) fn page(parts: &request::Parts, host: &str) -> Response<Body> {
     // there is no guard.
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-_:[]".contains(*c)).collect();
     let lines = format!(
-        "export AWS_ENDPOINT_URL=http://{host} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\
+        "export AWS_ENDPOINT_URL=http://{host} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n\
+         export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\
          aws lambda list-functions\n"
     );
     let wants_html =

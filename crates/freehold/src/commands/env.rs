@@ -89,6 +89,8 @@ fn settings(session: &Session) -> Result<Vec<(&'static str, String)>, Problem> {
         }
     }
     settings.push(("AWS_REGION", session.region().to_owned()));
+    // boto3 and version 1 of the command line know only this name.
+    settings.push(("AWS_DEFAULT_REGION", session.region().to_owned()));
     Ok(settings)
 }
 

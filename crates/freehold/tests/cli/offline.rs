@@ -28,7 +28,7 @@ fn env_prints_what_a_shell_reads() {
     assert_eq!(
         done.stdout,
         "export AWS_ENDPOINT_URL=http://localhost:5000\nexport AWS_ACCESS_KEY_ID=test\nexport \
-         AWS_SECRET_ACCESS_KEY=test\nexport AWS_REGION=us-east-1\n"
+         AWS_SECRET_ACCESS_KEY=test\nexport AWS_REGION=us-east-1\nexport AWS_DEFAULT_REGION=us-east-1\n"
     );
     let document = run(folder.path(), &["env", "--json", "--region", "eu-west-1"]).json();
     assert_eq!(document["AWS_REGION"], "eu-west-1");

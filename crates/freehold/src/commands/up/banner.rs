@@ -95,12 +95,18 @@ impl Banner<'_> {
     fn exports(&self) -> String {
         match self.credentials.source {
             crate::credentials::Source::Placeholder => format!(
-                "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={}",
-                self.endpoint, self.credentials.key_id, self.credentials.secret, self.region
+                "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region} \
+                 AWS_DEFAULT_REGION={region}",
+                self.endpoint,
+                self.credentials.key_id,
+                self.credentials.secret,
+                region = self.region
             ),
             crate::credentials::Source::Environment | crate::credentials::Source::DataFolder(_) => format!(
-                "export AWS_ENDPOINT_URL={} AWS_REGION={}   # with the root key: eval \"$(freehold env)\"",
-                self.endpoint, self.region
+                "export AWS_ENDPOINT_URL={} AWS_REGION={region} AWS_DEFAULT_REGION={region}   # with the root key: eval \
+                 \"$(freehold env)\"",
+                self.endpoint,
+                region = self.region
             ),
         }
     }
@@ -141,7 +147,7 @@ mod tests {
   worker  freehold invoke worker
 
   AWS API    http://127.0.0.1:4566
-    export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
+    export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
   Data       .freehold
   Isolation  namespaces, memory limit
              missing: own network (freehold doctor tells more)
