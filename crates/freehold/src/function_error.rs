@@ -45,7 +45,8 @@ impl FunctionError {
         let first = lines.next().unwrap_or_default();
         let repeats =
             |line: &&String| line.contains(first) || (!self.message.is_empty() && line.ends_with(&self.message));
-        let trace = self.trace.iter().skip_while(repeats).take(TRACE_LINES_MAX);
+        let trace = self.trace.iter().skip_while(repeats).filter(|line| !is_machinery(line)).take(TRACE_LINES_MAX);
+        let lines = lines.filter(|line| !is_machinery(line));
         let problem =
             Problem::new(format!("{function} failed: {first}")).show(lines).show(trace.map(|line| shorten(line)));
         match self.advice(function) {
@@ -61,6 +62,9 @@ impl FunctionError {
                  exported under exactly that name?"
                     .to_owned()
             }
+            "Runtime.MalformedHandlerName" => {
+                "The handler is written FILE.FUNCTION, such as index.handler: the file without its ending.".to_owned()
+            }
             "Runtime.ImportModuleError" => {
                 "The file, or something that it imports, is missing. Is it in the deployed folder, dependencies included?"
                     .to_owned()
@@ -69,15 +73,41 @@ impl FunctionError {
                  saving is enough."
                 .to_owned(),
             "Runtime.InvalidEntrypoint" => "Is `bootstrap` there, executable (chmod +x), and built for this machine?".to_owned(),
-            "Runtime.OutOfMemory" => "Give it more memory: MemorySize in the template.".to_owned(),
-            "Sandbox.Timedout" => "Give it more time: Timeout in the template, in seconds.".to_owned(),
-            _ if self.message.contains("Task timed out") => {
-                "Give it more time: Timeout in the template, in seconds.".to_owned()
+            "Runtime.OutOfMemory" => more_memory(function),
+            // V8 gives up before the system's limit does.
+            "Runtime.ExitError" if self.message.contains("signal: aborted") => {
+                format!("If its log ends with \"heap out of memory\": {}", more_memory(function))
             }
+            "Runtime.ExitError" if self.message.contains("exit status") => {
+                "Its process ended before it answered: a handler returns its answer and does not exit.".to_owned()
+            }
+            "Sandbox.Timedout" => more_time(function),
+            _ if self.message.contains("Task timed out") => more_time(function),
             _ => return None,
         };
         Some(format!("{advice}\nSee what it printed: freehold logs {}", bare(function)))
     }
+}
+
+fn more_memory(function: &str) -> String {
+    format!(
+        "Give it more memory: MemorySize in its template.yaml, in MB. Without a template:\n\
+         aws lambda update-function-configuration --function-name {} --memory-size 512",
+        bare(function)
+    )
+}
+
+fn more_time(function: &str) -> String {
+    format!(
+        "Give it more time: Timeout in its template.yaml, in seconds. Without a template:\n\
+         aws lambda update-function-configuration --function-name {} --timeout 30",
+        bare(function)
+    )
+}
+
+/// Lines about the language's own loader say nothing to the function's author; the log has them.
+fn is_machinery(line: &str) -> bool {
+    line.contains("/var/runtime/") || line.contains("(node:internal/") || line.trim() == "Require stack:"
 }
 
 /// Where a function's code lies inside its sandbox says nothing to its author.
@@ -115,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn the_languages_own_machinery_is_left_out() {
+        check(
+            json!({ "errorType": "ReferenceError", "errorMessage": "x is not defined", "trace": [
+                "ReferenceError: x is not defined", "    at inner (/var/task/index.js:2:1)",
+                "    at Module._compile (node:internal/modules/cjs/loader:1521:14)", "    at load (/var/runtime/handler.js:19:24)",
+                "    at outer (/var/task/index.js:5:1)"] }),
+            "error: greet failed: ReferenceError: x is not defined\n        at inner (index.js:2:1)\n        at outer \
+             (index.js:5:1)\n  See what it printed: freehold logs greet\n",
+        );
+    }
+
+    #[test]
     fn faults_of_the_code_come_with_advice() {
         let advice = |kind: &str, message: &str| {
             FunctionError::read(&json!({ "errorType": kind, "errorMessage": message })).problem("greet").to_string()
@@ -127,7 +169,10 @@ mod tests {
             advice("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 3.00 seconds").contains("Timeout")
         );
         assert!(advice("", "2026 1 Task timed out after 3.00 seconds").contains("Timeout"));
-        assert!(advice("Runtime.ExitError", "exit status 1").contains("freehold logs greet"));
+        assert!(advice("Runtime.MalformedHandlerName", "Bad handler").contains("FILE.FUNCTION"));
+        assert!(advice("Runtime.ExitError", "Runtime exited with error: exit status 1").contains("does not exit"));
+        assert!(advice("Runtime.ExitError", "Runtime exited with error: signal: aborted").contains("--memory-size"));
+        assert!(advice("Runtime.ExitError", "Runtime exited").contains("freehold logs greet"));
     }
 
     #[test]
