@@ -138,6 +138,9 @@ impl From<Error> for Problem {
                      AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
                 ),
                 (_, 507) => problem.advise("Nothing was changed. Make room on the disk, then try again."),
+                _ if fault.message.contains("No space left on device") => {
+                    problem.advise("Nothing was changed. Make room on the node's disk, then try again.")
+                }
                 _ => problem,
             },
             Error::Late { .. } => problem.advise("The node may be overloaded; its log tells more."),
@@ -240,7 +243,12 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
-        Err(Error::Fault(Fault::read(status, &self.whole(path, response).await?)))
+        let fault = Fault::read(status, &self.whole(path, response).await?);
+        // Every refusal of a node's is JSON with a code. A page for people comes from something else that listens there.
+        if fault.message.starts_with('<') {
+            return Err(self.garbled(path, &format!("it is a web page (HTTP {})", status.as_u16())));
+        }
+        Err(Error::Fault(fault))
     }
 
     /// A signed request. The service that a path belongs to is the signature's scope.
@@ -383,6 +391,35 @@ mod tests {
         check(400, r#"{"Fault":{"__type":"ValidationError","message":"m"}}"#, "ValidationError", "m");
         check(502, "<html>bad gateway</html>", "HTTP 502", "<html>bad gateway</html>");
         check(503, "", "HTTP 503", "The node refused without saying why.");
+    }
+
+    #[test]
+    fn a_full_disk_comes_with_advice() {
+        let message = "The asset could not be kept: No space left on device (os error 28)".to_owned();
+        let fault = Fault { code: "ServiceUnavailable".to_owned(), message, status: 503 };
+        assert!(Problem::from(Error::Fault(fault)).to_string().contains("Make room on the node's disk"));
+    }
+
+    #[tokio::test]
+    async fn something_else_that_listens_there_is_told_from_a_node() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap();
+        let client =
+            Client::new(Endpoint::of(port), Credentials::placeholder(), "us-east-1".to_owned(), Clock::system());
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 4096]).await.unwrap();
+            let page = "<!DOCTYPE HTML><html></html>";
+            let answer = format!("HTTP/1.1 501 No\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream
+        };
+        let input = Value::Null;
+        let (answer, _stream) = tokio::join!(client.call("lambda", "ListFunctions", &input), serve);
+        let text = Problem::from(answer.unwrap_err()).to_string();
+        assert!(text.contains("a web page (HTTP 501)") && text.contains("freehold doctor"), "{text}");
     }
 
     #[tokio::test]
