@@ -12,6 +12,8 @@ use crate::since::ago;
 
 /// How many applications are asked after at once.
 const ASKED_AT_ONCE: usize = 16;
+/// The most of a reason that a table shows; `--json` has all of it.
+const REASON_CHARS_MAX: usize = 100;
 /// CloudFormation's name for a function.
 const FUNCTION: &str = "AWS::Lambda::Function";
 
@@ -57,6 +59,10 @@ impl Application {
             status => status.to_lowercase().replace('_', " "),
         };
         match &self.reason {
+            Some(reason) if reason.chars().count() > REASON_CHARS_MAX => {
+                let start: String = reason.chars().take(REASON_CHARS_MAX).collect();
+                format!("{word}: {start}…")
+            }
             Some(reason) => format!("{word}: {reason}"),
             None => word,
         }
@@ -132,6 +138,8 @@ pub(crate) struct Outcome {
     pub(crate) functions_changed: Vec<String>,
     /// What was left out, and why.
     pub(crate) warnings: Vec<String>,
+    /// Whether a person wrote its template.
+    pub(crate) has_template: bool,
 }
 
 /// Makes the node have what the package says. On failure, the node has what it had before.
@@ -158,7 +166,8 @@ pub(crate) async fn deploy(client: &Client, package: &Package, progress: &Progre
     let result = operate(client, "deploy", &input, &mut on_event).await.map_err(|error| refused(error, package))?;
     let changed = result.get("Changed").and_then(Value::as_bool).unwrap_or(true);
     let application = describe(client, &package.name).await?.unwrap_or_default();
-    Ok(Outcome { application, changed, functions_changed, warnings: package.warnings.clone() })
+    let (warnings, has_template) = (package.warnings.clone(), package.has_template);
+    Ok(Outcome { application, changed, functions_changed, warnings, has_template })
 }
 
 /// Why it was not deployed, in words of the person's folder instead of the node's ids.
@@ -256,6 +265,8 @@ mod tests {
         assert_eq!(state("UPDATE_COMPLETE", None), "ready");
         assert_eq!(state("DELETE_FAILED", Some("in use")), "delete failed: in use");
         assert!(state("UPDATE_ROLLBACK_COMPLETE", None).starts_with("ready;"));
+        let long = state("DELETE_FAILED", Some(&"é".repeat(500)));
+        assert!(long.chars().count() < 120 && long.ends_with('…'), "{long}");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) struct Package {
     pub(crate) warnings: Vec<String>,
     /// The files and folders that it was made from.
     pub(crate) sources: Vec<PathBuf>,
+    /// Whether a person wrote the template; else it was made up from what is in the folder.
+    pub(crate) has_template: bool,
 }
 
 impl Package {
@@ -70,6 +72,7 @@ impl Package {
             parameters: options.parameters.clone(),
             assets: assets.map(|asset| Asset { sha256: asset.sha256, zip: asset.bytes }).collect(),
             warnings,
+            has_template: bundle.sources.iter().any(|source| is_template(source)),
             sources: bundle.sources,
         })
     }
@@ -95,8 +98,14 @@ impl Package {
             assets: Vec::new(),
             warnings: Vec::new(),
             sources: Vec::new(),
+            has_template: false,
         }
     }
+}
+
+/// Sources are folders, files of code, and the template.
+fn is_template(source: &Path) -> bool {
+    source.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
 }
 
 /// The folder's reader says what to do; a path that is not there is a slip of the command line.
@@ -130,7 +139,7 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("app.py"), "def handler(event, context):\n    return event\n").unwrap();
         let package = Package::read(&folder, &Options::default()).await.unwrap();
-        assert_eq!((package.name.as_str(), package.assets.len()), ("greet", 1));
+        assert_eq!((package.name.as_str(), package.assets.len(), package.has_template), ("greet", 1, false));
         assert!(package.template.to_string().contains(&package.assets[0].sha256));
         assert!(Package::is_application(&folder));
 
@@ -138,6 +147,11 @@ mod tests {
         assert_eq!(Package::read(&folder, &Options::default()).await.unwrap().fingerprint(), fingerprint);
         std::fs::write(folder.join("app.py"), "def handler(event, context):\n    return 1\n").unwrap();
         assert_ne!(Package::read(&folder, &Options::default()).await.unwrap().fingerprint(), fingerprint);
+
+        let resource = r#"{ "Type": "AWS::Serverless::Function", "Properties": { "CodeUri": "greet" } }"#;
+        std::fs::write(above.path().join("template.json"), format!(r#"{{ "Resources": {{ "Greet": {resource} }} }}"#))
+            .unwrap();
+        assert!(Package::read(above.path(), &Options::default()).await.unwrap().has_template);
 
         // What cannot run here stays here, code and all.
         let unusable = vec![("python3.13".to_owned(), "Python is not installed".to_owned())];

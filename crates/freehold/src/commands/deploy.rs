@@ -102,7 +102,9 @@ fn text(outcome: &Outcome, functions: &[Function], look: &Look) -> String {
         None => look.faint(&format!("freehold invoke {}", function.name)),
     };
     let functions = functions.iter().map(|function| (function.name.clone(), reach(function)));
-    let outputs = outcome.application.outputs.iter().map(|(name, value)| (name.clone(), value.clone()));
+    // A template's outputs are what its author wants told; without a template there is nothing but the address again.
+    let outputs = if outcome.has_template { outcome.application.outputs.as_slice() } else { &[] };
+    let outputs = outputs.iter().map(|(name, value)| (name.clone(), value.clone()));
     let rows: Vec<(String, String)> = functions.chain(outputs).collect();
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     rows.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect()
