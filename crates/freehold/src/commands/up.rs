@@ -46,11 +46,11 @@ pub(crate) struct Args {
     paths: Vec<PathBuf>,
 
     /// Where to listen for AWS's tools, function URLs and the other commands
-    #[arg(long, value_name = "ADDR", default_value_t = crate::endpoint::LISTEN_DEFAULT)]
+    #[arg(long, value_name = "ADDR", default_value_t = crate::endpoint::LISTEN_DEFAULT, value_parser = address)]
     listen: SocketAddr,
 
     /// A second address that serves nothing but functions
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     public: Option<SocketAddr>,
 
     /// Keep everything in memory, and nothing when it stops
@@ -121,6 +121,12 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     };
     let stopped = stop(node, &mut signals, session).await;
     lived.and(stopped)
+}
+
+/// An IP address with a port. A name could mean several addresses, or another one tomorrow.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "write it as IP:PORT, such as 127.0.0.1:4567, or 0.0.0.0:4567 for all of the machine's addresses")
 }
 
 /// What makes no sense is refused before anything is made.
@@ -276,6 +282,14 @@ mod tests {
         );
         let open = config(&args("freehold up --listen 0.0.0.0:80 --auth open"), data).unwrap_err();
         assert_eq!(open.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_told_how_to_be_written() {
+        assert_eq!(address("[::1]:80").map(|good| good.port()), Ok(80));
+        for wrong in ["4567", "localhost:4567", ":4567", ""] {
+            assert!(address(wrong).unwrap_err().contains("127.0.0.1:4567"), "{wrong}");
+        }
     }
 
     #[test]
