@@ -111,6 +111,7 @@ fn invocation() -> Invocation {
         timeout: None,
         patience: Duration::from_secs(60),
         log: LogWish::None,
+        held: None,
     }
 }
 

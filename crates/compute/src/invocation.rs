@@ -1,5 +1,7 @@
 //! One call of a function, and what came of it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +27,13 @@ pub struct Invocation {
     pub patience: Duration,
     /// Whether to hand back the end of the log.
     pub log: LogWish,
+    /// What the caller counts the attempt by, dropped when it has ended: later than [`crate::Compute::run`] answers where the
+    /// caller went away.
+    pub held: Option<Held>,
 }
+
+/// Something that is kept as long as an attempt goes on, and not looked at.
+pub type Held = Arc<dyn fmt::Debug + Send + Sync>;
 
 /// Whether the end of an attempt's log is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -36,7 +36,7 @@ pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
 pub use compute::{Activity, Compute, InstanceState, StartError};
 pub use guest::RESPONSE_BYTES_MAX;
 pub use image::{Credentials, CredentialsHook, Image, Settings};
-pub use invocation::{FunctionError, Invocation, LogWish, Outcome, Report, RunFault, Throttle};
+pub use invocation::{FunctionError, Held, Invocation, LogWish, Outcome, Report, RunFault, Throttle};
 pub use languages::{Family, Interpreter, LanguageError, LanguageStatus};
 pub use logs::{LogBatch, LogSink, LogStream};
 pub use options::Options;

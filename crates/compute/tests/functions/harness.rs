@@ -147,6 +147,7 @@ pub(crate) fn invocation(payload: &str) -> Invocation {
         timeout: None,
         patience: PATIENCE,
         log: LogWish::Tail,
+        held: None,
     }
 }
 

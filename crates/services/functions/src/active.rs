@@ -121,7 +121,7 @@ impl Target {
     }
 }
 
-/// A place among the invocations in flight; given back when dropped.
+/// A place among the invocations in flight; given back when dropped, at the end of the attempt.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<AtomicU32>);
 

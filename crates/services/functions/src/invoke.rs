@@ -1,5 +1,7 @@
 //! Invoking: from a table entry to the function's answer, without touching the store.
 
+use std::sync::Arc;
+
 use ::compute::{Invocation, LogWish, Outcome, RunFault, Throttle};
 use bytes::Bytes;
 use contract::{Call, Cause, Fault};
@@ -62,7 +64,7 @@ impl Functions {
         let runner = active
             .runner(qualifier, || self.random.u64())
             .ok_or_else(|| faults::function_not_found(invoked_arn(active, qualifier)))?;
-        let _place = self.table.scope(&active.scope).admit(active)?;
+        let place = self.table.scope(&active.scope).admit(active)?;
         let left = call.deadline.saturating_sub(self.clock.elapsed());
         let invocation = Invocation {
             request_id: call.id.to_string(),
@@ -77,6 +79,8 @@ impl Functions {
                 LogEnd::Unwanted => LogWish::None,
                 LogEnd::Wanted => LogWish::Tail,
             },
+            // The place stays taken as long as the instance is, even if whoever called hangs up.
+            held: Some(Arc::new(place)),
         };
         let outcome = self.attempt(runner, invocation).await?;
         Ok(Done { outcome, version: runner.version.clone() })

@@ -148,6 +148,54 @@ async fn the_gateway_invokes_without_shapes() {
     assert!(outcome.report.duration < Duration::from_secs(60));
 }
 
+/// Says in `DIR/started` that it runs, and waits for `DIR/go`.
+const PATIENT: &str = r#"
+import os, time
+
+def handler(event, context):
+    folder = event.get("folder")
+    if folder:
+        open(os.path.join(folder, "started"), "w").close()
+        while not os.path.exists(os.path.join(folder, "go")):
+            time.sleep(0.005)
+    return "done"
+"#;
+
+#[tokio::test]
+async fn who_hangs_up_keeps_the_place_until_the_function_has_ended() {
+    let Some(world) = world().await else { return };
+    let update = op::UpdateFunctionCodeRequest {
+        function_name: "echo".into(),
+        zip_file: Some(zip_of(&[("app.py", PATIENT.as_bytes())]).into()),
+        ..Default::default()
+    };
+    world.ask::<op::UpdateFunctionCode>(update).await.expect("it is updated");
+    let one = op::PutFunctionConcurrencyRequest { function_name: "echo".into(), reserved_concurrent_executions: 1 };
+    world.ask::<op::PutFunctionConcurrency>(one).await.expect("it fits");
+    let folder = tempfile::tempdir().expect("a folder");
+    let payload = serde_json::json!({ "folder": folder.path() }).to_string();
+    let target = world.functions.resolve_anywhere("echo").expect("it is there");
+    let (call, event) = (world.call(), Event { payload: payload.into(), ..Event::default() });
+    let started = async {
+        while !folder.path().join("started").exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        outcome = world.functions.invoke_target(&call, &target, event) => panic!("it ended: {outcome:?}"),
+        started = tokio::time::timeout(Duration::from_secs(60), started) => started.expect("it starts"),
+    }
+    // The call was dropped, and the function runs on.
+    let (code, _) = world.refusal::<op::Invoke>(invoke("echo", "{}")).await;
+    assert_eq!(code, "TooManyRequestsException");
+    std::fs::write(folder.path().join("go"), "").expect("written");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while world.ask::<op::Invoke>(invoke("echo", "{}")).await.is_err() {
+        assert!(tokio::time::Instant::now() < deadline, "the place was never given back");
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_invoked_is_refused() {
     let world = World::new().await;
