@@ -21,24 +21,38 @@ async function load(root, name) {
 }
 
 async function loadModule(root, folder, module) {
+  const file = path.resolve(root, folder, module);
+  let imported;
   try {
-    const file = path.resolve(root, folder, module);
     if (isFile(file + '.js')) {
-      return isModule(file + '.js') ? await import(pathToFileURL(file + '.js').href) : require(file + '.js');
+      if (!isModule(file + '.js')) return require(file + '.js');
+      imported = file + '.js';
+    } else if (isFile(file + '.mjs')) {
+      imported = file + '.mjs';
     }
-    if (isFile(file + '.mjs')) return await import(pathToFileURL(file + '.mjs').href);
+    if (imported) return await import(pathToFileURL(imported).href);
     if (isFile(file + '.cjs')) return require(file + '.cjs');
     if (isFile(file)) return require(file);
     // A folder with an index, a package, or an error that says what was looked for.
     return require(require.resolve(folder ? './' + path.join(folder, module) : module, { paths: [root, path.join(root, folder)] }));
   } catch (error) {
-    if (error instanceof SyntaxError) throw renamed(new errors.UserCodeSyntaxError(String(error)), error);
+    if (error instanceof SyntaxError) {
+      if (imported) locate(error, root, imported);
+      throw renamed(new errors.UserCodeSyntaxError(String(error)), error);
+    }
     const code = error && error.code;
     if (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') {
       throw renamed(new errors.ImportModuleError(String(error)), error);
     }
     throw error;
   }
+}
+
+// In front of the stack, as with a script's syntax errors; if it names a file of the user's already, all is told.
+function locate(error, root, file) {
+  if (typeof error.stack !== 'string' || error.stack.includes(root)) return;
+  const place = require('./syntax').place(file);
+  if (place) error.stack = `${place}\n\n${error.stack}`;
 }
 
 // The place in the user's file is worth more than ours.

@@ -193,6 +193,26 @@ async fn errors_have_lambdas_shape() {
 }
 
 #[tokio::test]
+async fn a_syntax_error_is_told_with_file_and_line() {
+    let node = Node::new(Mode::Auto);
+    let broken = "export const a = 1;\nexport const handler = async () => ({ a: 1;\n";
+    let good = "export { handler } from './lib/inner.mjs';";
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("index.js", "exports.a = 1;\nexports.handler = ;\n")], "/var/task/index.js:2"),
+        (&[("index.mjs", broken)], "/var/task/index.mjs:2"),
+        (&[("index.js", broken), ("package.json", r#"{"type":"module"}"#)], "/var/task/index.js:2"),
+        (&[("index.mjs", good), ("lib/inner.mjs", broken)], "/var/task/lib/inner.mjs:2"),
+    ];
+    for (files, place) in cases {
+        let Some(image) = node.load(&script(files, "index.handler")).await else { return };
+        let document = json(&node.call(&image, "{}").await);
+        assert_eq!(document["errorType"], "Runtime.UserCodeSyntaxError", "{document}");
+        let first = document["trace"][0].as_str().unwrap();
+        assert!(first.ends_with(place), "{document}");
+    }
+}
+
+#[tokio::test]
 async fn error_documents_and_lines_are_whole() {
     let node = Node::new(Mode::Auto);
     let code = "exports.handler = async () => { throw Object.assign(new Error('boom'), { code: 'E1' }) }";
