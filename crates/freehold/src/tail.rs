@@ -1,5 +1,7 @@
 //! Log events on their way to the screen. No input or output.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -43,7 +45,8 @@ impl Event {
         Timestamp::from_millisecond(self.time_ms).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// `TIME [NAME] MESSAGE`, with its line's end. On a terminal the time has no date, and the node's own lines are faint.
+    /// `TIME [NAME] MESSAGE`, with its line's end. On a terminal the time has no date and stands there once, and the node's
+    /// own lines are faint.
     pub(crate) fn line(&self, look: &Look, named: bool) -> String {
         let time = if look.terminal {
             self.time().strftime("%H:%M:%S%.3f").to_string()
@@ -51,7 +54,9 @@ impl Event {
             self.time().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
         };
         let name = if named { format!(" {}", look.tint(self.source())) } else { String::new() };
-        let message = clean(self.message.trim_end(), look);
+        let message = self.message.trim_end();
+        let message = if look.terminal { without_head(message) } else { message.into() };
+        let message = clean(&message, look);
         let message = if self.is_platform() { look.faint(&message) } else { message };
         format!("{}{name} {message}\n", look.faint(&time))
     }
@@ -71,6 +76,18 @@ impl Event {
         ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_START "]
             .iter()
             .any(|prefix| self.message.starts_with(prefix))
+    }
+}
+
+/// Lambda's JavaScript writes `TIME, REQUEST, LEVEL, WORDS` with tabs between. A person sees the time already, and the
+/// request in the lines around.
+fn without_head(message: &str) -> Cow<'_, str> {
+    let mut parts = message.splitn(4, '\t');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(time), Some(_), Some(level), Some(words)) if time.parse::<Timestamp>().is_ok() => {
+            format!("{level} {words}").into()
+        }
+        _ => message.into(),
     }
 }
 
@@ -127,6 +144,13 @@ mod tests {
         assert!(printed.line(&Look::colourful(), false).contains("22:13:20.123\u{1b}[0m hello\n"));
         assert_eq!(printed.document()["function"], "greet");
         assert_eq!(printed.document()["message"], "hello");
+        let logged = event(0, "1970-01-01T00:00:00.000Z\t1-2-3\tINFO\tgreeting\tAda\n");
+        assert!(logged.line(&Look::colourful(), false).ends_with("\u{1b}[0m INFO greeting\tAda\n"));
+        assert!(
+            logged.line(&Look::plain(), false).ends_with(" 1970-01-01T00:00:00.000Z\t1-2-3\tINFO\tgreeting\tAda\n")
+        );
+        let own = event(0, "a\tb\tc\td");
+        assert!(own.line(&Look::colourful(), false).ends_with(" a\tb\tc\td\n"), "what only looks like it stays");
         let report = event(0, "REPORT RequestId: 1 Duration: 1 ms");
         assert!(report.line(&Look::colourful(), false).contains("\u{1b}[2mREPORT"));
     }
