@@ -107,7 +107,10 @@ fn more_time(function: &str) -> String {
 
 /// Lines about the language's own loader say nothing to the function's author; the log has them.
 fn is_machinery(line: &str) -> bool {
-    line.contains("/var/runtime/") || line.contains("(node:internal/") || line.trim() == "Require stack:"
+    line.contains("/var/runtime/")
+        || line.contains("(node:")
+        || line.contains("at node:internal/")
+        || line.trim() == "Require stack:"
 }
 
 /// Where a function's code lies inside its sandbox says nothing to its author.

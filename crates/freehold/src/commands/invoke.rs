@@ -1,5 +1,6 @@
 //! `freehold invoke NAME`: one call of one function. The answer goes to standard output and nothing else does; what there is
-//! to say about it goes to standard error. A function that fails ends us with exit code 1, and its error is the output.
+//! to say about it goes to standard error. A function that fails ends us with exit code 1, and its error is the output; on a
+//! terminal it is told in words, once.
 
 use std::path::PathBuf;
 
@@ -64,7 +65,11 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     {
         log.lines().for_each(|line| session.screen.say(&session.screen.err.faint(line)));
     }
-    session.screen.print(&answer.text(session.screen.out.terminal))?;
+    // A person would read the same error twice.
+    let is_told = answer.error.is_some() && session.screen.out.terminal && session.screen.err.terminal;
+    if !is_told {
+        session.screen.print(&answer.text(session.screen.out.terminal))?;
+    }
     if answer.error.is_some() {
         let problem = FunctionError::read(&answer.payload).problem(&args.name);
         session.screen.say(problem.render(&session.screen.err).trim_end());
