@@ -410,7 +410,7 @@ mod tests {
             Client::new(Endpoint::of(port), Credentials::placeholder(), "us-east-1".to_owned(), Clock::system());
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
             let page = "<!DOCTYPE HTML><html></html>";
             let answer = format!("HTTP/1.1 501 No\r\ncontent-length: {}\r\n\r\n{page}", page.len());
             stream.write_all(answer.as_bytes()).await.unwrap();
