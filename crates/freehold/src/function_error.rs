@@ -45,10 +45,12 @@ impl FunctionError {
         let first = lines.next().unwrap_or_default();
         let repeats =
             |line: &&String| line.contains(first) || (!self.message.is_empty() && line.ends_with(&self.message));
+        let kind = format!("{}: ", self.kind);
         let trace = self.trace.iter().skip_while(repeats).filter(|line| !is_machinery(line)).take(TRACE_LINES_MAX);
         let lines = lines.filter(|line| !is_machinery(line));
-        let problem =
-            Problem::new(format!("{function} failed: {first}")).show(lines).show(trace.map(|line| shorten(line)));
+        let problem = Problem::new(format!("{function} failed: {first}"))
+            .show(lines)
+            .show(trace.map(|line| shorten(line.strip_prefix(&kind).unwrap_or(line))));
         match self.advice(function) {
             Some(advice) => problem.advise(advice),
             None => problem.advise(format!("See what it printed: freehold logs {}", bare(function))),
@@ -76,10 +78,11 @@ impl FunctionError {
             "Runtime.OutOfMemory" => more_memory(function),
             // V8 gives up before the system's limit does.
             "Runtime.ExitError" if self.message.contains("signal: aborted") => {
-                format!("If its log ends with \"heap out of memory\": {}", more_memory(function))
+                format!("If its log says \"heap out of memory\", it had too little. {}", more_memory(function))
             }
             "Runtime.ExitError" if self.message.contains("exit status") => {
-                "Its process ended before it answered: a handler returns its answer and does not exit.".to_owned()
+                "Its process ended before it answered; its log may say why. A handler returns its answer and does not exit."
+                    .to_owned()
             }
             "Sandbox.Timedout" => more_time(function),
             _ if self.message.contains("Task timed out") => more_time(function),
@@ -157,6 +160,16 @@ mod tests {
             "error: greet failed: ReferenceError: x is not defined\n        at inner (index.js:2:1)\n        at outer \
              (index.js:5:1)\n  See what it printed: freehold logs greet\n",
         );
+    }
+
+    #[test]
+    fn a_syntax_error_shows_the_place() {
+        let problem = FunctionError::read(&json!({
+            "errorType": "Runtime.UserCodeSyntaxError", "errorMessage": "SyntaxError: Unexpected token ';'", "trace": [
+                "Runtime.UserCodeSyntaxError: /var/task/index.mjs:2", "  return { a: 1;", "               ^", "",
+                "SyntaxError: Unexpected token ';'", "    at load (node:internal/modules/esm/loader:497:12)"] }));
+        let text = problem.problem("greet").render(&Look::plain());
+        assert!(text.contains("    index.mjs:2\n      return { a: 1;\n                   ^\n"), "{text}");
     }
 
     #[test]
