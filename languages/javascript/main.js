@@ -9,6 +9,7 @@ const channel = require('./channel');
 const { KINDS } = channel;
 const logging = require('./console');
 const errors = require('./errors');
+const trace = require('./trace');
 const { load } = require('./handler');
 
 // The first major version without callbacks, in which handlers may return plain values instead.
@@ -43,15 +44,25 @@ class Call {
   }
 }
 
+// What every context says, read once: each look into the environment is a search through all of it.
+let constants;
+
+function readConstants() {
+  const { env } = process;
+  constants = {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
+}
+
 function contextOf(call) {
   const { deadline } = call;
   const context = {
-    callbackWaitsForEmptyEventLoop: true,
-    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
-    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
-    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    ...constants,
     clientContext: call.client ? JSON.parse(call.client) : undefined,
     identity: call.identity ? JSON.parse(call.identity) : undefined,
     invokedFunctionArn: call.arn,
@@ -71,7 +82,7 @@ function take() {
   const call = new Call(channel.read());
   current = call;
   logging.setRequestId(call.id);
-  if (call.trace) process.env._X_AMZN_TRACE_ID = call.trace;
+  if (call.trace) trace.set(call.trace);
   let result;
   try {
     const event = JSON.parse(call.body);
@@ -176,6 +187,8 @@ function versionOf(execution) {
 async function main() {
   const { text: name, body } = channel.read();
   Object.assign(process.env, JSON.parse(body));
+  readConstants();
+  trace.patch();
   logging.patch();
   hasCallbacks = versionOf(process.env.AWS_EXECUTION_ENV) < CALLBACKS_END;
   try {

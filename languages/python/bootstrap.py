@@ -249,6 +249,16 @@ def invoke(handler, body, context):
         raise RuntimeFault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
 
+def set_trace(value):
+    """Tells tracing libraries the trace, in `os.environ` and not in the C library's environment, which never frees a value that
+    was set: a busy function would leak its memory away, a hundred bytes a call."""
+    environ = os.environ
+    try:
+        environ._data[environ.encodekey("_X_AMZN_TRACE_ID")] = environ.encodevalue(value)
+    except AttributeError:
+        environ["_X_AMZN_TRACE_ID"] = value
+
+
 def serve(handler):
     trace = None
     while True:
@@ -256,7 +266,7 @@ def serve(handler):
         facts = text.split("\0")
         if facts[3] and facts[3] != trace:
             trace = facts[3]
-            os.environ["_X_AMZN_TRACE_ID"] = trace
+            set_trace(trace)
         RequestIdFilter.request_id = facts[0]
         kind = RESULT
         try:

@@ -11,6 +11,7 @@ use crate::languages::Family;
 /// Every file: where, and what.
 const FILES: &[(&str, &str)] = &[
     ("javascript/main.js", include_str!("../../../languages/javascript/main.js")),
+    ("javascript/trace.js", include_str!("../../../languages/javascript/trace.js")),
     ("javascript/channel.js", include_str!("../../../languages/javascript/channel.js")),
     ("javascript/console.js", include_str!("../../../languages/javascript/console.js")),
     ("javascript/errors.js", include_str!("../../../languages/javascript/errors.js")),
