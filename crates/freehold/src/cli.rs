@@ -9,6 +9,9 @@ use crate::commands::{completions, deploy, doctor, env, invoke, logs, ls, rm, up
 use crate::endpoint::Endpoint;
 use crate::screen::ColourChoice;
 
+/// The region if nobody names one.
+const REGION_DEFAULT: &str = "us-east-1";
+
 const TOUR: &str = "\
 A minute's tour:
   freehold up examples/hello       start a node here and deploy an application
@@ -68,9 +71,9 @@ pub(crate) struct Shared {
     #[arg(long, global = true, value_name = "URL", env = "FREEHOLD_ENDPOINT", hide_env_values = true)]
     pub(crate) endpoint: Option<Endpoint>,
 
-    /// The region that is meant
-    #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION", hide_env_values = true, default_value = "us-east-1", value_parser = region)]
-    pub(crate) region: String,
+    /// The region that is meant [default: AWS_DEFAULT_REGION, or us-east-1]
+    #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION", hide_env_values = true, value_parser = region)]
+    pub(crate) region: Option<String>,
 
     /// The folder that the node keeps its data in
     #[arg(long, global = true, value_name = "DIR", env = "FREEHOLD_DATA", hide_env_values = true, default_value = ".freehold", value_hint = ValueHint::DirPath)]
@@ -104,6 +107,15 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON document a line
     Json,
+}
+
+impl Shared {
+    /// Said on the command line (or by AWS_REGION, which clap reads), by the name that boto3 and the first AWS command line
+    /// read, or the default.
+    pub(crate) fn region(&self, environment: impl Fn(&str) -> Option<String>) -> String {
+        let boto = || environment("AWS_DEFAULT_REGION").and_then(|name| region(&name).ok());
+        self.region.clone().or_else(boto).unwrap_or_else(|| REGION_DEFAULT.to_owned())
+    }
 }
 
 /// A region's name goes into host names and signatures: letters, digits and hyphens.
@@ -160,6 +172,21 @@ mod tests {
         check("freehold version", Ok(()));
         check("freehold launch", Err(ErrorKind::InvalidSubcommand));
         check("freehold", Err(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand));
+    }
+
+    #[test]
+    fn the_region_is_found_where_aws_tools_find_it() {
+        let check = |line: &str, default: Option<&str>, expected: &str| {
+            let shared = parse(line).expect("the line is good").shared;
+            // What the test's own environment says is not the question.
+            let shared = Shared { region: shared.region.filter(|_| line.contains("--region")), ..shared };
+            let environment = |name: &str| default.filter(|_| name == "AWS_DEFAULT_REGION").map(ToOwned::to_owned);
+            assert_eq!(shared.region(environment), expected, "{line}, {default:?}");
+        };
+        check("freehold ls", None, "us-east-1");
+        check("freehold ls", Some("eu-west-1"), "eu-west-1");
+        check("freehold ls", Some("Mars!"), "us-east-1");
+        check("freehold ls --region eu-north-1", Some("eu-west-1"), "eu-north-1");
     }
 
     #[test]

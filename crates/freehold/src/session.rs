@@ -18,13 +18,15 @@ pub(crate) struct Session {
     pub(crate) screen: Screen,
     /// What time it is.
     pub(crate) clock: Clock,
+    region: String,
     shared: Shared,
 }
 
 impl Session {
     /// From the options that all commands share.
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { screen: Screen::detect(shared.color), clock: Clock::system(), shared }
+        let region = shared.region(environment);
+        Self { screen: Screen::detect(shared.color), clock: Clock::system(), region, shared }
     }
 
     /// The node's data folder.
@@ -34,7 +36,7 @@ impl Session {
 
     /// The region that is meant.
     pub(crate) fn region(&self) -> &str {
-        &self.shared.region
+        &self.region
     }
 
     /// Where the node is.
