@@ -110,7 +110,7 @@ fn is_template(source: &Path) -> bool {
 
 /// The folder's reader says what to do; a path that is not there is a slip of the command line.
 fn unreadable(error: &bundle::Error) -> Problem {
-    let text = format!("{error}.");
+    let text = format!("{}.", error.to_string().trim_end_matches('.'));
     match error {
         bundle::Error::Missing { .. } => Problem::usage(text),
         bundle::Error::Nothing { .. } => Problem::new(text).advise("What may be in a folder: freehold deploy --help"),

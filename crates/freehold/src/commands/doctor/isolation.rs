@@ -124,9 +124,7 @@ fn remedy(part: sandbox::Part) -> &'static str {
             "let systemd delegate a cgroup (systemd-run --user --scope -p Delegate=yes freehold up), or start as root"
         }
         sandbox::Part::SystemCalls => "use a kernel with CONFIG_SECCOMP_FILTER",
-        sandbox::Part::Network => {
-            "functions share the machine's network; let untrusted code run on a machine of its own"
-        }
+        sandbox::Part::Network => "let untrusted code run on a machine of its own",
     }
 }
 
