@@ -106,7 +106,7 @@ impl Door {
             events: events_here,
             state: Arc::clone(&state),
         });
-        let accept = accept(self.listener, uid, server);
+        let accept = accept(self.listener, self.address, uid, server);
         let server = task::spawn(task::Kind::Work, "runtime api", accept).abort_handle();
         ApiLink { calls, events, ended, server, state }
     }
@@ -160,7 +160,7 @@ fn headers(invocation: &Invocation, deadline_ms: i64) -> HeaderMap {
     headers
 }
 
-async fn accept(listener: TcpListener, uid: Option<u32>, server: Arc<Server>) {
+async fn accept(listener: TcpListener, here: SocketAddr, uid: Option<u32>, server: Arc<Server>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -168,7 +168,7 @@ async fn accept(listener: TcpListener, uid: Option<u32>, server: Arc<Server>) {
             return;
         };
         let stream = match listener.accept().await {
-            Ok((stream, peer)) if uid.is_none() || peer::owner(peer) == uid => stream,
+            Ok((stream, peer)) if uid.is_none() || peer::owner(peer, here) == uid => stream,
             Ok((_, peer)) => {
                 tracing::warn!(%peer, "a connection to a guest's runtime api came from somebody else and was closed");
                 continue;
