@@ -42,7 +42,11 @@ impl Peer {
 
     fn start(mut command: Command, address: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let name = command.get_program().display().to_string();
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
         let mut lines = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| address(&line));
         let address = address.with_context(|| format!("{name} ended before it said where it listens"))?;
