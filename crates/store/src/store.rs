@@ -29,6 +29,8 @@ struct Inner {
     clock: Clock,
     /// Locked by the loser whose turn it is; the lock is first come, first served.
     losers: tokio::sync::Mutex<()>,
+    /// Shared by all transactions, but for one that has lost too often: it has this alone.
+    field: tokio::sync::RwLock<()>,
     threads: Mutex<Threads>,
 }
 
@@ -43,10 +45,16 @@ const TRIES_AT_ONCE: u32 = 4;
 
 /// Who goes on losing gets in line with the other losers and tries when it is its turn, against newcomers only. That is
 /// fairer than waiting for random times, and does not depend on how fast the disk is: a crowd on one key gets through at
-/// one commit a batch, and nobody starves.
+/// one commit a batch.
+///
+/// Newcomers can win every time all the same, where they are many. After so many tries it waits until nobody else is in a
+/// transaction, and tries alone: that costs everybody a batch, and is sure.
+const TRIES_AMONG_OTHERS: u32 = 24;
+
+/// Only writes that come from elsewhere, another process on the same data, can still be in the way then.
 const TRIES_MAX: u32 = 128;
 
-/// Then it tries out of turn: whoever has the turn may be slow, or, in a transaction inside a transaction, this one's outer.
+/// Then it goes on without: whoever has the turn may be slow, or, in a transaction inside a transaction, this one's outer.
 const TURN_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Store {
@@ -86,6 +94,8 @@ impl Store {
         T: Send,
     {
         let mut turn = None;
+        let mut alone = None;
+        let mut among_others = self.patiently(self.0.field.read()).await;
         for tries in 1..=TRIES_MAX {
             let transaction = Transaction::new(self.0.views.at(self.sequence())?);
             let value = f(transaction.clone()).await?;
@@ -93,12 +103,21 @@ impl Store {
                 Outcome::Committed(sequence) => return Ok((value, sequence)),
                 Outcome::Refused(error) => return Err(error.into()),
                 Outcome::Conflict if tries >= TRIES_AT_ONCE && turn.is_none() => {
-                    turn = tokio::time::timeout(TURN_PATIENCE, self.0.losers.lock()).await.ok();
+                    turn = self.patiently(self.0.losers.lock()).await;
+                }
+                Outcome::Conflict if tries >= TRIES_AMONG_OTHERS && alone.is_none() => {
+                    drop(among_others.take());
+                    alone = self.patiently(self.0.field.write()).await;
                 }
                 Outcome::Conflict => {}
             }
         }
         Err(Error::Contended { tries: TRIES_MAX }.into())
+    }
+
+    /// A lock, or none if that takes too long.
+    async fn patiently<G>(&self, lock: impl Future<Output = G>) -> Option<G> {
+        tokio::time::timeout(TURN_PATIENCE, lock).await.ok()
     }
 
     /// The store as it is now.
@@ -155,8 +174,8 @@ impl Store {
                 move || watch_over(&desk, &views, options.stall_max)
             })),
         };
-        let losers = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { desk, views, clock: options.clock, losers, threads: Mutex::new(threads) }))
+        let (losers, field) = (tokio::sync::Mutex::default(), tokio::sync::RwLock::default());
+        Self(Arc::new(Inner { desk, views, clock: options.clock, losers, field, threads: Mutex::new(threads) }))
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Outcome, Error> {
