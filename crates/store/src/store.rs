@@ -103,7 +103,10 @@ impl Store {
                 Outcome::Committed(sequence) => return Ok((value, sequence)),
                 Outcome::Refused(error) => return Err(error.into()),
                 Outcome::Conflict if tries >= TRIES_AT_ONCE && turn.is_none() => {
+                    // Not while it is in the field: whoever has the turn may be waiting for the field to empty.
+                    drop(among_others.take());
                     turn = self.patiently(self.0.losers.lock()).await;
+                    among_others = self.patiently(self.0.field.read()).await;
                 }
                 Outcome::Conflict if tries >= TRIES_AMONG_OTHERS && alone.is_none() => {
                     drop(among_others.take());
