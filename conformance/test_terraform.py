@@ -15,7 +15,7 @@ PLUGIN_FOLDERS = [
     "~/.terraform.d/plugins",
     "/usr/local/share/terraform/plugins",
     "/usr/share/terraform/plugins",
-    "/opt/tf-plugins",
+    *sorted(str(folder) for folder in pathlib.Path("/opt").glob("*")),
 ]
 
 CONFIGURATION = """

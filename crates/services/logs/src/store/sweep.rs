@@ -135,7 +135,7 @@ impl Archive {
         groups.filter_map(Result::transpose).collect()
     }
 
-    /// Takes away chunks of a group whose events are all expired, a few hundred of them. True: that was all for now.
+    /// Takes away chunks of a group whose events are all expired, a few hundred of them. True: nothing is left to take.
     pub(crate) async fn expire(&self, expired: &Expired) -> Result<bool, Error> {
         let (keys, now_ms) = (Keys::of(&expired.scope), self.now_ms());
         self.store
