@@ -99,14 +99,14 @@ async fn guest(
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
     let (channel, theirs) = match door {
-        Some(_) => (None, None),
+        Some(_) => (None, Vec::new()),
         None => UnixStream::pair()
-            .map(|(ours, theirs)| (Some(ours), Some(OwnedFd::from(theirs))))
+            .map(|(ours, theirs)| (Some(ours), vec![OwnedFd::from(theirs)]))
             .map_err(|error| error.to_string())?,
     };
     let plan = plan(image, layout, family, &variables);
     let host = Arc::clone(&shared.host);
-    let spawned = tokio::task::spawn_blocking(move || host.spawn(&plan, Streams { output, channel: theirs })).await;
+    let spawned = tokio::task::spawn_blocking(move || host.spawn(&plan, Streams { output, channels: theirs })).await;
     let child = spawned.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let process = Process::watch(child);
     let link = match (door, channel) {

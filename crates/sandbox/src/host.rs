@@ -19,7 +19,7 @@ use crate::plan::{Network, Plan};
 use crate::report::{Mode, Part, Report, State};
 use crate::sys;
 
-/// The descriptor on which a guest finds its channel.
+/// The descriptor on which a guest finds its first channel.
 pub(crate) const CHANNEL: RawFd = 3;
 
 /// The first of the user ids that guests of a node running as root get: far above what systems, users and containers use.
@@ -42,8 +42,13 @@ pub struct Host {
 pub struct Streams {
     /// Its descriptors 1 and 2.
     pub output: OwnedFd,
-    /// Its descriptor 3.
-    pub channel: Option<OwnedFd>,
+    /// Its descriptors 3 and following, at most [`Streams::CHANNELS_MAX`].
+    pub channels: Vec<OwnedFd>,
+}
+
+impl Streams {
+    /// The most channels.
+    pub const CHANNELS_MAX: usize = message::FDS_MAX - 1;
 }
 
 /// The node may not start under [`Mode::Required`].
@@ -162,7 +167,7 @@ impl Host {
             task,
         };
         let mut fds = vec![streams.output.as_fd()];
-        fds.extend(streams.channel.as_ref().map(AsFd::as_fd));
+        fds.extend(streams.channels.iter().map(AsFd::as_fd));
         message::send(ours.as_fd(), &order, &fds).map_err(system("handing the plan to the helper"))?;
         drop(streams);
         let mut helper = Command::new(&self.helper)
@@ -214,7 +219,7 @@ impl Host {
             .write(true)
             .open("/dev/null")
             .map_err(|source| SpawnError::System { step: "opening /dev/null", source })?;
-        let child = self.spawn_walled(&plan, Streams { output: output.into(), channel: None }, None, Task::Probe)?;
+        let child = self.spawn_walled(&plan, Streams { output: output.into(), channels: Vec::new() }, None, Task::Probe)?;
         child.wait_blocking_probe()
     }
 
@@ -279,7 +284,13 @@ fn spawn_plain(plan: &Plan, streams: Streams, group: Option<Group>) -> Result<Ch
         .stdout(Stdio::from(streams.output))
         .stderr(Stdio::from(second))
         .process_group(0);
-    sys::prepare_plain(&mut command, sys::Plain { channel: streams.channel, files_max: plan.files_max.into() });
+    let mut channels = Vec::with_capacity(streams.channels.len());
+    for channel in &streams.channels {
+        // Moved out of the way of the numbers that they will get.
+        let moved = rustix::io::fcntl_dupfd_cloexec(channel, sys::HIGH_FD);
+        channels.push(moved.map_err(|errno| SpawnError::System { step: "copying a descriptor", source: errno.into() })?);
+    }
+    sys::prepare_plain(&mut command, sys::Plain { channels, files_max: plan.files_max.into() });
     let process = command.spawn().map_err(system("starting the program"))?;
     let pid = Pid::from_child(&process);
     if let Some(group) = &group {

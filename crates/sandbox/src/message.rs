@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 
 /// The most descriptors that travel with one message.
-const FDS_MAX: usize = 4;
+pub(crate) const FDS_MAX: usize = 4;
 
-/// The node's one message: what to do. Its descriptors are the output pipe, then the channel if there is one.
+/// The node's one message: what to do. Its descriptors are the output pipe, then the channels.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) plan: Plan,

@@ -199,6 +199,9 @@ pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Resu
     check(unsafe { libc::setrlimit(resource, &raw const limit) })
 }
 
+/// Numbers from here on are nobody's: descriptors wait there for their place.
+pub(crate) const HIGH_FD: RawFd = 10;
+
 /// Puts `fd` on number `target`, open across exec.
 pub(crate) fn place(fd: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
     if fd.as_raw_fd() == target {
@@ -211,19 +214,22 @@ pub(crate) fn place(fd: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
 
 /// What a plain process (one without namespaces) sets up between fork and exec.
 pub(crate) struct Plain {
-    pub(crate) channel: Option<OwnedFd>,
+    /// On high numbers.
+    pub(crate) channels: Vec<OwnedFd>,
     pub(crate) files_max: u64,
 }
 
-/// Arranges that `command` starts with its channel on descriptor 3 and its limits set.
+/// Arranges that `command` starts with its channels on descriptor 3 and following, and its limits set.
 pub(crate) fn prepare_plain(command: &mut Command, plain: Plain) {
     let setup = move || {
         limit(libc::RLIMIT_NOFILE, plain.files_max)?;
         limit(libc::RLIMIT_CORE, 0)?;
-        if let Some(channel) = &plain.channel {
-            place(channel.as_fd(), crate::host::CHANNEL)?;
+        let mut first_unused = crate::host::CHANNEL;
+        for channel in &plain.channels {
+            place(channel.as_fd(), first_unused)?;
+            first_unused += 1;
         }
-        close_on_exec_from(crate::host::CHANNEL + i32::from(plain.channel.is_some()))
+        close_on_exec_from(first_unused)
     };
     // Need: a descriptor and limits can only be set there. Sound: the closure makes plain system calls and neither allocates nor
     // takes locks; errors are built from errno without allocation.

@@ -44,7 +44,7 @@ struct Ended {
 fn run(host: &Host, plan: &Plan) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let child = host.spawn(plan, Streams { output: write, channel: None }).unwrap();
+    let child = host.spawn(plan, Streams { output: write, channels: Vec::new() }).unwrap();
     let output = read_all(read);
     let exit = runtime
         .block_on(async { tokio::time::timeout(PATIENCE, child.wait()).await })
@@ -150,7 +150,7 @@ fn a_kill_takes_every_process() {
         let host = host(mode);
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let plan = plan("sleep 1000 & sleep 1000 & (sleep 1000 &) ; echo ready; wait");
-        let child = host.spawn(&plan, Streams { output: write, channel: None }).unwrap();
+        let child = host.spawn(&plan, Streams { output: write, channels: Vec::new() }).unwrap();
         let mut pipe = fs::File::from(read);
         let mut ready = [0; 6];
         pipe.read_exact(&mut ready).unwrap();
@@ -298,7 +298,7 @@ fn a_node_for_a_while() {
     let host = host(Mode::Auto);
     let output = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3).unwrap();
     let plan = plan("(sleep 1000 &); echo; echo the guest runs; sleep 1000");
-    let _child = host.spawn(&plan, Streams { output, channel: None }).unwrap();
+    let _child = host.spawn(&plan, Streams { output, channels: Vec::new() }).unwrap();
     loop {
         std::thread::park();
     }

@@ -44,16 +44,20 @@ fn streams(fds: Vec<OwnedFd>) -> Result<(), Failure> {
     let output = fds.next().ok_or(std::io::Error::from(std::io::ErrorKind::NotFound)).step("taking the output")?;
     sys::place(output.as_fd(), 1).step("placing the output")?;
     sys::place(output.as_fd(), 2).step("placing the output")?;
-    let mut first_unused = CHANNEL;
-    if let Some(came) = fds.next() {
-        // Moved first: either of the two may have come as number 3, and `output` is no longer needed there.
-        let channel = rustix::io::fcntl_dupfd_cloexec(&came, 10).step("moving the channel")?;
-        sys::place(channel.as_fd(), CHANNEL).step("placing the channel")?;
+    // Moved first: each may have come on a number that another one gets.
+    let moved = fds.map(|came| {
+        let moved = rustix::io::fcntl_dupfd_cloexec(&came, sys::HIGH_FD);
+        // Dropping these would close what is on their numbers by then.
         std::mem::forget(came);
+        moved
+    });
+    let channels = moved.collect::<Result<Vec<_>, _>>().step("moving a channel")?;
+    std::mem::forget(output);
+    let mut first_unused = CHANNEL;
+    for channel in &channels {
+        sys::place(channel.as_fd(), first_unused).step("placing a channel")?;
         first_unused += 1;
     }
-    // Dropping these would close what is now on their numbers.
-    std::mem::forget(output);
     sys::close_on_exec_from(first_unused).step("closing descriptors")
 }
 
