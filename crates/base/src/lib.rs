@@ -4,12 +4,14 @@
 //! seed. Nothing above this crate reads the system clock, draws randomness or spawns a task by itself.
 
 pub mod clock;
+pub mod near;
 pub mod random;
 pub mod retry;
 pub mod size;
 pub mod task;
 
 pub use clock::{Clock, ManualClock};
+pub use near::did_you_mean;
 pub use random::Random;
 pub use retry::Backoff;
 pub use size::ByteSize;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::client::{Client, Error};
-use crate::near::did_you_mean;
 use crate::problem::Problem;
+use base::did_you_mean;
 
 /// More pages than this are not read: 50 functions a page make half a million.
 const PAGES_MAX: usize = 10_000;

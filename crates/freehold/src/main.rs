@@ -9,7 +9,6 @@ mod endpoint;
 mod function;
 mod function_error;
 mod lookup;
-mod near;
 mod omit;
 mod package;
 mod payload;

@@ -236,7 +236,7 @@ async fn explain_absence(client: &Client, wanted: &Wanted, follow: bool, session
             let names = all.iter().filter_map(|group| group.get("logGroupName")?.as_str());
             let problem = Problem::new(format!("There is no log group '{group}' at {}.", client.endpoint()));
             return Err(problem.advise(
-                crate::near::did_you_mean(group, names)
+                base::did_you_mean(group, names)
                     .unwrap_or_else(|| "See which there are with: freehold ls logs".to_owned()),
             ));
         }

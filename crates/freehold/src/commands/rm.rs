@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::application::{self, Application};
 use crate::client::Client;
 use crate::lookup;
-use crate::near::did_you_mean;
+use base::did_you_mean;
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
 

@@ -1,7 +1,13 @@
-//! Which of the names that are there somebody may have meant.
+//! Which of the names that there are somebody may have meant who wrote one that there is not.
+
+/// Nobody means anything by a name that is longer than this; comparing takes time that grows with it.
+const CHARS_MAX: usize = 200;
 
 /// At most three of `names`, nearest first: names that differ from `wanted` by a slip or two, or that contain it.
-pub(crate) fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if wanted.chars().nth(CHARS_MAX).is_some() {
+        return Vec::new();
+    }
     let folded = wanted.to_lowercase();
     let slips_max = 1 + folded.chars().count() / 4;
     let mut found: Vec<(usize, &str)> = names
@@ -19,7 +25,7 @@ pub(crate) fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -
 }
 
 /// `Did you mean 'a' or 'b'?`; nothing if none is near.
-pub(crate) fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let quoted: Vec<String> = near(wanted, names).into_iter().map(|name| format!("'{name}'")).collect();
     let (last, rest) = quoted.split_last()?;
     Some(if rest.is_empty() {
@@ -43,6 +49,7 @@ mod tests {
         check("greeter", &["greet"]);
         check("zzz", &[]);
         check("", &[]);
+        check(&"greet".repeat(100), &[]);
         assert_eq!(did_you_mean("hello", names).as_deref(), Some("Did you mean 'hello-node' or 'hello-python'?"));
         assert_eq!(did_you_mean("gret", names).as_deref(), Some("Did you mean 'greet'?"));
         assert_eq!(did_you_mean("zzz", names), None);
