@@ -1,6 +1,5 @@
 //! The section `Conditions`: every condition's truth, from parameters and mappings alone.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::evaluate::Surroundings;
@@ -17,12 +16,11 @@ pub fn evaluate(template: &Template, parameters: &Bound, pseudo: &Pseudo) -> Res
         exports: &none.1,
         resources: &Nothing,
     });
-    let walk =
-        Walk { conditions: &template.conditions, evaluator, known: RefCell::default(), open: RefCell::default() };
+    let mut walk = Walk { conditions: &template.conditions, evaluator, known: BTreeMap::new() };
     for condition in &template.conditions {
-        walk.named(&condition.key, condition.line)?;
+        walk.settle(&condition.key, condition.line)?;
     }
-    Ok(walk.known.into_inner())
+    Ok(walk.known)
 }
 
 /// Conditions know no resources.
@@ -41,27 +39,49 @@ impl Resources for Nothing {
 struct Walk<'a> {
     conditions: &'a [Entry],
     evaluator: Evaluator<'a>,
-    known: RefCell<BTreeMap<String, bool>>,
-    /// The conditions on the way to this one.
-    open: RefCell<Vec<String>>,
+    known: BTreeMap<String, bool>,
 }
 
 impl Walk<'_> {
-    fn named(&self, name: &str, line: u32) -> Result<bool, Error> {
-        if let Some(known) = self.known.borrow().get(name) {
-            return Ok(*known);
+    /// Finds a condition's truth, and before it that of those that it is made of. The way there is a list and not a recursion, since
+    /// a template may have hundreds in a row.
+    fn settle(&mut self, name: &str, line: u32) -> Result<(), Error> {
+        let mut way = vec![(name.to_owned(), line)];
+        while let Some((name, line)) = way.last().cloned() {
+            if self.known.contains_key(&name) {
+                way.pop();
+                continue;
+            }
+            let Some(condition) = self.conditions.iter().find(|entry| entry.key == name) else {
+                return Err(Problem::UnresolvedCondition { name, block: "Conditions" }.at(line));
+            };
+            match self.unknown_in(&condition.value) {
+                None => {
+                    let truth = self.truth(&name, &condition.value)?;
+                    self.known.insert(name, truth);
+                }
+                Some((needed, line)) => {
+                    if let Some(start) = way.iter().position(|(open, _)| *open == needed) {
+                        let names = way.drain(start..).map(|(name, _)| name).collect();
+                        return Err(Problem::ConditionCircle(names).at(line));
+                    }
+                    way.push((needed.to_owned(), line));
+                }
+            }
         }
-        let Some(condition) = self.conditions.iter().find(|entry| entry.key == name) else {
-            return Err(Problem::UnresolvedCondition { name: name.to_owned(), block: "Conditions" }.at(line));
-        };
-        if let Some(start) = self.open.borrow().iter().position(|open| open == name) {
-            return Err(Problem::ConditionCircle(self.open.borrow()[start..].to_vec()).at(line));
+        Ok(())
+    }
+
+    /// A condition that this one is made of and whose truth is not known yet, and the line where it is named.
+    fn unknown_in<'n>(&self, node: &'n Node) -> Option<(&'n str, u32)> {
+        let [only] = node.as_map()? else { return None };
+        match only.key.as_str() {
+            "Condition" => {
+                only.value.as_text().filter(|name| !self.known.contains_key(*name)).map(|name| (name, node.line))
+            }
+            "Fn::And" | "Fn::Or" | "Fn::Not" => only.value.as_list()?.iter().find_map(|item| self.unknown_in(item)),
+            _ => None,
         }
-        self.open.borrow_mut().push(name.to_owned());
-        let truth = self.truth(name, &condition.value)?;
-        self.open.borrow_mut().pop();
-        self.known.borrow_mut().insert(name.to_owned(), truth);
-        Ok(truth)
     }
 
     fn truth(&self, owner: &str, node: &Node) -> Result<bool, Error> {
@@ -73,8 +93,9 @@ impl Walk<'_> {
         };
         match only.key.as_str() {
             "Condition" => {
-                let name = argument.as_text().ok_or_else(|| Problem::ConditionForm(owner.to_owned()).at(line))?;
-                self.named(name, line)
+                // Whatever it names was settled before.
+                let known = argument.as_text().and_then(|name| self.known.get(name)).copied();
+                known.ok_or_else(|| Problem::ConditionForm(owner.to_owned()).at(line))
             }
             "Fn::And" => {
                 let items = several("Fn::And")?.iter().map(|item| self.truth(owner, item));

@@ -67,8 +67,11 @@ pub enum Problem {
     Unserved(&'static str),
     #[error("Template format error: Globals need `Transform: AWS::Serverless-2016-10-31`.")]
     GlobalsAlone,
-    #[error("Template format error: Unrecognized resource types: [{}]", .0.join(", "))]
-    ResourceTypes(Vec<String>),
+    #[error(
+        "'Globals' section is invalid. '{section}' is not supported. Must be one of the following values - [{}]",
+        crate::sections::GLOBALS.join(", ")
+    )]
+    GlobalsSection { section: String },
 
     // Parameters.
     #[error("Template format error: Unrecognized parameter type: {kind} (parameter {name})")]

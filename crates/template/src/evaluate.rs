@@ -302,7 +302,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn charge(&self, value: &Node) -> Result<(), Problem> {
-        self.bytes.set(self.bytes.get().saturating_add(size(value)));
+        self.bytes.set(self.bytes.get().saturating_add(value.bytes()));
         self.room(0)
     }
 
@@ -312,14 +312,5 @@ impl<'a> Evaluator<'a> {
             return Err(Problem::ResultTooLarge { bytes_max: RESULT_BYTES_MAX });
         }
         Ok(())
-    }
-}
-
-fn size(node: &Node) -> usize {
-    match &node.value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::Text(text) => 8 + text.len(),
-        Value::List(items) => 8 + items.iter().map(size).sum::<usize>(),
-        Value::Map(entries) => 8 + entries.iter().map(|entry| entry.key.len() + size(&entry.value)).sum::<usize>(),
     }
 }

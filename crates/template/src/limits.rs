@@ -7,6 +7,9 @@ pub const DEPTH_MAX: usize = 100;
 /// How many values a template may have once its aliases are replaced by what they stand for: a few lines of aliases to aliases
 /// would otherwise fill the memory.
 pub const NODES_MAX: usize = 200_000;
+/// How many bytes the texts of a template may have together once its aliases are replaced, and how many its resources' properties once
+/// their functions are: four times what may be written, and what one transaction of the store takes with room to spare.
+pub const EXPANDED_BYTES_MAX: usize = 4_000_000;
 /// `Resources` of one template.
 pub const RESOURCES_MAX: usize = 500;
 /// `Parameters` of one template.
@@ -17,5 +20,5 @@ pub const OUTPUTS_MAX: usize = 200;
 pub const MAPPINGS_MAX: usize = 200;
 /// The longest value of a parameter.
 pub const PARAMETER_BYTES_MAX: usize = 4096;
-/// How many bytes the functions of a template may make together.
+/// How many bytes the functions of one resource's properties may make together, on the way.
 pub const RESULT_BYTES_MAX: usize = 16_000_000;

@@ -107,9 +107,17 @@ impl Node {
         }
     }
 
-    /// What lies under a path of keys and indices, such as `Code.ZipFile` or `Layers.0`. The longest key wins, so that keys
-    /// with dots in them are found.
+    /// What lies under a path of keys and indices, such as `Code.ZipFile`, `Layers.0` or `Tags[0].Key`. The longest key wins, so that
+    /// keys with dots in them are found.
     pub fn at(&self, path: &str) -> Option<&Node> {
+        self.walk(path).or_else(|| {
+            // A key may have brackets too, and then it was found.
+            let dotted = path.contains('[').then(|| path.replace('[', ".").replace(']', ""))?;
+            self.walk(&dotted)
+        })
+    }
+
+    fn walk(&self, path: &str) -> Option<&Node> {
         if path.is_empty() {
             return Some(self);
         }
@@ -121,7 +129,7 @@ impl Node {
                 Value::List(items) => head.parse::<usize>().ok().and_then(|index| items.get(index)),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => None,
             };
-            if let Some(found) = below.and_then(|below| below.at(rest)) {
+            if let Some(found) = below.and_then(|below| below.walk(rest)) {
                 return Some(found);
             }
             end = path[..end].rfind('.')?;
@@ -152,6 +160,16 @@ impl Node {
             Value::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
             Value::Map(entries) => 1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => 1,
+        }
+    }
+
+    /// How many bytes its texts and keys have together, and some for whatever else there is.
+    pub fn bytes(&self) -> usize {
+        match &self.value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+            Value::Text(text) => 8 + text.len(),
+            Value::List(items) => 8 + items.iter().map(Self::bytes).sum::<usize>(),
+            Value::Map(entries) => 8 + entries.iter().map(|entry| entry.key.len() + entry.value.bytes()).sum::<usize>(),
         }
     }
 
@@ -197,10 +215,13 @@ mod tests {
 
     #[test]
     fn paths_lead_through_maps_lists_and_dotted_keys() {
-        let node = Node::from_json(&json!({"Code": {"ZipFile": 1}, "L": [{"a": 2}], "x.y": {"z": 3}}), 1);
+        let node = Node::from_json(&json!({"Code": {"ZipFile": 1}, "L": [{"a": 2}], "x.y": {"z": 3}, "k[0]": 4}), 1);
         for (path, expected) in [
             ("Code.ZipFile", Some(json!(1))),
             ("L.0.a", Some(json!(2))),
+            ("L[0].a", Some(json!(2))),
+            ("L[1]", None),
+            ("k[0]", Some(json!(4))),
             ("x.y.z", Some(json!(3))),
             ("", Some(node.to_json())),
             ("L.1", None),

@@ -91,6 +91,10 @@ const SECTIONS: [&str; 11] = [
     "Outputs",
 ];
 
+/// What `Globals` may have: the names of serverless types that SAM gives defaults to.
+pub(crate) const GLOBALS: [&str; 7] =
+    ["Function", "Api", "HttpApi", "SimpleTable", "StateMachine", "LayerVersion", "CapacityProvider"];
+
 impl Template {
     /// Reads and checks a template's text.
     pub fn parse(text: &str) -> Result<Self, Error> {
@@ -133,11 +137,7 @@ impl Template {
             resources: resources(node)?,
             outputs: section(node, "Outputs", OUTPUTS_MAX)?.iter().map(output).collect::<Result<_, _>>()?,
             serverless,
-            globals: match (node.get("Globals"), serverless) {
-                (Some(globals), false) => return Err(Problem::GlobalsAlone.at(globals.line)),
-                (None, _) => Vec::new(),
-                (Some(_), true) => section(node, "Globals", RESOURCES_MAX)?.to_vec(),
-            },
+            globals: globals(node, serverless)?,
         };
         references::check(&template)?;
         Ok(template)
@@ -213,6 +213,20 @@ fn transforms(node: &Node) -> Result<bool, Error> {
         }
     }
     Ok(serverless)
+}
+
+fn globals(node: &Node, serverless: bool) -> Result<Vec<Entry>, Error> {
+    match (node.get("Globals"), serverless) {
+        (Some(globals), false) => Err(Problem::GlobalsAlone.at(globals.line)),
+        (None, _) => Ok(Vec::new()),
+        (Some(_), true) => {
+            let sections = section(node, "Globals", RESOURCES_MAX)?;
+            match sections.iter().find(|section| !GLOBALS.contains(&section.key.as_str())) {
+                Some(unknown) => Err(Problem::GlobalsSection { section: unknown.key.clone() }.at(unknown.line)),
+                None => Ok(sections.to_vec()),
+            }
+        }
+    }
 }
 
 fn section<'a>(node: &'a Node, name: &'static str, count_max: usize) -> Result<&'a [Entry], Error> {

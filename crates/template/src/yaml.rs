@@ -7,27 +7,34 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::Number;
 
-use crate::limits::{DEPTH_MAX, NODES_MAX};
+use crate::limits::{DEPTH_MAX, EXPANDED_BYTES_MAX, NODES_MAX};
 use crate::{Entry, Error, Node, Problem, Value};
 
 /// Reads one YAML document.
 pub fn read(text: &str) -> Result<Node, Error> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
-    let node = reader.document()?;
-    Ok(node)
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), read: Amount::default() };
+    reader.document()
 }
 
 struct Reader<'input> {
     parser: Parser<'input, StrInput<'input>>,
     anchors: HashMap<usize, Anchored>,
-    nodes: usize,
+    read: Amount,
 }
 
-/// What an alias stands for, how many nodes that is, and how deep they lie in each other.
+/// How much was read, aliases counted as what they stand for.
+#[derive(Clone, Copy, Default)]
+struct Amount {
+    nodes: usize,
+    /// Of texts and keys.
+    bytes: usize,
+}
+
+/// What an alias stands for, how much that is, and how deep its nodes lie in each other.
 #[derive(Clone)]
 struct Anchored {
     node: Node,
-    nodes: usize,
+    amount: Amount,
     height: usize,
 }
 
@@ -60,11 +67,14 @@ impl<'input> Reader<'input> {
         if depth > DEPTH_MAX {
             return Err(malformed(span, &format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        let first = self.nodes;
-        self.count(1, span)?;
+        let first = self.read;
+        self.count(Amount { nodes: 1, bytes: 0 }, span)?;
         let line = line_of(span);
         let (anchor, node) = match event {
-            Event::Scalar(text, style, anchor, tag) => (anchor, scalar(line, &text, style, tag.as_deref(), span)?),
+            Event::Scalar(text, style, anchor, tag) => {
+                self.count(Amount { nodes: 0, bytes: text.len() }, span)?;
+                (anchor, scalar(line, &text, style, tag.as_deref(), span)?)
+            }
             Event::SequenceStart(anchor, tag) => {
                 let list = Node::list(line, self.items(depth)?);
                 (anchor, tagged(list, tag, span)?)
@@ -74,14 +84,14 @@ impl<'input> Reader<'input> {
                 (anchor, tagged(map, tag, span)?)
             }
             Event::Alias(anchor) => {
-                let Some(Anchored { nodes, height, .. }) = self.anchors.get(&anchor) else {
+                let Some(Anchored { amount, height, .. }) = self.anchors.get(&anchor) else {
                     return Err(malformed(span, "this alias has no anchor yet"));
                 };
                 if depth + height > DEPTH_MAX {
                     return Err(malformed(span, &format!("nested deeper than {DEPTH_MAX} levels")));
                 }
-                let nodes = *nodes;
-                self.count(nodes, span)?;
+                let amount = *amount;
+                self.count(amount, span)?;
                 return Ok(self.anchors[&anchor].node.clone());
             }
             Event::Nothing
@@ -93,10 +103,10 @@ impl<'input> Reader<'input> {
             | Event::MappingEnd => return Err(malformed(span, "a value is missing here")),
         };
         if anchor > 0 {
-            let nodes = self.nodes - first;
+            let amount = Amount { nodes: self.read.nodes - first.nodes, bytes: self.read.bytes - first.bytes };
             // The copy for later takes memory too.
-            self.count(nodes, span)?;
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, height: node.height() });
+            self.count(amount, span)?;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), amount, height: node.height() });
         }
         Ok(node)
     }
@@ -135,19 +145,23 @@ impl<'input> Reader<'input> {
             if !seen.insert(key.clone()) {
                 return Err(malformed(span, &format!("the key '{key}' is there twice")));
             }
+            self.count(Amount { nodes: 0, bytes: key.len() }, span)?;
             let (event, at) = self.next()?;
             let value = self.node(event, at, depth + 1)?;
             entries.push(Entry { key, line: line_of(span), value });
         }
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Error> {
-        self.nodes = self.nodes.saturating_add(nodes);
-        if self.nodes > NODES_MAX {
-            return Err(malformed(
-                span,
-                &format!("more than {NODES_MAX} values, aliases counted as what they stand for"),
-            ));
+    fn count(&mut self, more: Amount, span: Span) -> Result<(), Error> {
+        self.read.nodes = self.read.nodes.saturating_add(more.nodes);
+        self.read.bytes = self.read.bytes.saturating_add(more.bytes);
+        for (count, what, count_max) in
+            [(self.read.nodes, "values", NODES_MAX), (self.read.bytes, "bytes", EXPANDED_BYTES_MAX)]
+        {
+            if count > count_max {
+                let reason = format!("more than {count_max} {what}, aliases counted as what they stand for");
+                return Err(malformed(span, &reason));
+            }
         }
         Ok(())
     }

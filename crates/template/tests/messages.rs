@@ -140,6 +140,14 @@ fn conditions_that_are_wrong() {
             "Template error: every Fn::And object requires a list of at least 2 and at most 10 boolean parameters. (line 2)",
         ),
         (
+            "A: !Or [!Condition B, !Condition Gone]\n  B: !Equals [a, b]",
+            "Template format error: Unresolved condition dependency Gone in the Conditions block of the template (line 2)",
+        ),
+        (
+            "A: !Condition [B]",
+            "Template format error: Condition A must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or and Condition (line 2)",
+        ),
+        (
             "A: !Sub x",
             "Template format error: Condition A must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or and Condition (line 2)",
         ),
@@ -150,6 +158,22 @@ fn conditions_that_are_wrong() {
         let error = conditions::evaluate(&template, &bound, &Pseudo::default()).expect_err("something is wrong");
         assert_eq!(error.to_string(), expected);
     }
+}
+
+/// Hundreds of conditions that are made of each other, each deep in itself, and in the order that makes the way longest.
+#[test]
+fn conditions_in_a_long_row_are_settled() {
+    let count = 499;
+    let (open, close) = ("!Not [".repeat(44), "]".repeat(44));
+    let mut text = "Conditions:\n".to_owned();
+    for n in 0..count {
+        text.push_str(&format!("  C{n}: {open}!Condition C{}{close}\n", n + 1));
+    }
+    text.push_str(&format!("  C{count}: !Equals [a, a]\nResources: {{R: {{Type: T}}}}"));
+    let template = Template::parse(&text).expect("its sections are sound");
+    let bound = template.bind(&BTreeMap::new()).expect("it has no parameters");
+    let truths = conditions::evaluate(&template, &bound, &Pseudo::default()).expect("there is an end");
+    assert_eq!((truths.len(), truths["C0"]), (500, true));
 }
 
 #[test]

@@ -78,7 +78,12 @@ fn depth_and_size_are_bounded() {
         (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1));
     let deep_aliases =
         (1..2_000).fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}]\n", n - 1));
+    // A long text is long each time that it is meant, as a value and as a key.
+    let long = format!("a: &a {}\nb: [{}]", "x".repeat(900_000), "*a, ".repeat(20_000));
+    let keys = format!("a: &a {{{}: 1}}\nb: [{}]", "x".repeat(900), "*a, ".repeat(20_000));
     for (text, expected) in [
+        (long, "more than 4000000 bytes, aliases counted as what they stand for"),
+        (keys, "more than 4000000 bytes, aliases counted as what they stand for"),
         (format!("a: {}", "[".repeat(150)), "nested deeper than 100 levels"),
         (format!("a: {}", "[".repeat(5_000)), "recursion limit exceeded"),
         (format!("{{\"a\": {}", "[".repeat(5_000)), "nested deeper than 100 levels"),
