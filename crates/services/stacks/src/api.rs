@@ -10,7 +10,8 @@
 //! | `describe` | `StackName`, `EventsMax` (100) | `{"Result": {"Stack": …, "Resources": […], "Events": […]}}` |
 //! | `template` | `StackName` | `{"Result": {"Template": …}}` |
 //!
-//! A refusal is the last line: `{"Fault": {"__type": code, "message": …}}`. The first line tells whether an operation began, so the door
+//! A refusal is the last line: `{"Fault": {"__type": code, "message": …}}`, with `Resource` and `Path` where it is about a place of the
+//! template whose line is not known here: documents have none. The first line tells whether an operation began, so the door
 //! may take its status from a fault that comes first ([`fault_of`]).
 
 use contract::{Call, Fault};
@@ -50,7 +51,7 @@ pub fn handle(engine: &Engine, call: Call, path: &str, body: Value) -> mpsc::Rec
         }
         let last = match last {
             Ok(result) => json!({ "Result": result }),
-            Err(error) => fault_line(&error.into()),
+            Err(error) => fault_line(error),
         };
         let _nobody_reads = lines.send(last).await;
     });
@@ -126,8 +127,17 @@ fn wish(body: &Value) -> Result<Wish, Error> {
     Ok(Wish { stack: name(body)?.to_owned(), template, parameters })
 }
 
-fn fault_line(fault: &Fault) -> Value {
-    json!({ "Fault": { "__type": fault.code, "message": fault.message } })
+fn fault_line(error: Error) -> Value {
+    let place = error.place().map(|(resource, path)| (resource.to_owned(), path.to_owned()));
+    let fault = Fault::from(error);
+    let (resource, path) = place.unzip();
+    let fault = document([
+        ("__type", Some(fault.code.into())),
+        ("message", Some(fault.message.into())),
+        ("Resource", resource.map(Value::from)),
+        ("Path", path.map(Value::from)),
+    ]);
+    json!({ "Fault": fault })
 }
 
 fn stack_document(stack: &Stack) -> Value {

@@ -1,12 +1,14 @@
 //! A template with its parameters: which resources it means, with everything resolved that does not depend on them. Pure.
 //!
 //! In this order, as CloudFormation has it: parameters, conditions, functions that need no resource, `Globals`, serverless
-//! resources (each asks the [`ResourceMacro`] of the service that it belongs to), then names and order.
+//! resources (each asks the [`contract::ResourceMacro`] of the service that it belongs to), then names and order.
+
+mod expansion;
+mod names;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use contract::{ResourceMacro, ResourceType};
 use template::evaluate::Surroundings;
 use template::references::Names;
 use template::{
@@ -14,35 +16,12 @@ use template::{
 };
 use template::{conditions, limits};
 
+use crate::Error;
 use crate::graph::{self, Edges};
-use crate::{Error, globals};
+use names::Hopeful;
 
-/// The resource types of all services, by name.
-#[derive(Clone, Default)]
-pub struct Types {
-    types: BTreeMap<&'static str, Arc<dyn ResourceType>>,
-    macros: BTreeMap<&'static str, Arc<dyn ResourceMacro>>,
-}
-
-impl Types {
-    /// All of them.
-    pub fn new(types: &[Arc<dyn ResourceType>], macros: &[Arc<dyn ResourceMacro>]) -> Self {
-        Self {
-            types: types.iter().map(|kind| (kind.name(), Arc::clone(kind))).collect(),
-            macros: macros.iter().map(|kind| (kind.name(), Arc::clone(kind))).collect(),
-        }
-    }
-
-    /// One of them.
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn ResourceType>> {
-        self.types.get(name)
-    }
-
-    /// The names of all, those of serverless resources too.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.types.keys().chain(self.macros.keys()).copied()
-    }
-}
+pub(crate) use names::{Asked, Named};
+pub use types::Types;
 
 /// What a template means.
 pub(crate) struct Application {
@@ -63,6 +42,8 @@ pub(crate) struct Application {
     conditions: BTreeMap<String, bool>,
     pseudo: Pseudo,
     exports: BTreeMap<String, String>,
+    /// How large its resources' properties are together.
+    bytes: usize,
 }
 
 /// A resource as the template wants it.
@@ -106,16 +87,18 @@ impl Application {
             conditions,
             pseudo,
             exports,
+            bytes: 0,
         };
         let present: Vec<&Resource> =
             template.resources.iter().filter(|resource| application.holds(&resource.condition)).collect();
         application.outputs =
             template.outputs.iter().filter(|output| application.holds(&output.condition)).cloned().collect();
-        let outputs = template.outputs.iter().map(|output| &output.value);
+        let outputs = application.outputs.clone();
+        let outputs = outputs.iter().map(|output| &output.value);
         let nodes: Vec<&Node> = present.iter().map(|resource| &resource.properties).chain(outputs).collect();
         application.collect_imports(&nodes)?;
         application.expand(template, &present, types)?;
-        application.settle_names()?;
+        application.settle_names(types)?;
         application.check(types)?;
         Ok(application)
     }
@@ -131,10 +114,11 @@ impl Application {
             resources,
         })
         .evaluate(node)?;
-        // What is kept of it must stay readable, and attributes of other resources may have made it deeper.
+        // What is kept of it must stay readable, and attributes of other resources may have made it deeper, and larger.
         if value.as_ref().is_some_and(|value| value.height() > limits::DEPTH_MAX) {
             return Err(Problem::TooDeep { levels_max: limits::DEPTH_MAX }.at(node.line));
         }
+        fits(value.as_ref().map_or(0, Node::bytes)).map_err(|problem| problem.at(node.line))?;
         Ok(value)
     }
 
@@ -147,7 +131,7 @@ impl Application {
     /// The names of the exports that these nodes import.
     fn collect_imports(&mut self, nodes: &[&Node]) -> Result<(), Error> {
         let mut names = Vec::new();
-        nodes.iter().for_each(|node| imports_of(node, &mut names));
+        nodes.iter().for_each(|node| names::imports_of(node, &self.conditions, &mut names));
         for name in names {
             let name = self.evaluate(name, &Hopeful { ids: None })?;
             self.imports.extend(name.as_ref().and_then(Node::as_text).map(str::to_owned));
@@ -159,111 +143,22 @@ impl Application {
         condition.as_ref().is_none_or(|name| self.conditions.get(name).copied().unwrap_or(false))
     }
 
-    fn expand(&mut self, template: &Template, present: &[&Resource], types: &Types) -> Result<(), Error> {
-        let ids: BTreeSet<&str> = present.iter().map(|resource| resource.id.as_str()).collect();
-        let first = Hopeful { ids: (!template.serverless).then_some(&ids) };
-        let mut globals = Vec::new();
-        for section in &template.globals {
-            let value = self.evaluate(&section.value, &first)?;
-            globals.extend(value.map(|value| Entry { value, ..section.clone() }));
-        }
-        let mut unknown = BTreeSet::new();
-        // What each name of the template became, for `DependsOn`.
-        let mut became: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut made: BTreeMap<String, Resource> = BTreeMap::new();
-        for resource in present {
-            let mut resource = (*resource).clone();
-            resource.properties = self
-                .evaluate(&resource.properties, &first)?
-                .unwrap_or_else(|| Node::new(resource.line, Value::Map(Vec::new())));
-            let parts = match types.macros.get(resource.kind.as_str()) {
-                Some(kind) if template.serverless => {
-                    globals::merge(kind.globals(), &globals, &mut resource.properties);
-                    self.meaning(kind.as_ref(), &resource)?
-                }
-                Some(_) | None if !types.types.contains_key(resource.kind.as_str()) => {
-                    unknown.insert(resource.kind.clone());
-                    continue;
-                }
-                Some(_) | None => vec![resource.clone()],
-            };
-            became.insert(resource.id.clone(), parts.iter().map(|part| part.id.clone()).collect());
-            for part in parts {
-                if !types.types.contains_key(part.kind.as_str()) {
-                    unknown.insert(part.kind.clone());
-                }
-                let fault = |message: &str| Error::Properties {
-                    resource: resource.id.clone(),
-                    fault: contract::PropertyFault { path: String::new(), message: message.to_owned() },
-                    line: (resource.line > 0).then_some(resource.line),
-                };
-                match made.get(&part.id) {
-                    None => drop(made.insert(part.id.clone(), part)),
-                    Some(other)
-                        if other.kind == part.kind && other.properties.to_json() == part.properties.to_json() => {}
-                    Some(_) => return Err(fault(&format!("it makes a resource {}, and so does another", part.id))),
-                }
-            }
-        }
-        if !unknown.is_empty() {
-            return Err(Problem::ResourceTypes(unknown.into_iter().collect()).nowhere().into());
-        }
-        if made.len() > limits::RESOURCES_MAX {
-            let (count, count_max) = (made.len(), limits::RESOURCES_MAX);
-            return Err(Problem::TooMany { section: "Resources", count, count_max }.nowhere().into());
-        }
-        let parts: BTreeSet<String> = made.keys().cloned().collect();
-        for (id, resource) in made {
-            let mut needs = BTreeSet::new();
-            for name in &resource.depends_on {
-                match became.get(name) {
-                    Some(parts) => needs.extend(parts.iter().filter(|part| **part != id).cloned()),
-                    None if parts.contains(name) => drop(needs.insert(name.clone())),
-                    // Its condition does not hold.
-                    None if template.resources.iter().any(|resource| resource.id == *name) => {}
-                    None => {
-                        let names = vec![name.clone()];
-                        return Err(Problem::Unresolved { names, block: "Resources" }.at(resource.line).into());
-                    }
-                }
-            }
-            let Resource { kind, line, properties, deletion_policy, replace_policy, .. } = resource;
-            self.resources.insert(id, Wanted { kind, line, properties, needs, deletion_policy, replace_policy });
-        }
-        Ok(())
-    }
-
-    /// The resources that a serverless one stands for.
-    fn meaning(&mut self, kind: &dyn ResourceMacro, resource: &Resource) -> Result<Vec<Resource>, Error> {
-        let line = (resource.line > 0).then_some(resource.line);
-        let wrong = |fault| Error::Properties { resource: resource.id.clone(), fault, line };
-        let expansion = kind.expand(&resource.id, &document(resource)).map_err(wrong)?;
-        self.names.extend(expansion.names);
-        let mut parts = Vec::with_capacity(expansion.resources.len());
-        for (id, document) in expansion.resources {
-            let value = Node::from_json(&document, resource.line);
-            let mut part = Resource::read(&Entry { key: id, line: resource.line, value })?;
-            if part.depends_on.is_empty() {
-                part.depends_on.clone_from(&resource.depends_on);
-            } else {
-                // Names of an expansion's own parts are not the template's, so they are looked up as they are.
-                part.depends_on.extend(resource.depends_on.iter().cloned());
-            }
-            part.deletion_policy = part.deletion_policy.or(resource.deletion_policy);
-            part.replace_policy = part.replace_policy.or(resource.replace_policy);
-            parts.push(part);
-        }
-        Ok(parts)
-    }
-
     /// Now that all resources are known: every name leads somewhere, and there is an order.
-    fn settle_names(&mut self) -> Result<(), Error> {
+    fn settle_names(&mut self, types: &Types) -> Result<(), Error> {
         let ids: Vec<String> = self.resources.keys().cloned().collect();
+        let coming = self.attributes_to_come(types);
+        let coming = |asked: Asked<'_>| match asked {
+            Asked::Reference { .. } => Lookup::Later,
+            Asked::Attribute { id, attribute } => match coming.get(id) {
+                Some(names) if !names.contains(&attribute) => Lookup::NoAttribute,
+                Some(_) | None => Lookup::Later,
+            },
+        };
         for id in &ids {
             let wanted = &self.resources[id];
             // Expansions bring new functions; those that need no resource are resolved here.
             let properties = self
-                .evaluate(&wanted.properties, &Named::new(self, |_| Lookup::Later))?
+                .evaluate(&wanted.properties, &Named::new(self, coming))?
                 .unwrap_or_else(|| Node::new(wanted.line, Value::Map(Vec::new())));
             let names = Names::of(&properties);
             let named = names.references.keys().chain(names.attributes.keys().map(|(resource, _)| resource));
@@ -276,7 +171,7 @@ impl Application {
         let edges: Edges = self.resources.iter().map(|(id, wanted)| (id.clone(), wanted.needs.clone())).collect();
         self.order = graph::order(&edges).map_err(Problem::nowhere)?;
         for output in &self.outputs {
-            let later = Named::new(self, |_| Lookup::Later);
+            let later = Named::new(self, coming);
             for node in [Some(&output.value), output.export.as_ref()].into_iter().flatten() {
                 self.evaluate(node, &later).map_err(|error| match error.problem {
                     Problem::Unresolved { names, .. } => {
@@ -289,6 +184,15 @@ impl Application {
         Ok(())
     }
 
+    /// Which attributes resources will have: a type tells all of their names, whatever was made.
+    fn attributes_to_come(&self, types: &Types) -> BTreeMap<String, Vec<&'static str>> {
+        let names = |wanted: &Wanted| {
+            let told = types.get(&wanted.kind)?.attributes("", &stand_in(&wanted.properties), &serde_json::Value::Null);
+            Some(told.named.into_iter().map(|(name, _)| name).collect())
+        };
+        self.resources.iter().filter_map(|(id, wanted)| Some((id.clone(), names(wanted)?))).collect()
+    }
+
     /// Has every type look at the properties before anything is made. Where they hang on other resources yet, what the type says of
     /// that very place is not known to be true, and is passed over; it is asked again when the resource is made.
     fn check(&self, types: &Types) -> Result<(), Error> {
@@ -298,87 +202,12 @@ impl Application {
             let unsettled = wanted.properties.at(&fault.path).is_some_and(Node::has_function)
                 || lies_in_function(&wanted.properties, &fault.path);
             if !unsettled {
-                let line = wanted.properties.at(&fault.path).map_or(wanted.line, |node| node.line);
-                return Err(Error::Properties { resource: id.clone(), fault, line: (line > 0).then_some(line) });
+                let line = line_of(&wanted.properties, &fault.path, wanted.line);
+                return Err(Error::Properties { resource: id.clone(), fault, line });
             }
         }
         Ok(())
     }
-}
-
-/// Resources of an application, with what `known` says of those that there are.
-pub(crate) struct Named<'a, F> {
-    application: &'a Application,
-    known: F,
-}
-
-impl<'a, F: Fn(Asked<'_>) -> Lookup> Named<'a, F> {
-    pub(crate) fn new(application: &'a Application, known: F) -> Self {
-        Self { application, known }
-    }
-}
-
-/// Which part of a resource is asked for.
-pub(crate) enum Asked<'a> {
-    Reference { id: &'a str },
-    Attribute { id: &'a str, attribute: &'a str },
-}
-
-impl<F: Fn(Asked<'_>) -> Lookup> Resources for Named<'_, F> {
-    fn reference(&self, id: &str) -> Lookup {
-        match self.application.resource_named(id) {
-            Some(id) => (self.known)(Asked::Reference { id }),
-            None => Lookup::NoResource,
-        }
-    }
-
-    fn attribute(&self, id: &str, attribute: &str) -> Lookup {
-        match self.application.resource_named(id) {
-            Some(id) => (self.known)(Asked::Attribute { id, attribute }),
-            None => Lookup::NoResource,
-        }
-    }
-}
-
-/// Before expansion: with serverless resources any name may turn up, without them only those of the template.
-struct Hopeful<'a> {
-    ids: Option<&'a BTreeSet<&'a str>>,
-}
-
-impl Resources for Hopeful<'_> {
-    fn reference(&self, id: &str) -> Lookup {
-        match self.ids {
-            Some(ids) if !ids.contains(id) => Lookup::NoResource,
-            Some(_) | None => Lookup::Later,
-        }
-    }
-
-    fn attribute(&self, id: &str, _: &str) -> Lookup {
-        self.reference(id)
-    }
-}
-
-/// The whole document of a resource, as a [`ResourceMacro`] is given it.
-fn document(resource: &Resource) -> serde_json::Value {
-    let policy = |policy: Policy| match policy {
-        Policy::Delete => "Delete",
-        Policy::Retain => "Retain",
-        Policy::RetainExceptOnCreate => "RetainExceptOnCreate",
-    };
-    let mut members = serde_json::Map::new();
-    members.insert("Type".into(), resource.kind.clone().into());
-    members.insert("Properties".into(), resource.properties.to_json());
-    if !resource.depends_on.is_empty() {
-        members.insert("DependsOn".into(), resource.depends_on.clone().into());
-    }
-    if let Some(deletion) = resource.deletion_policy {
-        members.insert("DeletionPolicy".into(), policy(deletion).into());
-    }
-    if let Some(replace) = resource.replace_policy {
-        members.insert("UpdateReplacePolicy".into(), policy(replace).into());
-    }
-    members.extend(resource.others.iter().map(|entry| (entry.key.clone(), entry.value.to_json())));
-    members.into()
 }
 
 /// Properties with text in place of functions, so that names and forms can be checked around them.
@@ -399,18 +228,21 @@ fn stand_in(node: &Node) -> serde_json::Value {
 
 /// Whether the way along `path` ends in a function before it gets there.
 fn lies_in_function(properties: &Node, path: &str) -> bool {
-    let ends = path.match_indices('.').map(|(at, _)| at);
+    let ends = path.match_indices(['.', '[']).map(|(at, _)| at);
     ends.filter_map(|end| properties.at(&path[..end])).any(|node| node.function().is_some())
 }
 
-/// The arguments of all `Fn::ImportValue`.
-fn imports_of<'a>(node: &'a Node, found: &mut Vec<&'a Node>) {
-    if let Some(("Fn::ImportValue", name)) = node.function() {
-        found.push(name);
-    }
-    match &node.value {
-        Value::List(items) => items.iter().for_each(|item| imports_of(item, found)),
-        Value::Map(entries) => entries.iter().for_each(|entry| imports_of(&entry.value, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+/// The line of what a path leads to, or of the nearest thing above it whose line is known.
+fn line_of(properties: &Node, path: &str, resource: u32) -> Option<u32> {
+    let ends = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]);
+    let lines = ends.filter_map(|end| properties.at(&path[..end])).map(|node| node.line);
+    lines.filter(|line| *line > 0).next_back().or((resource > 0).then_some(resource))
+}
+
+/// Whether properties of so many bytes may be.
+fn fits(bytes: usize) -> Result<(), Problem> {
+    match bytes {
+        0..=limits::EXPANDED_BYTES_MAX => Ok(()),
+        _ => Err(Problem::ResultTooLarge { bytes_max: limits::EXPANDED_BYTES_MAX }),
     }
 }

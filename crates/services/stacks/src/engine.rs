@@ -3,6 +3,7 @@
 //! What always holds: one operation at a time on a stack, held by a lease whose loss stops it; an operation goes on to its end when its
 //! caller hangs up, and at the next start when the node stops ([`Engine::resume`]); it ends as wanted, or as it was before.
 
+mod emptied;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,12 +20,14 @@ use tokio::sync::{Notify, mpsc};
 use crate::Error;
 use crate::application::{Application, Plot, Types};
 use crate::caller::Caller;
-use crate::model::{Event, Owner, ResourceState, Stack, Stage, Status, is_stack_name, resource_status};
+use crate::model::{Event, Owner, ResourceState, Stack, Status, is_stack_name, resource_status};
 use crate::operation;
 use crate::plan::{self, Planned};
 use crate::store::{Change, Ledger, Place, Which};
 use crate::work::naming;
-use turn::Beginning;
+use turn::{Beginning, Work};
+
+pub use emptied::Emptied;
 
 /// The most stacks of one account and region.
 const STACKS_MAX: usize = 2_000;
@@ -96,7 +99,7 @@ struct Inner {
     deps: Deps,
     ledger: Ledger,
     /// Stacks with an operation in this process.
-    busy: Mutex<BTreeSet<(Place, String)>>,
+    busy: Mutex<BTreeMap<(Place, String), Work>>,
     /// Tells that one of them is free again.
     released: Notify,
 }
@@ -119,10 +122,8 @@ impl Engine {
     /// Goes on with every operation that was cut off. Tells how many there were; they run in the background.
     pub async fn resume(&self) -> Result<usize, Error> {
         let mut resumed = 0;
-        for (place, stack) in self.0.ledger.everywhere().await? {
-            if stack.status.stage() != Stage::Rest && self.go_on(&place, stack).await? {
-                resumed += 1;
-            }
+        for (place, stack) in self.0.ledger.unfinished().await? {
+            resumed += usize::from(self.go_on(&place, &stack).await?);
         }
         Ok(resumed)
     }
@@ -204,10 +205,15 @@ impl Engine {
         Ok(Description { stack, resources, events })
     }
 
-    /// The template of a stack, functions in their long form.
+    /// The template of a stack, functions in their long form. Of one that never was complete, the one that it was to be made from.
     pub async fn template(&self, call: &Call, name: &str) -> Result<Value, Error> {
-        let document = self.0.ledger.template(&place(call), name, Which::Current).await?;
-        document.ok_or_else(|| Error::Missing(name.to_owned()))
+        let place = place(call);
+        for which in [Which::Current, Which::Target] {
+            if let Some(document) = self.0.ledger.template(&place, name, which).await? {
+                return Ok(document);
+            }
+        }
+        Err(Error::Missing(name.to_owned()))
     }
 
     /// Checks a wish, while the stack is held, and says how to begin.
@@ -282,14 +288,14 @@ impl Engine {
 
     /// Exports that others import stay; asked before anything is deleted, and held true by the commit that ends the stack.
     async fn check_unused(&self, place: &Place, stack: &Stack) -> Result<(), Error> {
-        for output in &stack.outputs {
-            let Some(export) = &output.export else { continue };
-            let users = self.0.ledger.stacks(place).await?;
-            let stacks: Vec<String> = users
-                .into_iter()
-                .filter(|user| user.name != stack.name && user.imports.contains(export))
-                .map(|user| user.name)
-                .collect();
+        let exports: Vec<&String> = stack.outputs.iter().filter_map(|output| output.export.as_ref()).collect();
+        if exports.is_empty() {
+            return Ok(());
+        }
+        let others = self.0.ledger.stacks(place).await?;
+        for export in exports {
+            let users = others.iter().filter(|user| user.name != stack.name && user.imports.contains(export));
+            let stacks: Vec<String> = users.map(|user| user.name.clone()).collect();
             if !stacks.is_empty() {
                 return Err(Error::ExportUsed { name: export.clone(), action: "deleted", stacks });
             }

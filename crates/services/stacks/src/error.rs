@@ -18,6 +18,18 @@ pub enum Error {
         /// The resource's line in the template, where it is known.
         line: Option<u32>,
     },
+    /// Types of resources that there are not.
+    #[error("Template format error: Unrecognized resource types: [{}]{}. {advice}", .kinds.join(", "), in_line(.line))]
+    Types {
+        /// Their names.
+        kinds: Vec<String>,
+        /// The first resource of such a type.
+        resource: String,
+        /// Its line, where it is known.
+        line: Option<u32>,
+        /// What to do.
+        advice: String,
+    },
     /// A stack cannot have this name.
     #[error(
         "1 validation error detected: Value '{0}' at 'stackName' failed to satisfy constraint: Member must satisfy regular \
@@ -85,6 +97,31 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
+impl Error {
+    /// The resource that the template must be changed at, and the path of its property, where it is about one: whoever sent the
+    /// template without its lines finds them by these.
+    pub(crate) fn place(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Properties { resource, fault, line: None } => Some((resource, &fault.path)),
+            Self::Types { resource, line: None, .. } => Some((resource, "")),
+            Self::Properties { line: Some(_), .. }
+            | Self::Types { line: Some(_), .. }
+            | Self::Template(_)
+            | Self::Name(_)
+            | Self::Missing(_)
+            | Self::State { .. }
+            | Self::TypeChanged(_)
+            | Self::ExportTaken { .. }
+            | Self::ExportUsed { .. }
+            | Self::TooMany(_)
+            | Self::Failed { .. }
+            | Self::Interrupted(_)
+            | Self::Body(_)
+            | Self::Store(_) => None,
+        }
+    }
+}
+
 fn described(fault: &PropertyFault) -> String {
     match fault.path.as_str() {
         "" => fault.message.clone(),
@@ -102,6 +139,7 @@ impl From<Error> for Fault {
         let (cause, code) = match error {
             Error::Template(_)
             | Error::Properties { .. }
+            | Error::Types { .. }
             | Error::Name(_)
             | Error::TypeChanged(_)
             | Error::ExportTaken { .. }

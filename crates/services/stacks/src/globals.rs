@@ -1,6 +1,8 @@
 //! `Globals`: defaults for the properties of serverless resources. Maps are merged, lists are put together (the defaults first),
 //! and everything else is overridden by the resource's own.
 
+use std::collections::HashMap;
+
 use template::{Entry, Node, Value};
 
 /// Adds the defaults of `section` to `properties`.
@@ -19,18 +21,19 @@ fn merged(default: Node, own: Node) -> Node {
     }
     let line = own.line;
     match (default.value, own.value) {
-        (Value::Map(defaults), Value::Map(mut entries)) => {
-            let mut map = Vec::with_capacity(defaults.len() + entries.len());
+        (Value::Map(defaults), Value::Map(entries)) => {
+            // Maps may have a hundred thousand keys, so each is looked up and not searched for.
+            let mut own: HashMap<String, Entry> = HashMap::with_capacity(entries.len());
+            let order: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+            own.extend(entries.into_iter().map(|entry| (entry.key.clone(), entry)));
+            let mut map = Vec::with_capacity(defaults.len() + own.len());
             for default in defaults {
-                match entries.iter().position(|entry| entry.key == default.key) {
-                    Some(at) => {
-                        let Entry { key, line, value } = entries.remove(at);
-                        map.push(Entry { key, line, value: merged(default.value, value) });
-                    }
-                    None => map.push(default),
-                }
+                map.push(match own.remove(&default.key) {
+                    Some(Entry { key, line, value }) => Entry { key, line, value: merged(default.value, value) },
+                    None => default,
+                });
             }
-            map.extend(entries);
+            map.extend(order.iter().filter_map(|key| own.remove(key)));
             Node::new(line, Value::Map(map))
         }
         (Value::List(mut defaults), Value::List(items)) => {

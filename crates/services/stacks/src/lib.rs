@@ -30,7 +30,7 @@ mod tests;
 
 pub use application::Types;
 pub use caller::{BoxFuture, Caller};
-pub use engine::{Applied, Deps, Description, Engine, Wish};
+pub use engine::{Applied, Deps, Description, Emptied, Engine, Wish};
 pub use error::Error;
 pub use model::{Event, Instance, InstanceState, OutputValue, ResourceState, Stack, Status};
 pub use plan::{Action, Planned};

@@ -323,6 +323,18 @@ impl ResourceState {
         None
     }
 
+    /// There is no way back: what stood for it before the operation is doomed, too, if it is another thing.
+    pub(crate) fn forget_old(&mut self) {
+        let suffix = self.current.as_ref().map(|current| current.suffix.clone());
+        self.doomed.extend(self.old.take().filter(|old| Some(&old.suffix) != suffix.as_ref()));
+    }
+
+    /// Whether the operation under way made what stands for it.
+    pub(crate) fn is_made_now(&self) -> bool {
+        let Some(current) = &self.current else { return false };
+        self.touched && self.old.as_ref().is_none_or(|old| old.suffix != current.suffix)
+    }
+
     /// Whether nothing is left of it.
     pub(crate) fn is_gone(&self) -> bool {
         self.current.is_none() && self.old.is_none() && self.doomed.is_empty()

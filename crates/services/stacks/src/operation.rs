@@ -17,7 +17,7 @@ use crate::graph::Edges;
 use crate::model::{Event, OutputValue, ResourceState, Stack, Stage, Status, resource_status};
 use crate::schedule::Schedule;
 use crate::store::{Change, Shared, Which};
-use crate::work::{End, Standing, Workshop};
+use crate::work::{End, Standing, Workshop, shortened};
 
 /// The longest value of an output.
 const OUTPUT_BYTES_MAX: usize = 4_096;
@@ -27,8 +27,21 @@ pub(crate) struct Operation {
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) stack: Stack,
     pub(crate) resources: BTreeMap<String, ResourceState>,
-    /// Whether something could not be deleted, changed back, or made.
-    pub(crate) failure: Option<String>,
+}
+
+/// What is left of a round of work.
+#[derive(Default)]
+struct Undone {
+    /// What failed, and why.
+    failed: BTreeMap<String, String>,
+    /// What waited for something that failed, and was not begun.
+    unreached: BTreeSet<String>,
+}
+
+impl Undone {
+    fn contains(&self, id: &str) -> bool {
+        self.failed.contains_key(id) || self.unreached.contains(id)
+    }
 }
 
 /// One piece of work, and what became of it.
@@ -37,7 +50,6 @@ type Job = BoxFuture<'static, (String, ResourceState, Result<(), End>)>;
 impl Operation {
     /// Runs to the end. The stack as it is then, or why it cannot go on here.
     pub(crate) async fn run(mut self) -> Result<Stack, Error> {
-        self.failure.clone_from(&self.stack.reason);
         loop {
             match self.stack.status.stage() {
                 Stage::Apply => self.apply().await?,
@@ -64,7 +76,6 @@ impl Operation {
             Err(error) => error.to_string(),
         };
         let status = if self.stack.established { Status::UpdateRollbackInProgress } else { Status::RollbackInProgress };
-        self.failure = Some(failure.clone());
         self.enter(status, Some(failure), Change::default()).await
     }
 
@@ -111,6 +122,10 @@ impl Operation {
             }
             let Some((id, state, end)) = running.next().await else { break };
             self.resources.insert(id.clone(), state);
+            let end = match end {
+                Ok(()) => self.check_own(application, &id).await,
+                other => other,
+            };
             match end {
                 Ok(()) => schedule.done(&id),
                 Err(End::Failed(reason)) => {
@@ -124,6 +139,22 @@ impl Operation {
             return Err(self.workshop.interrupted());
         }
         Ok(failure)
+    }
+
+    /// A service may answer a creation with what is there already, as `PublishVersion` does where nothing changed since the last one. What
+    /// stands for one resource of the template cannot stand for another as well: whichever went would take it along.
+    async fn check_own(&mut self, application: &Application, id: &str) -> Result<(), End> {
+        let Some(state) = self.resources.get(id).filter(|state| state.is_made_now()) else { return Ok(()) };
+        let identity = |state: &ResourceState| self.workshop.identity(state.current.as_ref()?);
+        let own = identity(state);
+        let others = self.resources.values().filter(|other| {
+            other.id != id && application.resources.contains_key(&other.id) && own.is_some() && identity(other) == own
+        });
+        let Some(other) = others.map(|other| other.id.clone()).next() else { return Ok(()) };
+        let mut state = state.clone();
+        let end = self.workshop.refuse_double(&mut state, &other).await;
+        self.resources.insert(id.to_owned(), state);
+        end
     }
 
     /// All is as the template wants: from here on there is no way back, only cleaning up.
@@ -169,7 +200,6 @@ impl Operation {
         self.stack = stack;
         self.resources = resources;
         self.resources.retain(|_, state| !state.is_gone());
-        self.failure = None;
         Ok(())
     }
 
@@ -197,14 +227,28 @@ impl Operation {
                 export: output.export.as_ref().map(|export| text(export, &output.name)).transpose()?,
             })
         });
-        outputs.collect()
+        let outputs: Vec<OutputValue> = outputs.collect::<Result<_, Error>>()?;
+        let mut exports = BTreeSet::new();
+        for output in &outputs {
+            if let Some(export) = output.export.as_ref().filter(|export| !exports.insert(*export)) {
+                let message = format!("another output is exported as {export} already");
+                return Err(Error::Properties {
+                    resource: format!("Outputs/{}", output.name),
+                    fault: contract::PropertyFault { path: "Export".to_owned(), message },
+                    line: None,
+                });
+            }
+        }
+        Ok(outputs)
     }
 
     async fn revert(&mut self) -> Result<(), Error> {
-        let touched = self.resources.values().filter(|state| state.touched);
+        // A stack that never was complete goes back to nothing: what was changed on the way is deleted as what was made is.
+        let back = self.stack.established;
+        let touched = self.resources.values().filter(|state| state.touched && back);
         let edges: Edges =
             touched.filter_map(|state| Some((state.id.clone(), state.old.as_ref()?.needs.clone()))).collect();
-        let failed = self
+        let undone = self
             .each(&edges, |workshop, mut state| {
                 Box::pin(async move {
                     let end = workshop.change_back(&mut state).await;
@@ -213,7 +257,10 @@ impl Operation {
             })
             .await?;
         let (mut resources, mut events) = (self.resources.clone(), Vec::new());
-        for state in resources.values_mut().filter(|state| state.touched && !failed.contains(&state.id)) {
+        for state in resources.values_mut().filter(|state| state.touched && !undone.contains(&state.id)) {
+            if !back {
+                state.forget_old();
+            }
             let kept = state.give_up();
             events.extend(
                 kept.map(|instance| self.workshop.event(state, instance.physical_id, resource_status::DELETE_SKIPPED)),
@@ -223,12 +270,16 @@ impl Operation {
             resources.values().filter(|state| self.resources.get(&state.id) != Some(*state)).cloned().collect();
         self.resources = resources;
         self.resources.retain(|_, state| !state.is_gone());
-        if self.stack.established {
+        let change = Change { resources: changed, events, ..Change::default() };
+        if back {
             let status = Status::UpdateRollbackCompleteCleanupInProgress;
-            let change = Change { resources: changed, events, ..Change::default() };
-            return self.enter(status, self.stack.reason.clone(), change).await;
+            let reason = match undone.failed.is_empty() {
+                true => self.stack.reason.clone(),
+                false => Some(joined(self.stack.reason.as_deref(), &failures("update", &undone.failed))),
+            };
+            return self.enter(status, reason, change).await;
         }
-        self.workshop.write(Change { resources: changed, events, ..Change::default() }).await?;
+        self.workshop.write(change).await?;
         self.clean().await
     }
 
@@ -256,10 +307,8 @@ impl Operation {
             | Status::DeleteFailed => return Ok(()),
         };
         let reason = match (failed.is_empty(), status) {
-            (false, Status::DeleteFailed | Status::RollbackFailed) => {
-                let names: Vec<&str> = failed.iter().map(String::as_str).collect();
-                Some(format!("The following resource(s) failed to delete: [{}]. ", names.join(", ")))
-            }
+            (false, Status::DeleteFailed) => Some(failures("delete", &failed)),
+            (false, Status::RollbackFailed) => Some(joined(self.stack.reason.as_deref(), &failures("delete", &failed))),
             _ => self.stack.reason.clone(),
         };
         let remove = (status == Status::DeleteComplete).then(|| self.stack.id.clone());
@@ -267,15 +316,15 @@ impl Operation {
         self.enter(status, reason, Change { remove, shared, ..Change::default() }).await
     }
 
-    /// Deletes all that is doomed, the dependants first; the names of what could not be.
-    async fn destroy_all(&mut self) -> Result<BTreeSet<String>, Error> {
-        let mut failed = BTreeSet::new();
+    /// Deletes all that is doomed, the dependants first; what could not be, and why.
+    async fn destroy_all(&mut self) -> Result<BTreeMap<String, String>, Error> {
+        let mut failed = BTreeMap::new();
         // One round for each generation: a resource may have been replaced more than once.
         loop {
             let doomed: BTreeMap<String, BTreeSet<String>> = self
                 .resources
                 .values()
-                .filter(|state| !failed.contains(&state.id))
+                .filter(|state| !failed.contains_key(&state.id))
                 .filter_map(|state| Some((state.id.clone(), state.doomed.first()?.needs.clone())))
                 .collect();
             if doomed.is_empty() {
@@ -289,10 +338,9 @@ impl Operation {
                     }
                 }
             }
-            let before = failed.len();
             let standing = Arc::new(self.standing());
-            failed.extend(
-                self.each(&edges, |workshop, mut state| {
+            let undone = self
+                .each(&edges, |workshop, mut state| {
                     let standing = Arc::clone(&standing);
                     Box::pin(async move {
                         let suffix = state.doomed.first().map(|doomed| doomed.suffix.clone()).unwrap_or_default();
@@ -300,11 +348,11 @@ impl Operation {
                         (state, end)
                     })
                 })
-                .await?,
-            );
+                .await?;
             self.resources.retain(|_, state| !state.is_gone());
-            if failed.len() > before {
+            if !undone.failed.is_empty() {
                 // What others that are still there may need stays.
+                failed.extend(undone.failed);
                 return Ok(failed);
             }
         }
@@ -313,17 +361,17 @@ impl Operation {
     /// What stays, whatever is doomed.
     fn standing(&self) -> Standing {
         let instances = self.resources.values().flat_map(|state| state.current.iter().chain(&state.old));
-        instances.filter_map(|instance| Some((instance.kind.clone(), instance.physical_id.clone()?))).collect()
+        instances.filter_map(|instance| self.workshop.identity(instance)).collect()
     }
 
-    /// Works on the resources named in `edges`, each after what it waits for; the names of those that failed.
-    async fn each<F>(&mut self, edges: &Edges, work: F) -> Result<BTreeSet<String>, Error>
+    /// Works on the resources named in `edges`, each after what it waits for.
+    async fn each<F>(&mut self, edges: &Edges, work: F) -> Result<Undone, Error>
     where
         F: Fn(Arc<Workshop>, ResourceState) -> BoxFuture<'static, (ResourceState, Result<(), End>)>,
     {
         let mut schedule = Schedule::new(edges);
         let mut running: FuturesUnordered<Job> = FuturesUnordered::new();
-        let mut failed = BTreeSet::new();
+        let mut failed = BTreeMap::new();
         loop {
             while !self.workshop.steps.stopping.is_cancelled() {
                 let Some(id) = schedule.start() else { break };
@@ -338,11 +386,11 @@ impl Operation {
                 }));
             }
             let Some((id, state, end)) = running.next().await else {
-                if !schedule.is_stuck() || !failed.is_empty() {
-                    return Ok(failed);
-                }
-                if self.workshop.steps.stopping.is_cancelled() {
+                if schedule.is_stuck() && self.workshop.steps.stopping.is_cancelled() {
                     return Err(self.workshop.interrupted());
+                }
+                if !schedule.is_stuck() || !failed.is_empty() {
+                    return Ok(Undone { failed, unreached: schedule.left() });
                 }
                 schedule.release();
                 continue;
@@ -350,9 +398,9 @@ impl Operation {
             self.resources.insert(id.clone(), state);
             match end {
                 Ok(()) => schedule.done(&id),
-                Err(End::Failed(_)) => {
+                Err(End::Failed(reason)) => {
                     schedule.failed();
-                    failed.insert(id);
+                    failed.insert(id, reason);
                 }
                 Err(End::Halted(error)) => return Err(error),
             }
@@ -377,6 +425,20 @@ impl Operation {
     /// What is known of the resources now.
     fn known<'a>(&'a self, application: &'a Application) -> Named<'a, impl Fn(Asked<'_>) -> Lookup> {
         Named::new(application, |asked| look_up(&self.resources, asked))
+    }
+}
+
+/// CloudFormation's sentence for what a cleaning or a way back left undone, and the reason of each.
+fn failures(what: &str, failed: &BTreeMap<String, String>) -> String {
+    let names: Vec<&str> = failed.keys().map(String::as_str).collect();
+    let reasons: String = failed.iter().map(|(id, reason)| format!(" {id}: {reason}")).collect();
+    shortened(format!("The following resource(s) failed to {what}: [{}].{reasons}", names.join(", ")))
+}
+
+fn joined(first: Option<&str>, second: &str) -> String {
+    match first {
+        Some(first) => shortened(format!("{} {second}", first.trim_end())),
+        None => second.to_owned(),
     }
 }
 

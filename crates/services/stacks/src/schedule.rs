@@ -50,6 +50,11 @@ impl Schedule {
         self.running == 0 && !self.waiting.is_empty()
     }
 
+    /// What was not started.
+    pub(crate) fn left(&self) -> BTreeSet<String> {
+        self.waiting.keys().cloned().collect()
+    }
+
     /// Forgets all order: what waits in a circle may start.
     pub(crate) fn release(&mut self) {
         self.waiting.values_mut().for_each(BTreeSet::clear);

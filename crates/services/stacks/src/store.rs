@@ -8,11 +8,11 @@ mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::store::{Error, Key, Lease, Range, Record, Scan, Store, Transaction, record};
+use ::store::{Error, Key, Lease, Range, Record, Scan, Store, Transaction, Watch, record};
 use contract::{AccountId, Region};
 use serde_json::Value;
 
-use crate::model::{Event, ResourceState, Stack};
+use crate::model::{Event, ResourceState, Stack, Stage};
 use records::{EventRecord, ExportRecord, ResourceRecord, StackRecord, TemplateRecord};
 
 /// Stacks of one account and region.
@@ -63,6 +63,8 @@ impl Shared {
     }
 }
 
+/// All keys but those of histories begin so.
+const ROOT: &str = "stacks";
 /// The longest piece; the store's values may have 64 KiB.
 const PIECE_BYTES: usize = 60 << 10;
 /// How many events are kept of a stack.
@@ -99,25 +101,53 @@ impl Ledger {
         records.into_iter().map(StackRecord::model).collect()
     }
 
-    /// Places and names of all stacks, wherever they are.
-    pub(crate) async fn everywhere(&self) -> Result<Vec<(Place, Stack)>, Error> {
-        let root = Key::new("stacks");
+    /// Places and names of all stacks with an operation that has not ended, wherever they are.
+    pub(crate) async fn unfinished(&self) -> Result<Vec<(Place, String)>, Error> {
+        let root = Key::new(ROOT);
         let mut names = BTreeSet::new();
-        for (key, _) in self.pairs(&root).await? {
-            let mut parts = key.parts_after(&root)?;
-            let (account, region, what) = (parts.text()?, parts.text()?, parts.text()?);
-            if let Some((account, region)) = AccountId::parse(&account).zip(Region::parse(&region))
-                && what == "stack"
-            {
-                names.insert((Place { account, region }, parts.text()?));
+        let mut rest = Some(Range::prefix(&root));
+        while let Some(range) = rest {
+            // A snapshot for each page: all templates of a node take time, and a stack that comes meanwhile is nobody's to go on with.
+            let page = self.store.snapshot().scan(range, Scan::first(Scan::PAGE_MAX)).await?;
+            for (key, _) in &page.items {
+                let mut parts = key.parts_after(&root)?;
+                let (account, region, what) = (parts.text()?, parts.text()?, parts.text()?);
+                if let Some((account, region)) = AccountId::parse(&account).zip(Region::parse(&region))
+                    && what == "stack"
+                {
+                    names.insert((Place { account, region }, parts.text()?));
+                }
             }
+            rest = page.rest;
         }
         let mut found = Vec::new();
         for (place, name) in names {
             let stack = self.stack(&place, &name).await?;
-            found.extend(stack.map(|stack| (place, stack)));
+            if stack.is_some_and(|stack| stack.status.stage() != Stage::Rest) {
+                found.push((place, name));
+            }
         }
         Ok(found)
+    }
+
+    /// Leaves a mark that only emptying the store removes.
+    pub(crate) async fn mark(&self) -> Result<(), Error> {
+        self.store
+            .transact(|tx| async move {
+                tx.put(mark_key(), "");
+                Ok(())
+            })
+            .await
+    }
+
+    /// Whether the mark is there.
+    pub(crate) async fn is_marked(&self) -> Result<bool, Error> {
+        Ok(self.store.snapshot().get(&mark_key()).await?.is_some())
+    }
+
+    /// Tells of changes of the mark.
+    pub(crate) fn watch_mark(&self) -> Watch {
+        self.store.watch(mark_key())
     }
 
     pub(crate) async fn resources(&self, place: &Place, name: &str) -> Result<BTreeMap<String, ResourceState>, Error> {
@@ -236,8 +266,12 @@ impl Ledger {
     }
 }
 
+fn mark_key() -> Key {
+    Key::new("stacks-mark")
+}
+
 fn key(place: &Place, what: &str) -> Key {
-    Key::new("stacks").with(place.account.to_string()).with(place.region.as_str()).with(what)
+    Key::new(ROOT).with(place.account.to_string()).with(place.region.as_str()).with(what)
 }
 
 fn template_key(place: &Place, name: &str, which: Which) -> Key {
@@ -281,13 +315,15 @@ async fn put<R: Record>(tx: &Transaction, key: Key, record: &R) -> Result<(), Er
         (at, count) = (end, count + 1);
     }
     // What a longer one before left behind.
-    let page = tx.scan(Range::prefix(&key).from(&key.clone().with(count)), Scan::first(Scan::PAGE_MAX)).await?;
-    page.items.into_iter().for_each(|(key, _)| tx.delete(key));
-    Ok(())
+    remove_range(tx, Range::prefix(&key).from(&key.clone().with(count))).await
 }
 
 async fn remove(tx: &Transaction, prefix: &Key) -> Result<(), Error> {
-    let mut rest = Some(Range::prefix(prefix));
+    remove_range(tx, Range::prefix(prefix)).await
+}
+
+async fn remove_range(tx: &Transaction, range: Range) -> Result<(), Error> {
+    let mut rest = Some(range);
     while let Some(range) = rest {
         let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
         page.items.into_iter().for_each(|(key, _)| tx.delete(key));
@@ -299,18 +335,32 @@ async fn remove(tx: &Transaction, prefix: &Key) -> Result<(), Error> {
 async fn promote(tx: &Transaction, place: &Place, name: &str) -> Result<(), Error> {
     let (from, to) = (template_key(place, name, Which::Target), template_key(place, name, Which::Current));
     remove(tx, &to).await?;
-    let page = tx.scan(Range::prefix(&from), Scan::first(Scan::PAGE_MAX)).await?;
-    for (key, piece) in page.items {
-        tx.put(to.clone().with(piece_number(&key)), piece);
-        tx.delete(key);
+    let mut rest = Some(Range::prefix(&from));
+    while let Some(range) = rest {
+        let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
+        for (key, piece) in page.items {
+            tx.put(to.clone().with(piece_number(&key)), piece);
+            tx.delete(key);
+        }
+        rest = page.rest;
     }
     Ok(())
 }
 
 /// Keeps the newest events.
 async fn trim(tx: &Transaction, stack_id: &str) -> Result<(), Error> {
-    let page = tx.scan(Range::prefix(&events_key(stack_id)), Scan::last(Scan::PAGE_MAX)).await?;
-    page.items.into_iter().skip(EVENTS_MAX).for_each(|(key, _)| tx.delete(key));
+    let (mut kept, mut rest) = (0, Some(Range::prefix(&events_key(stack_id))));
+    while let Some(range) = rest {
+        // A page may be full of bytes before it is full of events.
+        let page = tx.scan(range, Scan::last(Scan::PAGE_MAX)).await?;
+        for (key, _) in page.items {
+            kept += 1;
+            if kept > EVENTS_MAX {
+                tx.delete(key);
+            }
+        }
+        rest = page.rest;
+    }
     Ok(())
 }
 

@@ -5,4 +5,6 @@ pub(crate) mod world;
 mod crashes;
 mod graphs;
 mod lifecycle;
+mod limits;
+mod mending;
 mod sharing;

@@ -37,8 +37,8 @@ pub(crate) struct Workshop {
     pub(crate) progress: Option<mpsc::Sender<Event>>,
 }
 
-/// Types and physical ids of what stands for some resource of the stack.
-pub(crate) type Standing = BTreeSet<(String, String)>;
+/// The identities of what stands for some resource of the stack, see [`Workshop::identity`].
+pub(crate) type Standing = BTreeSet<String>;
 
 /// Why work on a resource ended without success.
 pub(crate) enum End {
@@ -122,9 +122,7 @@ impl Workshop {
             Ok(found) => instance.physical_id = found,
             Err(trouble) => return self.trouble(state, status::DELETE_FAILED, trouble).await,
         }
-        if let Some(id) = &instance.physical_id
-            && standing.contains(&(instance.kind.clone(), id.clone()))
-        {
+        if self.identity(&instance).is_some_and(|identity| standing.contains(&identity)) {
             state.doomed.remove(at);
             return Ok(self.note_instance(state, &instance, status::DELETE_SKIPPED).await?);
         }
@@ -136,6 +134,24 @@ impl Workshop {
             }
             Err(trouble) => self.trouble(state, status::DELETE_FAILED, trouble).await,
         }
+    }
+
+    /// What tells one real thing from all others: what it takes to delete it. A physical id alone does not: two log streams of one name
+    /// lie in two groups. None while nobody knows what it is.
+    pub(crate) fn identity(&self, instance: &Instance) -> Option<String> {
+        let (id, kind) = (instance.physical_id.as_ref()?, self.types.get(&instance.kind)?);
+        let steps = kind.delete(id, &instance.properties);
+        let steps = steps.iter().map(|step| format!(" {} {}", step.operation.name, step.input));
+        Some(format!("{} {id}{}", instance.kind, steps.collect::<String>()))
+    }
+
+    /// What was made stands for another resource already.
+    pub(crate) async fn refuse_double(&self, state: &mut ResourceState, other: &str) -> Result<(), End> {
+        let id = state.current.as_ref().and_then(|current| current.physical_id.clone()).unwrap_or_default();
+        let reason = format!(
+            "{id} already exists, and is the resource {other} of this template: the service made nothing new. Take one of the two out."
+        );
+        self.failed(state, status::CREATE_FAILED, reason).await
     }
 
     /// Tells that the node stops.
@@ -435,8 +451,8 @@ impl Workshop {
         }
     }
 
-    async fn failed(&self, state: &mut ResourceState, what: &'static str, mut reason: String) -> Result<(), End> {
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    async fn failed(&self, state: &mut ResourceState, what: &'static str, reason: String) -> Result<(), End> {
+        let reason = shortened(reason);
         self.note(state, what, Some(reason.clone())).await?;
         Err(End::Failed(reason))
     }
@@ -492,6 +508,12 @@ pub(crate) fn naming(place: &Place, stack: &str, id: &str, suffix: String) -> Na
         region: place.region.to_string(),
         account: place.account.to_string(),
     }
+}
+
+/// A reason of the length that is kept.
+pub(crate) fn shortened(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    reason
 }
 
 fn set_known(instance: &mut Instance, known: Known) {

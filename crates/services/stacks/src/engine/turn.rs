@@ -30,6 +30,15 @@ pub(super) struct Beginning {
     pub(super) change: Change,
 }
 
+/// Whose operation a stack is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Somebody asked for it: whoever else wants the stack is told so.
+    Asked,
+    /// It was cut off before, and nobody waits for its end: whoever wants the stack does.
+    Resumed,
+}
+
 /// A stack that is held.
 pub(super) struct Held {
     busy: Busy,
@@ -40,6 +49,12 @@ pub(super) struct Held {
 struct Busy {
     inner: Arc<Inner>,
     key: (Place, String),
+}
+
+impl Busy {
+    fn is_now(&self, work: Work) {
+        self.inner.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(self.key.clone(), work);
+    }
 }
 
 impl Drop for Busy {
@@ -59,25 +74,57 @@ impl Held {
 
 impl Engine {
     /// Takes a stack for an operation: nobody else has it then, in this process or another, and it is at rest. Waits for an operation
-    /// that has ended and is about to let go, and for one that is not begun yet.
+    /// that has ended and is about to let go, for one that is not begun yet, and for one that goes on after it was cut off. One that
+    /// was cut off and that nobody goes on with (its node died, or its store failed) is gone on with first.
     pub(super) async fn take(&self, place: &Place, name: &str, action: &'static str) -> Result<Held, Error> {
-        let held = self.hold(place, name, action).await?;
-        match self.at_rest(place, name, action).await {
-            Ok(()) => Ok(held),
-            Err(error) => {
-                held.let_go().await;
-                Err(error)
+        loop {
+            let held = self.hold(place, name, action, Work::Asked).await?;
+            match self.unfinished(place, name).await {
+                Ok(None) => return Ok(held),
+                Ok(Some(stack)) => {
+                    held.busy.is_now(Work::Resumed);
+                    self.finish(place, stack, held).await?;
+                }
+                Err(error) => {
+                    held.let_go().await;
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// Goes on with an operation that was cut off, in the background; false if somebody else does.
-    pub(super) async fn go_on(&self, place: &Place, stack: Stack) -> Result<bool, Error> {
-        let held = match self.hold(place, &stack.name, "updated").await {
+    /// Goes on with an operation that was cut off, in the background; false if somebody else does, or there is none.
+    pub(super) async fn go_on(&self, place: &Place, name: &str) -> Result<bool, Error> {
+        let held = match self.hold(place, name, "updated", Work::Resumed).await {
             Ok(held) => held,
             Err(Error::State { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
+        match self.unfinished(place, name).await {
+            Ok(Some(stack)) => {
+                let _nobody_waits = self.spawn_rest(place, stack, held).await?;
+                Ok(true)
+            }
+            nothing => {
+                held.let_go().await;
+                nothing.map(|_| false)
+            }
+        }
+    }
+
+    /// Runs what is left of an operation, and waits for its end.
+    async fn finish(&self, place: &Place, stack: Stack, held: Held) -> Result<Stack, Error> {
+        let id = stack.id.clone();
+        self.spawn_rest(place, stack, held).await?.await.unwrap_or(Err(Error::Interrupted(id)))
+    }
+
+    /// Runs what is left of an operation, in a task of its own.
+    async fn spawn_rest(
+        &self,
+        place: &Place,
+        stack: Stack,
+        held: Held,
+    ) -> Result<oneshot::Receiver<Result<Stack, Error>>, Error> {
         let resources = self.0.ledger.resources(place, &stack.name).await?;
         tracing::info!(
             stack = stack.name,
@@ -85,14 +132,17 @@ impl Engine {
             "going on with an operation that was cut off"
         );
         let (engine, place) = (self.clone(), place.clone());
+        let (done, wait) = oneshot::channel();
         self.0.deps.tasks.spawn(Kind::Work, "stack", async move {
             let name = stack.name.clone();
-            match engine.run(place, stack, resources, held, None).await {
+            let ended = engine.run(place, stack, resources, held, None).await;
+            match &ended {
                 Ok(stack) => tracing::info!(stack = name, status = stack.status.as_str(), "the operation has ended"),
                 Err(error) => tracing::warn!(stack = name, %error, "the operation was cut off"),
             }
+            let _nobody_waits = done.send(ended);
         });
-        Ok(true)
+        Ok(wait)
     }
 
     /// Writes an operation's beginning and runs it to its end, in a task of its own from the first commit on, so that a caller who
@@ -126,14 +176,27 @@ impl Engine {
         wait.await.unwrap_or(Err(Error::Interrupted(id)))
     }
 
-    async fn hold(&self, place: &Place, name: &str, action: &'static str) -> Result<Held, Error> {
+    async fn hold(&self, place: &Place, name: &str, action: &'static str, work: Work) -> Result<Held, Error> {
         let key = (place.clone(), name.to_owned());
         loop {
             let released = self.0.released.notified();
-            if self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
-                break;
+            let before = {
+                let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = busy.get(&key).copied();
+                if before.is_none() {
+                    busy.insert(key.clone(), work);
+                }
+                before
+            };
+            match before {
+                None => break,
+                Some(Work::Asked) => {
+                    if let Some(stack) = self.unfinished(place, name).await? {
+                        return Err(Error::State { id: stack.id, status: stack.status.as_str(), action });
+                    }
+                }
+                Some(Work::Resumed) => {}
             }
-            self.at_rest(place, name, action).await?;
             released.await;
         }
         let busy = Busy { inner: Arc::clone(&self.0), key };
@@ -148,12 +211,10 @@ impl Engine {
         Ok(self.0.deps.store.lease(&lease, &self.0.deps.node, LEASE_TTL).await?)
     }
 
-    async fn at_rest(&self, place: &Place, name: &str, action: &'static str) -> Result<(), Error> {
+    /// The stack, if an operation on it has begun and not ended.
+    async fn unfinished(&self, place: &Place, name: &str) -> Result<Option<Stack>, Error> {
         let stack = self.0.ledger.stack(place, name).await?;
-        match stack.filter(|stack| stack.status.stage() != Stage::Rest) {
-            Some(stack) => Err(Error::State { id: stack.id, status: stack.status.as_str(), action }),
-            None => Ok(()),
-        }
+        Ok(stack.filter(|stack| stack.status.stage() != Stage::Rest))
     }
 
     /// Runs an operation to its end. Where the lease ran out meanwhile and nobody else took it, it is taken again, and what the ledger
@@ -219,7 +280,7 @@ impl Engine {
             progress,
         });
         let interrupted = workshop.interrupted();
-        let operation = Operation { workshop, stack, resources, failure: None };
+        let operation = Operation { workshop, stack, resources };
         tokio::select! {
             ended = operation.run() => ended,
             () = operation::hold(lease.clone(), LEASE_TTL, deps.clock.clone()) => Err(interrupted),

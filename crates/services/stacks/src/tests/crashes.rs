@@ -231,7 +231,7 @@ async fn run(scene: &Scene, point: i64) -> usize {
 }
 
 /// Waits until no operation is under way.
-async fn rest(store: &Store, engine: &Engine) {
+pub(super) async fn rest(store: &Store, engine: &Engine) {
     let mut watch = store.watch(Key::new("stacks"));
     let resting = async {
         loop {

@@ -58,25 +58,32 @@ async fn random_applications_end_as_wanted_or_as_they_were() {
         let world = Arc::new(World::default());
         let engine = engine(&Store::memory(Clock::system()), &world, &Arc::default(), seed);
         let mut holding: BTreeMap<String, Value> = BTreeMap::new();
+        let mut last: Option<Value> = None;
+        let wish = |document: &Value| Wish {
+            stack: "app".to_owned(),
+            template: Node::from_json(document, 0),
+            parameters: BTreeMap::new(),
+        };
         for _ in 0..6 {
             let document = application(&random);
-            let wish =
-                Wish { stack: "app".to_owned(), template: Node::from_json(&document, 0), parameters: BTreeMap::new() };
             world.state().failing_percent = random.below(3) * 5;
-            let ended = engine.apply(&call(), wish, None).await;
+            let ended = engine.apply(&call(), wish(&document), None).await;
             world.state().failing_percent = 0;
             match ended {
                 Ok(_) => {
                     made += 1;
                     holding = values(&document);
+                    last = Some(document);
                 }
                 Err(Error::Failed { status, .. }) if status.ends_with("ROLLBACK_COMPLETE") => reverted += 1,
-                // The way back failed too, or something could not be deleted; then a next try without failures mends it.
+                // The way back failed too, or something could not be deleted; then a next try without failures mends it, be it of the
+                // same template or of the one before.
                 Err(Error::Failed { .. }) => {
-                    let template = Node::from_json(&document, 0);
-                    let wish = Wish { stack: "app".to_owned(), template, parameters: BTreeMap::new() };
-                    engine.apply(&call(), wish, None).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                    let document = last.clone().filter(|_| random.below(2) == 0).unwrap_or(document);
+                    let mended = engine.apply(&call(), wish(&document), None).await;
+                    mended.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
                     holding = values(&document);
+                    last = Some(document);
                 }
                 Err(error) => panic!("seed {seed}: {error}"),
             }

@@ -292,6 +292,50 @@ impl ResourceType for Ticket {
     }
 }
 
+/// `Toy::Leaf`: a thing whose name is its `Tree`'s own: other trees may have leaves of the same name.
+struct Leaf;
+
+impl Leaf {
+    fn path(id: &str, properties: &Document) -> String {
+        format!("{}/{id}", properties["Tree"].as_str().unwrap_or_default())
+    }
+}
+
+impl ResourceType for Leaf {
+    fn name(&self) -> &'static str {
+        "Toy::Leaf"
+    }
+
+    fn check(&self, _: &Document) -> Result<(), PropertyFault> {
+        Ok(())
+    }
+
+    fn physical_id(&self, properties: &Document, _: &Naming) -> Option<String> {
+        Some(properties["Name"].as_str().unwrap_or("leaf").to_owned())
+    }
+
+    fn create(&self, properties: &Document, naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
+        let id = self.physical_id(properties, naming).unwrap_or_default();
+        Ok(vec![Step::new(CREATE, json!({ "Name": Self::path(&id, properties) }))])
+    }
+
+    fn update(&self, _: &str, _: &Naming, _: &Document, _: &Document) -> Result<Change, PropertyFault> {
+        Ok(Change::Replace)
+    }
+
+    fn delete(&self, id: &str, properties: &Document) -> Vec<Step> {
+        vec![Step::new(DELETE, json!({ "Name": Self::path(id, properties) }))]
+    }
+
+    fn read(&self, id: &str, properties: &Document) -> Option<Step> {
+        Some(Step::new(READ, json!({ "Name": Self::path(id, properties) })))
+    }
+
+    fn attributes(&self, id: &str, _: &Document, _: &Document) -> Attributes {
+        Attributes { reference: id.to_owned(), named: vec![] }
+    }
+}
+
 /// `Toy::Serverless::Pair`: a thing and a second one, `NAMETwin`, that needs it.
 struct Pair;
 
@@ -301,7 +345,7 @@ impl ResourceMacro for Pair {
     }
 
     fn globals(&self) -> Option<&'static str> {
-        Some("Pair")
+        Some("Function")
     }
 
     fn expand(&self, id: &str, resource: &Document) -> Result<Expansion, PropertyFault> {
@@ -311,7 +355,10 @@ impl ResourceMacro for Pair {
         }
         Ok(Expansion {
             resources: vec![
-                (id.to_owned(), json!({ "Type": "Toy::Thing", "Properties": { "Value": value } })),
+                (
+                    id.to_owned(),
+                    json!({ "Type": "Toy::Thing", "Properties": { "Value": value, "Needs": resource["Properties"]["Needs"] } }),
+                ),
                 (
                     format!("{id}Twin"),
                     json!({ "Type": "Toy::Thing", "Properties": { "Value": { "Fn::Sub": format!("twin-${{{id}.Value}}") } } }),
@@ -334,7 +381,7 @@ pub(crate) fn engine_at(clock: Clock, store: &Store, world: &Arc<World>, halt: &
     let deps = Deps {
         store: store.clone(),
         caller: Arc::new(caller),
-        types: Types::new(&[Arc::new(Thing), Arc::new(Ticket)], &[Arc::new(Pair)]),
+        types: Types::new(&[Arc::new(Thing), Arc::new(Ticket), Arc::new(Leaf)], &[Arc::new(Pair)]),
         clock,
         random,
         tasks: Tasks::new(),
