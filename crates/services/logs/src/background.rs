@@ -4,6 +4,7 @@
 //! away some hundred chunks, so that it never holds up a writer; each pass has a bound, and the next one goes on. If the
 //! node dies in between, the notes in the store say what is left.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::Clock;
@@ -48,12 +49,15 @@ pub(crate) async fn sweep(archive: Archive, clock: Clock, stopping: Cancellation
     }
 }
 
-/// Everything that is noted, in turns.
+/// Everything that is noted, in turns. What cannot be taken away holds up nothing else; the first reason is given when the rest is done.
 async fn sweep_all(archive: &Archive, stopping: &CancellationToken) -> Result<(), Error> {
+    let mut failed = None;
+    let mut stuck = BTreeSet::new();
     loop {
         let mut sweeps = archive.sweeps().await?;
+        sweeps.retain(|sweep| !stuck.contains(sweep.note()));
         if sweeps.is_empty() {
-            return Ok(());
+            return failed.map_or(Ok(()), Err);
         }
         while !sweeps.is_empty() {
             let mut left = Vec::with_capacity(sweeps.len());
@@ -61,8 +65,13 @@ async fn sweep_all(archive: &Archive, stopping: &CancellationToken) -> Result<()
                 if stopping.is_cancelled() {
                     return Ok(());
                 }
-                if !archive.sweep(&mut sweep).await? {
-                    left.push(sweep);
+                match archive.sweep(&mut sweep).await {
+                    Ok(true) => {}
+                    Ok(false) => left.push(sweep),
+                    Err(error) => {
+                        stuck.insert(sweep.note().clone());
+                        failed.get_or_insert(error);
+                    }
                 }
             }
             sweeps = left;
@@ -93,7 +102,10 @@ async fn expire_all(archive: &Archive, stopping: &CancellationToken) -> Result<(
             if stopping.is_cancelled() {
                 return Ok(());
             }
-            expire_one(archive, group).await?;
+            if let Err(error) = expire_one(archive, group).await {
+                // Others' logs expire all the same.
+                tracing::error!(group = group.name, %error, "a group's expired logs could not be taken away");
+            }
         }
     }
 }

@@ -243,17 +243,24 @@ impl Following {
         request: &FollowRequest,
         start: Option<Position>,
     ) -> Result<Vec<Followed>, Error> {
+        let snapshot = archive.snapshot();
+        // What is expired is out of sight, though it may be on disk still.
+        let expired_ms = match archive.group(&snapshot, &request.scope, &request.group).await {
+            Ok(group) => group.expired_before_ms(archive.now_ms()),
+            Err(Error::GroupMissing) => 0,
+            Err(error) => return Err(error),
+        };
         let query = Query {
             group: self.group,
             sought: Sought::Prefix(request.stream_prefix.clone()),
-            from_ms: request.since_ms.unwrap_or_default(),
+            from_ms: request.since_ms.unwrap_or_default().max(expired_ms),
             until_ms: u64::MAX,
             start,
             direction: Direction::Forward,
             limit: 1_000,
             pattern: &request.pattern,
         };
-        let page = archive.events(&archive.snapshot(), &request.scope, &query).await?;
+        let page = archive.events(&snapshot, &request.scope, &query).await?;
         self.past = page.next.map(Some);
         let found = page.events.into_iter().filter(|event| event.position.batch <= self.floor);
         let named = found.filter_map(|event| {
@@ -286,7 +293,15 @@ impl Following {
             count += 1;
             count > done && position.batch > floor && request.pattern.matches(message)
         };
-        let events = archive.chunk_events(snapshot, keys, self.group, (id, summary), is_new).await?;
+        let read = archive.chunk_events(snapshot, keys, self.group, (id, summary), is_new).await;
+        let (events, count) = match read {
+            // As for other readers: one damaged chunk must not hide all others.
+            Err(Error::Chunk(error)) => {
+                tracing::error!(group = self.group.0, ?id, %error, "a log chunk is skipped");
+                (Vec::new(), summary.events as usize)
+            }
+            events => (events?, count),
+        };
         self.seen.insert(id.stream, Seen { chunk: id.batch, events: count, batch: summary.last_batch });
         Ok(events)
     }

@@ -7,8 +7,10 @@ use contract::{Attributes, Change, Document, Naming, Operation, PropertyFault, R
 use serde_json::{Map, Value, json};
 use wire::logs::{
     CreateLogGroup, CreateLogStream, DeleteLogGroup, DeleteLogStream, DeleteRetentionPolicy, DescribeLogGroups,
-    PutRetentionPolicy, TagLogGroup, UntagLogGroup,
+    GetLogEvents, PutRetentionPolicy, TagLogGroup, UntagLogGroup,
 };
+
+use crate::model::RETENTION_DAYS;
 
 /// The resource types of this service.
 pub fn resource_types() -> Vec<Arc<dyn ResourceType>> {
@@ -16,6 +18,7 @@ pub fn resource_types() -> Vec<Arc<dyn ResourceType>> {
 }
 
 const NAME_MAX: usize = 512;
+const CLASSES: &[&str] = &["STANDARD", "INFREQUENT_ACCESS", "DELIVERY"];
 const GONE: &[&str] = &["ResourceNotFoundException"];
 
 /// `AWS::Logs::LogGroup`. `Ref` is the name, `Arn` ends in `:*`.
@@ -160,8 +163,12 @@ impl ResourceType for LogStream {
         vec![Step::new(DeleteLogStream::ID, of_stream(physical_id, properties)).tolerating(GONE)]
     }
 
-    fn read(&self, _physical_id: &str, _properties: &Document) -> Option<Step> {
-        None
+    /// It has no operation of its own that tells one stream: its first event, or that there is none, tells that it is there. So one that
+    /// somebody else made is known before anything is made under its name.
+    fn read(&self, physical_id: &str, properties: &Document) -> Option<Step> {
+        let mut input = of_stream(physical_id, properties);
+        input["limit"] = json!(1);
+        Some(Step::new(GetLogEvents::ID, input))
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Document, _answer: &Document) -> Attributes {
@@ -185,12 +192,34 @@ impl<'a> Group<'a> {
         known(properties, KNOWN)?;
         text(properties, "LogGroupName")?;
         Ok(Self {
-            retention_days: whole(properties, "RetentionInDays")?,
+            retention_days: retention(properties)?,
             tags: tags(properties)?,
-            class: text(properties, "LogGroupClass")?,
+            class: class(properties)?,
             kms_key: text(properties, "KmsKeyId")?,
             is_protected: truth(properties, "DeletionProtectionEnabled")?.unwrap_or_default(),
         })
+    }
+}
+
+/// Only some numbers of days are there to choose from: told before the group is made, and not after.
+fn retention(properties: &Document) -> Result<Option<i64>, PropertyFault> {
+    let Some(days) = whole(properties, "RetentionInDays")? else { return Ok(None) };
+    match u32::try_from(days).is_ok_and(|days| RETENTION_DAYS.contains(&days)) {
+        true => Ok(Some(days)),
+        false => {
+            let values = RETENTION_DAYS.map(|days| days.to_string()).join(", ");
+            Err(fault("RetentionInDays", &format!("{days} is not one of {values}")))
+        }
+    }
+}
+
+/// Text that is a class, or that will only be known later.
+fn class(properties: &Document) -> Result<Option<&str>, PropertyFault> {
+    match text(properties, "LogGroupClass")? {
+        Some(other) if !CLASSES.contains(&other) => {
+            Err(fault("LogGroupClass", &format!("'{other}' is not one of {}", CLASSES.join(", "))))
+        }
+        class => Ok(class),
     }
 }
 
@@ -211,10 +240,15 @@ fn known(properties: &Document, names: &[&str]) -> Result<(), PropertyFault> {
         None if properties.is_null() => Ok(()),
         None => Err(fault("", "must be an object")),
         Some(members) => match members.keys().find(|name| !names.contains(&name.as_str())) {
-            Some(name) => Err(fault(name, "is not known here; remove it")),
+            Some(name) => Err(fault(name, &unknown(name, names))),
             None => Ok(()),
         },
     }
+}
+
+fn unknown(name: &str, names: &[&str]) -> String {
+    let advice = base::did_you_mean(name, names.iter().copied());
+    format!("there is no such property. {}", advice.unwrap_or_else(|| format!("There are {}.", names.join(", "))))
 }
 
 fn text<'a>(properties: &'a Document, path: &str) -> Result<Option<&'a str>, PropertyFault> {
@@ -324,6 +358,9 @@ mod tests {
         assert_eq!(calls(&steps), [("CreateLogStream", input.clone())]);
         let steps = LogStream.delete("shop-Log-1A2B", &properties);
         assert_eq!(calls(&steps), [("DeleteLogStream", input)]);
+        let read = LogStream.read("shop-Log-1A2B", &properties).unwrap();
+        let input = json!({ "logGroupName": "g", "logStreamName": "shop-Log-1A2B", "limit": 1 });
+        assert_eq!((read.operation.name, read.input), ("GetLogEvents", input));
         assert_eq!(steps[0].tolerate, GONE);
         let other = json!({ "LogGroupName": "h" });
         assert_eq!(LogStream.update("shop-Log-1A2B", &naming(), &properties, &other), Ok(Change::Replace));
@@ -334,6 +371,9 @@ mod tests {
         for (properties, path) in [
             (json!({ "Retention": 1 }), "Retention"),
             (json!({ "RetentionInDays": "soon" }), "RetentionInDays"),
+            (json!({ "RetentionInDays": 2 }), "RetentionInDays"),
+            (json!({ "RetentionInDays": -7 }), "RetentionInDays"),
+            (json!({ "LogGroupClass": "standard" }), "LogGroupClass"),
             (json!({ "Tags": {} }), "Tags"),
             (json!({ "Tags": [{ "Key": "a" }] }), "Tags[0]"),
             (json!({ "LogGroupName": 1 }), "LogGroupName"),
@@ -343,5 +383,10 @@ mod tests {
             assert_eq!(LogGroup.check(&properties).unwrap_err().path, path, "{properties}");
         }
         assert_eq!(LogStream.check(&json!({})).unwrap_err().path, "LogGroupName");
+        let message = |name: &str| LogGroup.check(&json!({ name: 1 })).unwrap_err().message;
+        assert_eq!(message("RetentionInDay"), "there is no such property. Did you mean 'RetentionInDays'?");
+        let class = LogGroup.check(&json!({ "LogGroupClass": "Standard" })).unwrap_err().message;
+        assert_eq!(class, "'Standard' is not one of STANDARD, INFREQUENT_ACCESS, DELIVERY");
+        assert!(message("DataProtectionPolicy").ends_with(", LogGroupClass, KmsKeyId, DeletionProtectionEnabled."));
     }
 }

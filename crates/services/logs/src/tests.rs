@@ -178,6 +178,19 @@ fn output(group: &str, stream: &str, lines: &[(i64, &str)]) -> Output {
     }
 }
 
+/// Overwrites everything under a prefix with what nothing can read.
+async fn damage(bench: &Bench, prefix: &store::Key) {
+    let page = bench.store.snapshot().scan(store::Range::prefix(prefix), store::Scan::first(1_000)).await.unwrap();
+    assert!(!page.items.is_empty(), "there is something to damage");
+    let keys: Vec<store::Key> = page.items.into_iter().map(|(key, _)| key).collect();
+    let keys = &keys;
+    let damaged = bench.store.transact(|tx| async move {
+        keys.iter().for_each(|key| tx.put(key.clone(), vec![1, 9, 9]));
+        Ok::<_, store::Error>(())
+    });
+    damaged.await.unwrap();
+}
+
 /// Asks again and again until it is so.
 async fn until<F: AsyncFnMut() -> bool>(what: &str, mut is_so: F) {
     let start = std::time::Instant::now();

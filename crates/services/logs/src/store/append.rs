@@ -225,10 +225,21 @@ impl OpenStream {
     }
 }
 
-/// The stream's last chunk, if it is still there and small.
+/// The stream's last chunk, if it is still there and small. One that cannot be read is left as it is: what comes begins another, and
+/// batches of other streams, which share the transaction, are none the worse.
 async fn reopen(tx: &Transaction, keys: &Keys, group: GroupId, stream: &StreamRecord) -> Result<Option<Chunk>, Error> {
     let Some(span) = &stream.span else { return Ok(None) };
     let id = ChunkId { start_ms: span.chunk_start_ms, batch: span.chunk_batch, stream: StreamId(stream.id) };
+    match open_chunk(tx, keys, group, id).await {
+        Err(Error::Chunk(error)) => {
+            tracing::error!(group = group.0, ?id, %error, "a log chunk cannot be gone on with");
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+async fn open_chunk(tx: &Transaction, keys: &Keys, group: GroupId, id: ChunkId) -> Result<Option<Chunk>, Error> {
     let Some(entry) = tx.get(&keys.entry_by_time(group, id)).await? else { return Ok(None) };
     let summary = Summary::decode(&entry)?;
     if summary.bytes as usize > OPEN_BYTES_MAX || summary.parts != 1 {

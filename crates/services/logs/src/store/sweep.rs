@@ -26,6 +26,13 @@ pub(crate) struct Sweep {
     rest: Vec<Range>,
 }
 
+impl Sweep {
+    /// The note that says it.
+    pub(crate) fn note(&self) -> &Key {
+        &self.note
+    }
+}
+
 /// A group whose events expire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {

@@ -121,3 +121,22 @@ async fn what_was_deleted_before_a_stop_is_taken_away_after_it() {
     let again = Bench::over(store, clock, hand);
     until("the next run takes it away", async || again.keys().await == before).await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_taken_away_holds_up_nothing_else() {
+    let bench = Bench::new();
+    for name in ["bad", "good"] {
+        bench.group(name).await;
+        bench.stream(name, "s").await;
+        bench.put(name, "s", &[(0, "x")]).await;
+    }
+    // Of the first group, the index of its only stream.
+    let index = store::Key::journal("logs").with("000000000000").with("us-east-1").with(1u64).with("s");
+    damage(&bench, &index).await;
+    for name in ["bad", "good"] {
+        let delete = aws::DeleteLogStreamRequest { log_group_name: name.into(), log_stream_name: "s".into() };
+        bench.call::<aws::DeleteLogStream>(delete).await.unwrap();
+    }
+    until("the other stream's room is back", async || bench.stored_bytes("good").await == 0).await;
+    assert_ne!(bench.stored_bytes("bad").await, 0);
+}

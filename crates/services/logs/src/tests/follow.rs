@@ -116,6 +116,29 @@ async fn a_follower_among_writers_sees_each_event_once() {
 }
 
 #[tokio::test]
+async fn what_is_expired_is_not_seen_and_what_is_damaged_is_passed_over() {
+    let bench = Bench::new();
+    bench.group("g").await;
+    bench.stream("g", "s").await;
+    let day = 86_400_000;
+    bench.put("g", "s", &[(-2 * day, "expired")]).await;
+    bench.put("g", "s", &[(-5, "kept")]).await;
+    bench.tasks.shut_down(PATIENCE).await;
+    let retain = aws::PutRetentionPolicyRequest { log_group_name: "g".into(), retention_in_days: 1 };
+    bench.call::<aws::PutRetentionPolicy>(retain).await.unwrap();
+    let mut follow = bench.logs.follow(request(&bench, Some(0), ""));
+    assert_eq!(take(&mut follow, 1).await, ["s:kept"]);
+
+    // A new chunk is damaged before the follower reads it.
+    assert!(futures_util::poll!(pin!(follow.next())).is_pending());
+    bench.put("g", "s", &[(3_600_000, "damaged")]).await;
+    let chunks = store::Key::journal("logs").with("000000000000").with("us-east-1").with(1u64).with("c");
+    damage(&bench, &chunks).await;
+    bench.put("g", "s", &[(7_200_000, "after")]).await;
+    assert_eq!(take(&mut follow, 1).await, ["s:after"]);
+}
+
+#[tokio::test]
 async fn a_body_is_lines_of_json() {
     let bench = Bench::new();
     bench.ingest("g", "s", &[(0, "a\n\"b\"")]).await;

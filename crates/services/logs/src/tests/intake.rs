@@ -95,6 +95,20 @@ async fn a_hundred_megabytes_neither_delay_a_neighbour_nor_fill_memory() {
     assert_eq!(bench.filter_messages("neighbour", "hello").await.len() as i64, rounds);
 }
 
+/// Batches of many streams share a transaction: what is damaged of one must not cost the others their lines, nor itself its next ones.
+#[tokio::test]
+async fn a_damaged_chunk_keeps_nothing_from_being_stored() {
+    let bench = Bench::new();
+    bench.ingest("g", "s", &[(0, "lost")]).await;
+    bench.logs.flush().await;
+    let chunks = store::Key::journal("logs").with("000000000000").with("us-east-1").with(1u64).with("c");
+    damage(&bench, &chunks).await;
+    bench.ingest("g", "s", &[(1, "next")]).await;
+    bench.ingest("g", "t", &[(2, "other")]).await;
+    bench.logs.flush().await;
+    assert_eq!(bench.filter_messages("g", "").await, ["next", "other"]);
+}
+
 #[tokio::test]
 async fn a_closed_service_takes_nothing_more_and_loses_nothing() {
     let bench = Bench::new();
