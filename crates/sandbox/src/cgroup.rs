@@ -1,18 +1,24 @@
 //! Limits that the kernel holds over all processes of a guest: cgroups, version 1 or 2, by plain file writes.
 //!
 //! The node makes one group of its own under the group that it runs in, and one per guest below. Groups of nodes that died are
-//! swept at the next start.
+//! swept at the next start. Where both versions are mounted, each controller is taken where it is; version 2 freezes even then,
+//! because being born into a group there costs nothing, while each move in version 1 waits for the kernel (8 to 16 ms on an idle
+//! machine, once for all of them).
 
-use std::fs::{self, File};
+mod events;
+mod group;
+
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Pid, test_kill_process};
 
-use crate::child::Memory;
-use crate::plan::Plan;
+pub(crate) use events::OomEvents;
+pub(crate) use group::{Group, Limits};
+
 use crate::report::State;
 
 /// The name of a node's group: this and its process id.
@@ -21,13 +27,18 @@ const PREFIX: &str = "freehold-";
 /// Where this node's groups are.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
-    memory: Result<Hierarchy, String>,
-    processes: Result<Hierarchy, String>,
+    memory: Found,
+    processes: Found,
+    cpu: Found,
+    freezer: Found,
     next: AtomicU64,
 }
 
+/// A place for groups of one controller, or why there is none.
+type Found = Result<Hierarchy, String>;
+
 /// A place in which groups can be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Hierarchy {
     version: Version,
     /// The node's own group.
@@ -42,7 +53,7 @@ enum Version {
 
 impl Cgroups {
     /// Looks for controllers that this process may use.
-    pub(crate) fn find() -> Result<Self, String> {
+    pub(crate) fn find() -> Result<Arc<Self>, String> {
         let membership = fs::read_to_string("/proc/self/cgroup").map_err(|error| format!("no cgroups: {error}"))?;
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| format!("no mounts to read: {error}"))?;
         let unified = version_two(&membership, &mounts);
@@ -51,10 +62,41 @@ impl Cgroups {
             Ok(_) => version_one(&membership, &mounts, controller),
             Err(why) => version_one(&membership, &mounts, controller).map_err(|error| format!("{error}; {why}")),
         };
-        let found = Self { memory: find("memory"), processes: find("pids"), next: AtomicU64::new(0) };
-        match (&found.memory, &found.processes) {
-            (Err(reason), Err(_)) => Err(reason.clone()),
-            _ => Ok(found),
+        let freezer = match &unified {
+            Ok(hierarchy) if hierarchy.base.join("cgroup.freeze").exists() => Ok(hierarchy.clone()),
+            Ok(_) | Err(_) => find("freezer"),
+        };
+        let found = Self {
+            memory: find("memory"),
+            processes: find("pids"),
+            cpu: find("cpu"),
+            freezer,
+            next: AtomicU64::new(0),
+        };
+        if let Some(reason) = found.all().iter().all(|one| one.is_err()).then(|| found.memory.as_ref().err()).flatten()
+        {
+            return Err(reason.clone());
+        }
+        found.weigh_all();
+        Ok(Arc::new(found))
+    }
+
+    fn all(&self) -> [&Found; 4] {
+        [&self.memory, &self.processes, &self.cpu, &self.freezer]
+    }
+
+    /// All guests together weigh as much as one ordinary process on each processor, whatever their number: what else the machine
+    /// does, the node itself first, is not starved by a hundred guests.
+    fn weigh_all(&self) {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+        if let Ok(hierarchy) = &self.cpu {
+            let (file, weight) = match hierarchy.version {
+                Version::One => ("cpu.shares", 1024 * processors),
+                Version::Two => ("cpu.weight", (100 * processors).min(10_000)),
+            };
+            if let Err(error) = fs::write(hierarchy.base.join(file), weight.to_string()) {
+                tracing::debug!(%error, file, "all guests together keep the weight of one process");
+            }
         }
     }
 
@@ -66,48 +108,35 @@ impl Cgroups {
         state(&self.processes)
     }
 
-    /// Makes the group of one guest, with its limits.
-    pub(crate) fn group(&self, plan: &Plan) -> io::Result<Group> {
-        let name = format!("i{}", self.next.fetch_add(1, Ordering::Relaxed));
-        let memory = self.memory.as_ref().ok().map(|hierarchy| (hierarchy.version, hierarchy.base.join(&name)));
-        let processes = self.processes.as_ref().ok().map(|hierarchy| hierarchy.base.join(&name));
-        let mut group = Group { memory: None, processes: None, peak: None };
-        if let Some((version, path)) = memory {
-            make(&path)?;
-            // The files of /tmp are charged too, and have their own limit, so the kernel's limit is the sum; whoever watches the
-            // guest holds `Memory::used_bytes`, which leaves them out, against the limit on memory alone.
-            let limit = plan.memory_bytes.saturating_add(plan.tmp_bytes).to_string();
-            let (file, peak) = match version {
-                Version::One => ("memory.limit_in_bytes", "memory.max_usage_in_bytes"),
-                Version::Two => ("memory.max", "memory.peak"),
-            };
-            fs::write(path.join(file), limit)?;
-            if version == Version::Two {
-                // Missing where the kernel has no swap accounting: then there is nothing to forbid.
-                let _ = fs::write(path.join("memory.swap.max"), "0");
+    /// The node's own groups, each once: whatever is below belongs to a guest.
+    pub(crate) fn bases(&self) -> Vec<PathBuf> {
+        let mut bases: Vec<PathBuf> = Vec::new();
+        for hierarchy in self.all().into_iter().flatten() {
+            if !bases.contains(&hierarchy.base) {
+                bases.push(hierarchy.base.clone());
             }
-            group.peak = File::open(path.join(peak)).ok();
-            group.memory = Some((version, path));
         }
-        if let Some(path) = processes {
-            make(&path)?;
-            fs::write(path.join("pids.max"), plan.processes_max.to_string())?;
-            group.processes = Some(path);
-        }
-        Ok(group)
+        bases
+    }
+
+    /// Makes the group of one guest, with its limits.
+    pub(crate) fn group(self: &Arc<Self>, limits: Limits) -> io::Result<Group> {
+        let name = format!("i{}", self.next.fetch_add(1, Ordering::Relaxed));
+        Group::make(Arc::clone(self), &name, limits)
     }
 }
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        for hierarchy in [&self.memory, &self.processes].into_iter().flatten() {
-            let _ = fs::remove_dir(&hierarchy.base);
+        for base in self.bases() {
+            // What is left below keeps it: the next start sweeps.
+            let _ = fs::remove_dir(base);
         }
     }
 }
 
-fn state(hierarchy: &Result<Hierarchy, String>) -> State {
-    match hierarchy {
+fn state(found: &Found) -> State {
+    match found {
         Ok(_) => State::On,
         Err(reason) => State::Missing { reason: reason.clone() },
     }
@@ -121,36 +150,42 @@ impl Hierarchy {
     }
 }
 
-/// The one tree of version 2, if it has controllers and we may make groups in it.
+/// The one tree of version 2, if we may make groups in it. Which controllers it gives is another question.
 fn version_two(membership: &str, mounts: &str) -> Result<Hierarchy, String> {
     let root = mount_point(mounts, "cgroup2", None).ok_or("no cgroup version 2")?;
     let own = membership.lines().find_map(|line| line.strip_prefix("0::")).ok_or("no cgroup version 2")?;
     let parent = below(&root, own);
-    let controllers = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
-    if !controllers.split_whitespace().any(|one| one == "memory" || one == "pids") {
-        return Err("cgroup version 2 has no controllers here".to_owned());
-    }
-    if enable(&parent).is_err() {
+    let wanted = wanted(&parent);
+    if !wanted.is_empty() && enable(&parent, &wanted).is_err() {
         // A group that has processes of its own cannot hand controllers to groups below: move to a leaf, then try again.
         let leaf = parent.join("freehold-node");
         fs::create_dir_all(&leaf)
             .and_then(|()| fs::write(leaf.join("cgroup.procs"), "0"))
-            .and_then(|()| enable(&parent))
+            .and_then(|()| enable(&parent, &wanted))
             .map_err(|error| {
                 format!("cgroup version 2 at {} is not delegated to this user: {error}", parent.display())
             })?;
     }
     let base = own_group(&parent)?;
-    enable(&base).map_err(|error| format!("cgroup version 2 at {}: {error}", base.display()))?;
+    if !wanted.is_empty() {
+        enable(&base, &wanted).map_err(|error| format!("cgroup version 2 at {}: {error}", base.display()))?;
+    }
     Ok(Hierarchy { version: Version::Two, base })
 }
 
-fn enable(group: &Path) -> io::Result<()> {
-    fs::write(group.join("cgroup.subtree_control"), "+memory +pids")
+/// The controllers that we use and that are to be had in a group.
+fn wanted(group: &Path) -> Vec<&'static str> {
+    let there = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+    ["memory", "pids", "cpu"].into_iter().filter(|one| there.split_whitespace().any(|other| other == *one)).collect()
+}
+
+fn enable(group: &Path, controllers: &[&str]) -> io::Result<()> {
+    let order: Vec<String> = controllers.iter().map(|controller| format!("+{controller}")).collect();
+    fs::write(group.join("cgroup.subtree_control"), order.join(" "))
 }
 
 /// The hierarchy of one controller in version 1.
-fn version_one(membership: &str, mounts: &str, controller: &str) -> Result<Hierarchy, String> {
+fn version_one(membership: &str, mounts: &str, controller: &str) -> Found {
     let root = mount_point(mounts, "cgroup", Some(controller))
         .ok_or_else(|| format!("no cgroup controller '{controller}'"))?;
     let own = membership
@@ -180,13 +215,14 @@ fn below(root: &Path, own: &str) -> PathBuf {
 /// Makes the node's group and sweeps those of nodes that are gone.
 fn own_group(parent: &Path) -> Result<PathBuf, String> {
     sweep(parent);
-    // Two of one process (as in tests) get groups of their own.
+    // Two of one process (as in tests) get groups of their own, in each hierarchy.
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let base = parent.join(format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     make(&base).map_err(|error| format!("no cgroup can be made at {}: {error}", parent.display()))?;
     Ok(base)
 }
 
+/// Ends and removes what nodes left that are gone.
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -195,11 +231,17 @@ fn sweep(parent: &Path) {
             continue;
         };
         if test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
-            for guest in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir(guest.path());
-            }
+            end_all_below(&entry.path());
             let _ = fs::remove_dir(entry.path());
         }
+    }
+}
+
+/// Kills whatever is in the groups below a node's own, frozen or not, and removes those that are empty.
+pub(crate) fn end_all_below(base: &Path) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten().filter(|one| one.path().is_dir()) {
+        group::end_all(&entry.path());
+        let _ = fs::remove_dir(entry.path());
     }
 }
 
@@ -208,77 +250,6 @@ fn make(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
-}
-
-/// The groups of one guest. Dropped after the guest's processes are gone, which removes them.
-#[derive(Debug)]
-pub(crate) struct Group {
-    memory: Option<(Version, PathBuf)>,
-    processes: Option<PathBuf>,
-    /// Kept open: it is read after every attempt.
-    peak: Option<File>,
-}
-
-impl Group {
-    pub(crate) fn has_memory(&self) -> bool {
-        self.memory.is_some()
-    }
-
-    fn paths(&self) -> Vec<&PathBuf> {
-        let mut paths: Vec<&PathBuf> = self.memory.iter().map(|(_, path)| path).chain(&self.processes).collect();
-        paths.dedup();
-        paths
-    }
-
-    /// The files into which a process writes `0` to join.
-    pub(crate) fn enrol_paths(&self) -> Vec<PathBuf> {
-        self.paths().into_iter().map(|path| path.join("cgroup.procs")).collect()
-    }
-
-    /// Puts a process in.
-    pub(crate) fn enrol(&self, pid: Pid) -> io::Result<()> {
-        self.enrol_paths().into_iter().try_for_each(|path| fs::write(path, pid.as_raw_nonzero().to_string()))
-    }
-
-    pub(crate) fn memory(&self) -> Memory {
-        let Some((version, path)) = &self.memory else {
-            return Memory::default();
-        };
-        let (stat, kills) = match version {
-            Version::One => (path.join("memory.stat"), path.join("memory.oom_control")),
-            Version::Two => (path.join("memory.stat"), path.join("memory.events")),
-        };
-        let stat = fs::read_to_string(stat).unwrap_or_default();
-        let used = match version {
-            Version::One => field(&stat, "total_rss"),
-            Version::Two => field(&stat, "anon"),
-        };
-        let kills = field(&fs::read_to_string(kills).unwrap_or_default(), "oom_kill");
-        Memory { used_bytes: used, peak_bytes: self.memory_peak(), kills }
-    }
-
-    pub(crate) fn memory_peak(&self) -> u64 {
-        let mut bytes = [0; 32];
-        let length = self.peak.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok()).unwrap_or(0);
-        std::str::from_utf8(&bytes[..length]).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for path in self.paths() {
-            if let Err(error) = fs::remove_dir(path) {
-                tracing::debug!(path = %path.display(), %error, "a cgroup is left for the next start to sweep");
-            }
-        }
-    }
-}
-
-fn field(text: &str, name: &str) -> u64 {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -297,14 +268,6 @@ mod tests {
             ("cgroup2", None, Some("/sys/fs/cgroup/unified")),
         ] {
             assert_eq!(mount_point(mounts, kind, controller), expected.map(PathBuf::from), "{kind} {controller:?}");
-        }
-    }
-
-    #[test]
-    fn reads_fields_by_their_whole_name() {
-        let text = "rss 1\ntotal_rss_huge 2\ntotal_rss 3\noom_kill_disable 0\noom_kill 4\n";
-        for (name, expected) in [("total_rss", 3), ("oom_kill", 4), ("absent", 0)] {
-            assert_eq!(field(text, name), expected);
         }
     }
 }

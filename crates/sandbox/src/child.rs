@@ -1,8 +1,9 @@
 //! One running guest. Dropping it kills it.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -10,7 +11,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pi
 
 use crate::cgroup::Group;
 use crate::host::SpawnError;
-use crate::message::{self, Word};
+use crate::message::{self, Go, Order, Word};
+use crate::plan::Placement;
+use crate::steward::{Refusal, Steward};
 use crate::sys;
 
 /// A guest, with all its processes.
@@ -28,9 +31,33 @@ pub struct Child {
 #[derive(Debug)]
 pub(crate) enum Kin {
     /// The kernel ends them with the first process of their PID namespace. That process tells how the guest ended.
-    Namespace { words: OwnedFd },
+    Namespace { words: OwnedFd, walls: Walls },
     /// They are a process group, unless one of them left it.
     Group,
+}
+
+/// The way into a guest's namespaces.
+#[derive(Debug)]
+pub(crate) struct Walls {
+    steward: Arc<Steward>,
+    /// Its mount and network namespaces, known if the guest was booted.
+    inside: Option<(OwnedFd, OwnedFd)>,
+}
+
+/// A guest that was started ahead could not be made into somebody's. It may be half of what it should be: end it.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// It was not started with [`crate::Host::boot`].
+    #[error("this guest was not started ahead")]
+    NotAhead,
+    /// A step failed.
+    #[error("{step}: {reason}")]
+    Step {
+        /// What was being done.
+        step: String,
+        /// What the system said.
+        reason: String,
+    },
 }
 
 /// How a guest ended.
@@ -69,6 +96,100 @@ impl Child {
         Ok(Self { pid, pidfd, kin, group, guest_uid, reaped: Mutex::new(None) })
     }
 
+    /// Hears that its walls stand, and takes the ports.
+    pub(crate) fn built(&mut self) -> Result<Vec<TcpListener>, SpawnError> {
+        let failed =
+            |reason: &str| SpawnError::Setup { step: "building the walls".to_owned(), reason: reason.to_owned() };
+        let Kin::Namespace { words, walls } = &mut self.kin else {
+            return Err(failed("there are none"));
+        };
+        let heard = message::receive::<Word>(words.as_fd())
+            .map_err(|source| SpawnError::System { step: "hearing from the guest's first process", source })?;
+        match heard {
+            Some((Word::Built, fds)) => {
+                let mut fds = fds.into_iter();
+                let (Some(view), Some(network)) = (fds.next(), fds.next()) else {
+                    return Err(failed("no namespaces came"));
+                };
+                walls.inside = Some((view, network));
+                Ok(fds.map(TcpListener::from).collect())
+            }
+            Some((Word::Failed { step, reason }, _)) => Err(SpawnError::Setup { step, reason }),
+            Some((Word::Ended { .. }, _)) | None => Err(failed("the guest's first process ended")),
+        }
+    }
+
+    /// Makes a guest that was started ahead into somebody's: limits first, then its view, then its program. Some tenths of a
+    /// millisecond of blocking work. Several may be placed one after the other, with a different part each time.
+    pub fn place(&self, placement: &Placement) -> Result<(), PlaceError> {
+        let Kin::Namespace { words, walls: Walls { steward, inside: Some((view, _)) } } = &self.kin else {
+            return Err(PlaceError::NotAhead);
+        };
+        if let Some(group) = &self.group {
+            let changed = group.set(|limits| {
+                limits.memory_bytes = placement.memory_bytes.unwrap_or(limits.memory_bytes);
+                limits.tmp_bytes = placement.tmp_bytes.unwrap_or(limits.tmp_bytes);
+                limits.processes_max = placement.processes_max.unwrap_or(limits.processes_max);
+            });
+            changed.map_err(|error| PlaceError::at("changing the limits", &error))?;
+        }
+        if !placement.mounts.is_empty() || placement.tmp_bytes.is_some() {
+            let order = Order::Place { mounts: placement.mounts.clone(), tmp_bytes: placement.tmp_bytes };
+            steward.ask(&order, &[view.as_fd()])?;
+        }
+        if let Some(program) = &placement.program {
+            message::send(words.as_fd(), &Go { program: program.clone() }, &[])
+                .map_err(|error| PlaceError::at("handing over the program", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Connects to a port inside the guest's own network. The guest must have been booted.
+    pub async fn dial(&self, address: SocketAddr) -> io::Result<tokio::net::TcpStream> {
+        let Kin::Namespace { walls: Walls { steward, inside: Some((_, network)) }, .. } = &self.kin else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "this guest was not started ahead"));
+        };
+        let (steward, network) = (Arc::clone(steward), network.try_clone()?);
+        let asked = tokio::task::spawn_blocking(move || steward.ask(&Order::Socket { address }, &[network.as_fd()]));
+        let (_, mut fds) = asked.await?.map_err(io::Error::other)?;
+        let socket = fds.pop().ok_or_else(|| io::Error::other("no socket came"))?;
+        tokio::net::TcpSocket::from_std_stream(TcpStream::from(socket)).connect(address).await
+    }
+
+    /// Stops all its processes where they are: they take no processor time until [`Child::thaw`]. A system call or two; what is
+    /// running stops soon after. A frozen guest can be placed, killed and dropped.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.set_frozen(true)
+    }
+
+    /// Lets its processes go on.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.set_frozen(false)
+    }
+
+    fn set_frozen(&self, frozen: bool) -> io::Result<()> {
+        match &self.group {
+            Some(group) => group.set_frozen(frozen),
+            None => Err(io::Error::new(io::ErrorKind::Unsupported, "there is no cgroup that freezes")),
+        }
+    }
+
+    /// Waits until the kernel has to kill one of its processes for want of memory. An error where no cgroup limits it. Safe to drop
+    /// and to call again; what happened before the call is known by [`Memory::kills`].
+    pub async fn out_of_memory(&self) -> io::Result<()> {
+        let unlimited = || io::Error::new(io::ErrorKind::Unsupported, "there is no limit on memory");
+        let group = self.group.as_ref().ok_or_else(unlimited)?;
+        let before = group.kills();
+        let events = group.oom_events()?;
+        while group.kills() == before {
+            events.next().await?;
+            if !events.has_other_news() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The first process, as the host numbers it.
     pub fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
@@ -89,6 +210,9 @@ impl Child {
             let _ = kill_process_group(self.pid, Signal::KILL);
         }
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        if let Some(group) = self.group.as_ref().filter(|group| group.freezes_past_kills()) {
+            let _ = group.set_frozen(false);
+        }
     }
 
     /// Waits until all its processes are gone, and says how the guest ended. Safe to drop and to call again.
@@ -130,14 +254,14 @@ impl Child {
 
     /// What the reaper of the namespace said before it ended.
     fn last_word(&self) -> Option<Exit> {
-        let Kin::Namespace { words } = &self.kin else {
+        let Kin::Namespace { words, .. } = &self.kin else {
             return None;
         };
         match message::receive::<Word>(words.as_fd()) {
             Ok(Some((Word::Ended { code: Some(code), .. }, _))) => Some(Exit::Code(code)),
             Ok(Some((Word::Ended { signal: Some(signal), .. }, _))) => Some(Exit::Signal(signal)),
             Ok(Some((Word::Failed { step, reason }, _))) => Some(Exit::Failed { reason: format!("{step}: {reason}") }),
-            Ok(Some((Word::Ended { .. } | Word::Began { .. }, _)) | None) | Err(_) => None,
+            Ok(Some((Word::Ended { .. } | Word::Built, _)) | None) | Err(_) => None,
         }
     }
 
@@ -169,6 +293,28 @@ impl Child {
         match &self.group {
             Some(group) if group.has_memory() => group.memory_peak(),
             Some(_) | None => memory_of_tree(self.pid()).peak_bytes,
+        }
+    }
+}
+
+impl Walls {
+    pub(crate) fn new(steward: Arc<Steward>) -> Self {
+        Self { steward, inside: None }
+    }
+}
+
+impl PlaceError {
+    fn at(step: &str, error: &io::Error) -> Self {
+        Self::Step { step: step.to_owned(), reason: error.to_string() }
+    }
+}
+
+impl From<Refusal> for PlaceError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failed { step, reason } => Self::Step { step, reason },
+            Refusal::System { step, source } => Self::at(step, &source),
+            Refusal::Silent { .. } => Self::Step { step: "asking the steward".to_owned(), reason: refusal.to_string() },
         }
     }
 }

@@ -2,21 +2,22 @@
 
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::cgroup::{Cgroups, Group};
-use crate::child::{Child, Kin};
-use crate::init::INIT_ARGUMENT;
-use crate::message::{self, Identity, Order, Task, Word};
-use crate::plan::{Network, Plan};
+use crate::cgroup::{Cgroups, Group, Limits};
+use crate::child::{Child, Kin, Walls};
+use crate::message::{self, Answer, Identity, Order, Start, Task};
+use crate::plan::{Boot, Network, Plan};
 use crate::report::{Mode, Part, Report, State};
+use crate::steward::{Refusal, Steward};
 use crate::sys;
 
 /// The descriptor on which a guest finds its first channel.
@@ -30,11 +31,20 @@ const UID_COUNT: u32 = 1 << 24;
 /// The isolation of this machine. Spawning may be done from many threads.
 #[derive(Debug)]
 pub struct Host {
-    helper: PathBuf,
-    walls: Walls,
-    cgroups: Result<Cgroups, String>,
+    /// None where there are no namespaces.
+    steward: Option<Arc<Steward>>,
+    cgroups: Result<Arc<Cgroups>, String>,
     report: Report,
     next: AtomicU32,
+}
+
+/// A guest that was started with [`Host::boot`].
+#[derive(Debug)]
+pub struct Booted {
+    /// It, with a view that stands; its program may be running.
+    pub child: Child,
+    /// The ports of its [`Boot`], in that order. They do not block.
+    pub ports: Vec<TcpListener>,
 }
 
 /// What a guest writes to and hears on. The other ends stay with the caller.
@@ -48,7 +58,7 @@ pub struct Streams {
 
 impl Streams {
     /// The most channels.
-    pub const CHANNELS_MAX: usize = message::FDS_MAX - 1;
+    pub const CHANNELS_MAX: usize = message::FDS_MAX - 3;
 }
 
 /// The node may not start under [`Mode::Required`].
@@ -73,10 +83,28 @@ pub enum SpawnError {
         reason: String,
     },
     /// The helper ended without a word.
-    #[error("the sandbox helper {helper} ended without a word")]
+    #[error("the sandbox helper {} ended without a word", helper.display())]
     Helper {
         /// Which program.
         helper: PathBuf,
+    },
+    /// It cannot be had here.
+    #[error("{what} cannot be had on this machine: {reason}")]
+    Missing {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it is not there.
+        reason: String,
+    },
+    /// More was asked for than there may be.
+    #[error("{count} {what} are more than {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
     },
     /// The system refused.
     #[error("{step}: {source}")]
@@ -88,12 +116,6 @@ pub enum SpawnError {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Walls {
-    Namespaces,
-    Plain,
-}
-
 impl Host {
     /// Finds out what the machine gives: some milliseconds of blocking work, once. `helper` is a program that calls
     /// [`crate::init_main_if_asked`] first; the running program itself if `None`.
@@ -103,19 +125,16 @@ impl Host {
             Mode::Off => Err("isolation is off".to_owned()),
             Mode::Auto | Mode::Required => Cgroups::find(),
         };
-        let mut host = Self {
-            helper,
-            walls: Walls::Namespaces,
-            cgroups,
-            report: Report { mode, parts: Vec::new() },
-            next: AtomicU32::new(0),
-        };
+        let bases = cgroups.as_ref().map(|found| found.bases()).unwrap_or_default();
+        let steward = Arc::new(Steward::new(helper, bases));
+        let mut host =
+            Self { steward: None, cgroups, report: Report { mode, parts: Vec::new() }, next: AtomicU32::new(0) };
         let namespaces = match mode {
             Mode::Off => Err("isolation is off".to_owned()),
-            Mode::Auto | Mode::Required => host.probe().map_err(|error| error.to_string()),
+            Mode::Auto | Mode::Required => host.probe(&steward).map_err(|error| error.to_string()),
         };
-        if namespaces.is_err() {
-            host.walls = Walls::Plain;
+        if namespaces.is_ok() {
+            host.steward = Some(steward);
         }
         host.report.parts = host.parts(namespaces);
         if mode == Mode::Required {
@@ -131,66 +150,82 @@ impl Host {
 
     /// True if guests see their own root: paths in a [`Plan`] are then the guest's, else the host's.
     pub fn has_own_root(&self) -> bool {
-        self.walls == Walls::Namespaces
+        self.steward.is_some()
     }
 
-    /// Starts a guest. Blocks for the time of a fork and an exec or two: not for an async thread. Set-up goes on in the guest's own
-    /// first process; if it fails, [`Child::wait`] says so.
+    /// True if guests can be started ahead of their purpose and placed later ([`Child::place`]). Elsewhere, start each with all
+    /// that it needs.
+    pub fn can_place(&self) -> bool {
+        self.steward.is_some()
+    }
+
+    /// Starts a guest. Blocks for the time of a fork: not for an async thread. Set-up goes on in the guest's own first process; if
+    /// it fails, [`Child::wait`] says so.
     pub fn spawn(&self, plan: &Plan, streams: Streams) -> Result<Child, SpawnError> {
-        let group = match &self.cgroups {
-            Ok(cgroups) => {
-                Some(cgroups.group(plan).map_err(|source| SpawnError::System { step: "making a cgroup", source })?)
-            }
-            Err(_) => None,
-        };
-        match self.walls {
-            Walls::Namespaces => self.spawn_walled(plan, streams, group, Task::Run),
-            Walls::Plain => spawn_plain(plan, streams, group),
+        let group = self.group(plan)?;
+        match &self.steward {
+            Some(steward) => self.spawn_walled(steward, plan, streams, Extent { group, ports: &[], task: Task::Run }),
+            None => spawn_plain(plan, streams, group),
         }
+    }
+
+    /// Starts a guest ahead of its purpose, or with ports of the platform, and waits until its walls stand: some milliseconds, not
+    /// for an async thread. Where guests have no root of their own ([`Host::has_own_root`]), that is [`SpawnError::Missing`].
+    pub fn boot(&self, boot: &Boot, streams: Streams) -> Result<Booted, SpawnError> {
+        let Some(steward) = &self.steward else {
+            let missing = self.report.missing().find(|(part, _)| *part == Part::Namespaces);
+            let reason = missing.map(|(_, reason)| reason.to_owned()).unwrap_or_default();
+            return Err(SpawnError::Missing { what: "a view of its own", reason });
+        };
+        if boot.ports.len() > Boot::PORTS_MAX {
+            return Err(SpawnError::TooMany { what: "ports", count: boot.ports.len(), limit: Boot::PORTS_MAX });
+        }
+        let extent = Extent { group: self.group(&boot.plan)?, ports: &boot.ports, task: Task::Boot };
+        let mut child = self.spawn_walled(steward, &boot.plan, streams, extent)?;
+        let ports = child.built()?;
+        Ok(Booted { child, ports })
+    }
+
+    fn group(&self, plan: &Plan) -> Result<Option<Group>, SpawnError> {
+        let made = self.cgroups.as_ref().ok().map(|cgroups| cgroups.group(Limits::of(plan))).transpose();
+        made.map_err(|source| SpawnError::System { step: "making a cgroup", source })
     }
 
     fn spawn_walled(
         &self,
+        steward: &Arc<Steward>,
         plan: &Plan,
         streams: Streams,
-        group: Option<Group>,
-        task: Task,
+        extent: Extent<'_>,
     ) -> Result<Child, SpawnError> {
-        let system = |step| move |source: io::Error| SpawnError::System { step, source };
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|errno| SpawnError::System { step: "making a socket for the helper", source: errno.into() })?;
-        let (identity, guest_uid) = self.identity();
-        let order = Order {
-            plan: plan.clone(),
-            cgroups: group.as_ref().map(Group::enrol_paths).unwrap_or_default(),
-            identity,
-            task,
-        };
-        let mut fds = vec![streams.output.as_fd()];
-        fds.extend(streams.channels.iter().map(AsFd::as_fd));
-        message::send(ours.as_fd(), &order, &fds).map_err(system("handing the plan to the helper"))?;
-        drop(streams);
-        let mut helper = Command::new(&self.helper)
-            .arg(INIT_ARGUMENT)
-            .env_clear()
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(system("starting the helper"))?;
-        let first = message::receive::<Word>(ours.as_fd());
-        // The helper forks the guest's first process and ends at once, whatever happens.
-        helper.wait().map_err(system("waiting for the helper"))?;
-        match first.map_err(system("hearing from the helper"))? {
-            Some((Word::Began { pid }, mut fds)) => {
-                let pidfd = fds.pop().ok_or_else(|| SpawnError::Helper { helper: self.helper.clone() })?;
-                let pid = Pid::from_raw(pid).ok_or_else(|| SpawnError::Helper { helper: self.helper.clone() })?;
-                Child::new(pid, pidfd, Kin::Namespace { words: ours }, group, guest_uid)
-                    .map_err(system("watching the guest"))
-            }
-            Some((Word::Failed { step, reason }, _)) => Err(SpawnError::Setup { step, reason }),
-            Some((Word::Ended { .. }, _)) | None => Err(SpawnError::Helper { helper: self.helper.clone() }),
+        if streams.channels.len() > Streams::CHANNELS_MAX {
+            let (count, limit) = (streams.channels.len(), Streams::CHANNELS_MAX);
+            return Err(SpawnError::TooMany { what: "channels", count, limit });
         }
+        let system = |step| move |source: io::Error| SpawnError::System { step, source };
+        let (words, theirs) = message::pair().map_err(system("making a socket for the guest"))?;
+        let (identity, guest_uid) = self.identity();
+        let Extent { group, ports, task } = extent;
+        let birthplace = group.as_ref().and_then(Group::birthplace);
+        let order = Order::Start(Box::new(Start {
+            plan: plan.clone(),
+            identity,
+            into_group: birthplace.is_some(),
+            enrol: group.as_ref().map(Group::enrol_paths).unwrap_or_default(),
+            ports: ports.to_vec(),
+            task,
+        }));
+        let mut fds = vec![theirs.as_fd()];
+        fds.extend(birthplace);
+        fds.push(streams.output.as_fd());
+        fds.extend(streams.channels.iter().map(AsFd::as_fd));
+        let (answer, mut came) = steward.ask(&order, &fds)?;
+        let (Answer::Began { pid }, Some(pidfd)) = (answer, came.pop()) else {
+            return Err(SpawnError::Setup { step: "forking".to_owned(), reason: "not an answer to that".to_owned() });
+        };
+        let pid = Pid::from_raw(pid).expect("a process that began has an id");
+        let kin = Kin::Namespace { words, walls: Walls::new(Arc::clone(steward)) };
+        Child::new(pid, pidfd, kin, group, guest_uid).map_err(system("watching the guest"))
     }
 
     fn identity(&self) -> (Identity, Option<u32>) {
@@ -205,21 +240,23 @@ impl Host {
     }
 
     /// Builds the walls once, with nobody inside.
-    fn probe(&self) -> Result<(), SpawnError> {
+    fn probe(&self, steward: &Arc<Steward>) -> Result<(), SpawnError> {
         let plan = Plan {
             directory: PathBuf::from("/"),
             tmp_bytes: 1 << 20,
             memory_bytes: 64 << 20,
             processes_max: 16,
             files_max: 64,
-            network: Network::Full,
+            network: Network::None,
             ..Plan::default()
         };
         let output = fs::OpenOptions::new()
             .write(true)
             .open("/dev/null")
             .map_err(|source| SpawnError::System { step: "opening /dev/null", source })?;
-        let child = self.spawn_walled(&plan, Streams { output: output.into(), channels: Vec::new() }, None, Task::Probe)?;
+        let streams = Streams { output: output.into(), channels: Vec::new() };
+        let child =
+            self.spawn_walled(steward, &plan, streams, Extent { group: None, ports: &[], task: Task::Probe })?;
         child.wait_blocking_probe()
     }
 
@@ -270,6 +307,23 @@ impl Host {
     }
 }
 
+/// What a guest gets beside its plan.
+struct Extent<'a> {
+    group: Option<Group>,
+    ports: &'a [std::net::SocketAddr],
+    task: Task,
+}
+
+impl From<Refusal> for SpawnError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failed { step, reason } => Self::Setup { step, reason },
+            Refusal::Silent { helper } => Self::Helper { helper },
+            Refusal::System { step, source } => Self::System { step, source },
+        }
+    }
+}
+
 /// A process group with limits, on the host's own root.
 fn spawn_plain(plan: &Plan, streams: Streams, group: Option<Group>) -> Result<Child, SpawnError> {
     let system = |step| move |source: io::Error| SpawnError::System { step, source };
@@ -288,7 +342,8 @@ fn spawn_plain(plan: &Plan, streams: Streams, group: Option<Group>) -> Result<Ch
     for channel in &streams.channels {
         // Moved out of the way of the numbers that they will get.
         let moved = rustix::io::fcntl_dupfd_cloexec(channel, sys::HIGH_FD);
-        channels.push(moved.map_err(|errno| SpawnError::System { step: "copying a descriptor", source: errno.into() })?);
+        channels
+            .push(moved.map_err(|errno| SpawnError::System { step: "copying a descriptor", source: errno.into() })?);
     }
     sys::prepare_plain(&mut command, sys::Plain { channels, files_max: plan.files_max.into() });
     let process = command.spawn().map_err(system("starting the program"))?;

@@ -1,21 +1,25 @@
-//! The helper: builds the walls around a guest, from inside, and then becomes it.
+//! The helper: a small program of its own that builds the walls around guests, from inside, and becomes them.
 //!
-//! Three processes, one after the other: the *helper* takes the plan, enrols in the cgroups and leaves the host's namespaces; its
-//! brother, the *reaper*, is the first process of the new PID namespace, makes the guest's root and stays to collect what ends;
-//! the *guest* drops every right and executes the program. The node hears of each over a local socket on descriptor 0.
+//! Three kinds of processes. The *steward* lives as long as the node, has its rights and one thread, and does what the node asks:
+//! it forks guests into new namespaces, and changes what those of them see that were started ahead. A *reaper* is the first
+//! process of a guest's PID namespace: it makes the guest's root, gives up every right, and stays to collect what ends. The
+//! *guest* drops every right and executes the program. The node is the parent of all reapers and hears of each over a socket.
+//!
+//! Without namespaces there is no helper.
 
 mod guest;
+mod network;
 mod reaper;
+mod steward;
 mod view;
 
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
-use crate::message::{self, Identity, Order, Word};
-use crate::plan::Network;
+use crate::message::{self, Identity, Start, Task, Word};
 use crate::sys::{self, Fork};
 
 /// The hidden first argument that makes a program the helper.
@@ -50,124 +54,92 @@ pub fn init_main_if_asked() {
     if arguments.next().is_none_or(|argument| argument != INIT_ARGUMENT) || arguments.next().is_some() {
         return;
     }
-    std::process::exit(helper());
+    std::process::exit(match take_input() {
+        Ok(node) => steward::run(node),
+        Err(_) => 2,
+    });
 }
 
-/// The first process. Its end is the node's sign that the reaper is on its own.
-fn helper() -> i32 {
-    let Ok(socket) = take_input() else {
-        return 2;
-    };
-    let socket = socket.as_fd();
-    let received = match message::receive::<Order>(socket) {
-        Ok(Some(received)) => received,
-        Ok(None) | Err(_) => {
-            eprintln!("this is the sandbox helper, which only the node starts");
-            return 2;
-        }
-    };
-    let (order, fds) = received;
-    match leave(&order) {
-        Err(failure) => {
-            report(socket, &failure);
-            1
-        }
-        Ok(Fork::Parent(pid)) => {
-            let word = Word::Began { pid: pid.as_raw_nonzero().get() };
-            let sent = pidfd_open(pid, PidfdFlags::empty())
-                .map_err(io::Error::from)
-                .and_then(|pidfd| message::send(socket, &word, &[pidfd.as_fd()]));
-            i32::from(sent.is_err())
-        }
-        Ok(Fork::Child) => reap(socket, &order, fds),
-    }
-}
-
-/// Moves the socket out of the way of what will be the guest's input, which is empty.
+/// Moves the socket out of the way of what will be the guests' input, which is empty.
 fn take_input() -> io::Result<OwnedFd> {
-    let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 10)?;
+    sys::close_from(3)?;
+    let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), sys::HIGH_FD)?;
     sys::place(fs::File::open("/dev/null")?.as_fd(), 0)?;
     Ok(socket)
 }
 
-/// Leaves the host's namespaces, for the next process on.
-fn leave(order: &Order) -> Result<Fork, Failure> {
-    for path in &order.cgroups {
-        fs::write(path, "0").step("enrolling in a cgroup")?;
-    }
-    let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-    if order.plan.network == Network::None {
-        namespaces |= libc::CLONE_NEWNET;
-    }
-    match order.identity {
-        // Root sets everything up with its own rights, so that the namespaces belong to the host and not to the guest.
-        Identity::Own { .. } => {}
-        Identity::Same { uid, gid } => {
-            sys::unshare(libc::CLONE_NEWUSER).step("making a user namespace")?;
-            map_ids(uid, gid).step("mapping the user in its namespace")?;
-        }
-    }
-    sys::unshare(namespaces).step("making namespaces")?;
-    sys::fork_brother().step("forking the reaper")
-}
-
-/// The reaper's life.
-fn reap(socket: BorrowedFd<'_>, order: &Order, fds: Vec<OwnedFd>) -> i32 {
-    match prepare(order) {
-        Ok(()) => {}
+/// The life of a guest's first process, from its first moment in new namespaces.
+fn reap(socket: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd>) -> i32 {
+    match prepare(socket, start).and_then(|()| start_guest(socket, start, fds)) {
+        Ok(None) => 0,
+        Ok(Some(guest)) => reaper::run(socket, guest, start.identity),
         Err(failure) => {
             report(socket, &failure);
-            return 1;
+            1
         }
-    }
-    // The guest may have the same user as its reaper, and must not be able to trace or read it: not even in its first moments, so
-    // the reaper closes itself to others before there is a guest.
-    match order.task {
-        message::Task::Probe => match guest::drop_rights(order.identity) {
-            Ok(()) => 0,
-            Err(failure) => {
-                report(socket, &failure);
-                1
-            }
-        },
-        message::Task::Run => match sys::set_dumpable(false).and_then(|()| sys::fork()) {
-            Err(error) => {
-                report(socket, &Failure { step: "forking the guest".to_owned(), source: error });
-                1
-            }
-            Ok(Fork::Child) => {
-                let failure = guest::become_guest(&order.plan, order.identity, fds);
-                report(socket, &failure);
-                1
-            }
-            Ok(Fork::Parent(pid)) => {
-                drop(fds);
-                reaper::run(socket, pid, order.identity)
-            }
-        },
     }
 }
 
 /// Everything that belongs to the namespaces rather than to one process.
-fn prepare(order: &Order) -> Result<(), Failure> {
-    view::build(&order.plan)?;
+fn prepare(socket: BorrowedFd<'_>, start: &Start) -> Result<(), Failure> {
+    for path in &start.enrol {
+        fs::write(path, "0").step("enrolling in a cgroup")?;
+    }
+    match start.identity {
+        // Root sets everything up with its own rights, so that the namespaces belong to the host and not to the guest.
+        Identity::Own { .. } => {}
+        Identity::Same { uid, gid } => map_guest(uid, gid).step("mapping the user in its namespace")?,
+    }
+    // Only now, so that what the guest is in is the root of what it sees.
+    sys::unshare(libc::CLONE_NEWCGROUP).step("making a cgroup namespace")?;
+    view::build(&start.plan)?;
     rustix::system::sethostname(b"sandbox").step("naming the host")?;
-    if order.plan.network == Network::None {
-        // A loopback that is down would surprise programs that talk to themselves.
-        raise_loopback().step("raising the loopback")?;
+    let ports = network::build(&start.plan, &start.ports)?;
+    if start.task == Task::Boot {
+        let namespace = |name: &str| fs::File::open(format!("/proc/self/ns/{name}")).step("opening a namespace");
+        let (view, network) = (namespace("mnt")?, namespace("net")?);
+        let mut fds = vec![view.as_fd(), network.as_fd()];
+        fds.extend(ports.iter().map(AsFd::as_fd));
+        message::send(socket, &Word::Built, &fds).step("handing out the namespaces")?;
     }
     Ok(())
 }
 
-/// Maps the one user and group that this process may map.
-pub(crate) fn map_ids(uid: u32, gid: u32) -> io::Result<()> {
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("{GUEST_UID} {uid} 1"))?;
-    fs::write("/proc/self/gid_map", format!("{GUEST_GID} {gid} 1"))
+/// Forks the guest, if there is to be one.
+fn start_guest(socket: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd>) -> Result<Option<Pid>, Failure> {
+    if start.task == Task::Probe {
+        return guest::drop_rights(start.identity).map(|()| None);
+    }
+    // The guest may have the same user as its reaper, and must not be able to trace or read it: not even in its first moments, so
+    // the reaper closes itself to others before there is a guest.
+    sys::set_dumpable(false).step("closing the reaper")?;
+    match sys::fork().step("forking the guest")? {
+        Fork::Parent(pid) => Ok(Some(pid)),
+        Fork::Child => {
+            let failure = guest::become_guest(socket, start, fds);
+            report(socket, &failure);
+            std::process::exit(1);
+        }
+    }
 }
 
-fn raise_loopback() -> io::Result<()> {
-    sys::raise_interface(c"lo")
+/// An id in a user namespace, and the one that it is outside.
+#[derive(Clone, Copy)]
+pub(crate) struct Id {
+    inside: u32,
+    outside: u32,
+}
+
+/// Makes somebody outside into the guest's user inside.
+pub(crate) fn map_guest(uid: u32, gid: u32) -> io::Result<()> {
+    map_ids(Id { inside: GUEST_UID, outside: uid }, Id { inside: GUEST_GID, outside: gid })
+}
+
+/// Maps the one user and group that this process may map.
+fn map_ids(user: Id, group: Id) -> io::Result<()> {
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{} {} 1", user.inside, user.outside))?;
+    fs::write("/proc/self/gid_map", format!("{} {} 1", group.inside, group.outside))
 }
 
 fn report(socket: BorrowedFd<'_>, failure: &Failure) {

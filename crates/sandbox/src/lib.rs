@@ -5,6 +5,9 @@
 //! languages or invocations. What always holds: a guest dies with the node, a kill takes all its processes, and what the machine
 //! cannot give is named in the [`Report`].
 //!
+//! A guest is started whole ([`Host::spawn`]), or ahead of its purpose ([`Host::boot`]) and then made into somebody's in some
+//! tenths of a millisecond ([`Child::place`]).
+//!
 //! Set-up runs in a helper, the running program itself with a hidden first argument ([`init_main_if_asked`]): between fork and
 //! exec of a program with threads nearly nothing is allowed, and a fresh single-threaded process has no such trouble.
 //!
@@ -18,10 +21,11 @@ mod message;
 mod plan;
 mod report;
 mod seccomp;
+mod steward;
 mod sys;
 
-pub use child::{Child, Exit, Memory};
-pub use host::{Host, SpawnError, StartError, Streams};
+pub use child::{Child, Exit, Memory, PlaceError};
+pub use host::{Booted, Host, SpawnError, StartError, Streams};
 pub use init::init_main_if_asked;
-pub use plan::{Mount, Network, Plan};
+pub use plan::{Boot, Mount, Network, Placement, Plan, Program};
 pub use report::{Mode, Part, Report, State};

@@ -1,30 +1,52 @@
-//! What the node and its helper say to each other, over a local socket that keeps messages whole.
+//! What the node, its steward and the guests' first processes say to each other, over local sockets that keep messages whole.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, socketpair,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use crate::plan::{Mount, Plan, Program};
 
 /// The most descriptors that travel with one message.
-pub(crate) const FDS_MAX: usize = 4;
+pub(crate) const FDS_MAX: usize = 16;
 
-/// The node's one message: what to do. Its descriptors are the output pipe, then the channels.
+/// What the node asks of its steward, which answers each with one [`Answer`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) enum Order {
+    /// The first, and once.
+    /// The node is gone when its end of the socket is; then whatever runs in the groups below these is ended.
+    Serve { bases: Vec<PathBuf> },
+    /// Fork a guest. Comes with [`Start::fds`].
+    Start(Box<Start>),
+    /// Put something into a guest's view. Comes with its mount namespace.
+    Place { mounts: Vec<Mount>, tmp_bytes: Option<u64> },
+    /// Make an unbound socket in a guest's network. Comes with its network namespace.
+    Socket { address: SocketAddr },
+}
+
+/// A guest to be. Its descriptors are: the socket for its [`Word`]s; its cgroup if `into_group`; the output pipe; the channels.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
     pub(crate) plan: Plan,
-    /// Where to enrol before anything else: `cgroup.procs` files.
-    pub(crate) cgroups: Vec<std::path::PathBuf>,
     pub(crate) identity: Identity,
+    /// True if a descriptor of a cgroup (version 2) to be born into comes along.
+    pub(crate) into_group: bool,
+    /// Where to enrol before anything else: `cgroup.procs` files (version 1).
+    pub(crate) enrol: Vec<PathBuf>,
+    pub(crate) ports: Vec<SocketAddr>,
     pub(crate) task: Task,
 }
 
-/// Who the guest is on the host.
+/// Who a guest is on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Identity {
     /// The node is root: the guest gets a user id of its own.
@@ -38,19 +60,49 @@ pub(crate) enum Identity {
 pub(crate) enum Task {
     /// Run the plan's program.
     Run,
+    /// Say that they stand, handing out the namespaces and the ports; then run the plan's program, or wait for one.
+    Boot,
     /// Nothing: the walls themselves were the question.
     Probe,
 }
 
-/// The helper's messages.
+/// The steward's answers.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// It is done. What was made comes along.
+    Done,
+    /// The first process of a new PID namespace. Its pidfd comes along.
+    Began { pid: i32 },
+    /// A step failed: nothing is changed.
+    Failed { step: String, reason: String },
+}
+
+/// What a guest's first processes tell the node.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Word {
-    /// The first process of the new PID namespace. Its pidfd comes along.
-    Began { pid: i32 },
+    /// The walls stand. Its mount and network namespaces come along, then the listening ports in the plan's order.
+    Built,
     /// A step failed: nothing runs.
     Failed { step: String, reason: String },
     /// The guest's own first process ended.
     Ended { code: Option<i32>, signal: Option<i32> },
+}
+
+/// The one thing that the node tells a guest's first process: what to become.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Go {
+    pub(crate) program: Program,
+}
+
+/// How long the node waits for a message before it takes the other side for dead. Set-up takes milliseconds, on a busy machine
+/// hundreds of them.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two ends of a conversation: the node's, which waits only so long, and the other one's.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&ours, Timeout::Recv, Some(PATIENCE))?;
+    Ok((ours, theirs))
 }
 
 /// Sends one message with descriptors.
@@ -59,7 +111,7 @@ pub(crate) fn send<T: Serialize>(socket: BorrowedFd<'_>, message: &T, fds: &[Bor
     if bytes.len() > Plan::BYTES_MAX {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("a plan of {} bytes is over {}", bytes.len(), Plan::BYTES_MAX),
+            format!("a message of {} bytes is over {}", bytes.len(), Plan::BYTES_MAX),
         ));
     }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
@@ -67,22 +119,29 @@ pub(crate) fn send<T: Serialize>(socket: BorrowedFd<'_>, message: &T, fds: &[Bor
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many descriptors for one message"));
     }
-    rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
-    Ok(())
+    loop {
+        match rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.map(|_| ()).map_err(io::Error::from),
+        }
+    }
 }
 
 /// Takes one message; `None` when the other side is gone.
 pub(crate) fn receive<T: for<'a> Deserialize<'a>>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0; Plan::BYTES_MAX];
+    receive_into(socket, &mut vec![0; Plan::BYTES_MAX])
+}
+
+/// The same with a buffer that is used again and again.
+pub(crate) fn receive_into<T: for<'a> Deserialize<'a>>(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
-        match rustix::net::recvmsg(
-            socket.as_fd(),
-            &mut [IoSliceMut::new(&mut bytes)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        ) {
+        let mut parts = [IoSliceMut::new(bytes)];
+        match rustix::net::recvmsg(socket.as_fd(), &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
             Err(rustix::io::Errno::INTR) => {}
             other => break other?,
         }

@@ -1,5 +1,6 @@
-//! What is to run and inside which walls: the whole of it as one value, decided before anything is forked.
+//! What is to run and inside which walls: the whole of it as values, decided before anything is forked.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One guest. It crosses to the helper as one message, so all of it together stays under [`Plan::BYTES_MAX`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The program, as the guest sees the path.
+    /// The program, as the guest sees the path. In a [`Boot`] it may be empty: then nothing runs before [`Placement::program`].
     pub program: PathBuf,
     /// Its arguments, without the program's own name.
     pub arguments: Vec<String>,
@@ -21,7 +22,7 @@ pub struct Plan {
     pub links: Vec<(PathBuf, PathBuf)>,
     /// The size of its private `/tmp`.
     pub tmp_bytes: u64,
-    /// The most memory that it may take, `/tmp` not counted.
+    /// The most memory that it may take, `/tmp` not counted. Its share of the processors is in proportion to this, as on Lambda.
     pub memory_bytes: u64,
     /// The most processes and threads that it may have.
     pub processes_max: u32,
@@ -51,6 +52,63 @@ pub enum Network {
     /// The host's network: the outside world as on Lambda, and the host's loopback too.
     #[default]
     Full,
+    /// A network of its own in which there are the ports of its [`Boot`] and nothing else.
+    Platform,
     /// An empty network of its own with a loopback: nobody, not even the node.
     None,
+}
+
+/// A guest that is started before it is known whose it will be, or that finds the platform on ports of its own network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// What runs, and the limits that it begins with.
+    pub plan: Plan,
+    /// Where the platform listens inside the guest's own network, `127.0.0.1:9001` say: at most [`Boot::PORTS_MAX`]. They are open
+    /// before the program's first instruction.
+    pub ports: Vec<SocketAddr>,
+}
+
+impl Boot {
+    /// The most ports.
+    pub const PORTS_MAX: usize = 8;
+}
+
+/// What makes a guest that was started ahead into somebody's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// What comes into its view, in this order. A target that is there already is covered, one that is not is made.
+    pub mounts: Vec<Mount>,
+    /// The new size of its `/tmp`.
+    pub tmp_bytes: Option<u64>,
+    /// The new limit on its memory, and with that its share of the processors.
+    pub memory_bytes: Option<u64>,
+    /// The new limit on processes and threads.
+    pub processes_max: Option<u32>,
+    /// What to run, if the guest was started without a program.
+    pub program: Option<Program>,
+}
+
+/// What a guest executes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The program, as the guest sees the path.
+    pub program: PathBuf,
+    /// Its arguments, without the program's own name.
+    pub arguments: Vec<String>,
+    /// Its whole environment.
+    pub environment: Vec<(String, String)>,
+    /// Its working directory, as the guest sees the path.
+    pub directory: PathBuf,
+}
+
+impl Plan {
+    /// What is to be executed at once, if anything.
+    pub(crate) fn program(&self) -> Option<Program> {
+        (!self.program.as_os_str().is_empty()).then(|| Program {
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            directory: self.directory.clone(),
+        })
+    }
 }

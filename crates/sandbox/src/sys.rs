@@ -28,22 +28,58 @@ pub(crate) fn fork() -> io::Result<Fork> {
     forked(pid.into())
 }
 
-/// Forks a brother: the new process's parent is the caller's parent, so that the node itself can wait for it. Only for the helper.
-pub(crate) fn fork_brother() -> io::Result<Fork> {
-    // Need: `fork` cannot say CLONE_PARENT. Sound: as for `fork`; no stack is given, so the child runs on its copy of this one, and
-    // no thread-local state is shared because CLONE_VM is not set. The C library's record of the thread id is stale in the child,
-    // which matters only to its robust mutexes and `raise`; neither is used before exec.
-    let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone,
-            (libc::CLONE_PARENT | libc::SIGCHLD) as libc::c_ulong,
-            0 as libc::c_ulong,
-            0,
-            0,
-            0,
-        )
-    };
-    forked(pid)
+/// A process that was forked as the caller's brother: its parent is the caller's parent.
+#[derive(Debug)]
+pub(crate) enum Brother {
+    /// The new process.
+    Child,
+    /// The old one, with the new one's id and a descriptor of it.
+    Elder(Pid, OwnedFd),
+}
+
+/// Forks a brother into new namespaces, and into a cgroup of version 2 if one is given. Only for the steward.
+pub(crate) fn fork_brother(namespaces: libc::c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Brother> {
+    /// `CLONE_INTO_CGROUP`, which the C library's header has as a number too large for its type.
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    let mut pidfd: RawFd = -1;
+    // Need: `fork` can neither make namespaces nor a brother, whom the node itself can wait for. Sound: as for `fork`; the structure
+    // is plain data of version 2's size; no stack is given, so the child runs on its copy of this one, and no thread-local state is
+    // shared because CLONE_VM is not set. The C library's record of the thread id is stale in the child, which matters only to its
+    // robust mutexes and `raise`; neither is used before exec. The kernel writes one descriptor to `pidfd`, which lives through
+    // the call and is owned by nobody else.
+    unsafe {
+        let mut args: CloneArgs = MaybeUninit::zeroed().assume_init();
+        args.flags = namespaces as u64 | (libc::CLONE_PARENT | libc::CLONE_PIDFD) as u64;
+        args.pidfd = &raw mut pidfd as u64;
+        if let Some(group) = group {
+            args.flags |= INTO_CGROUP;
+            args.cgroup = group.as_raw_fd() as u64;
+        }
+        match libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) {
+            0 => Ok(Brother::Child),
+            pid if pid > 0 => {
+                let pid = Pid::from_raw(pid as i32).expect("a process id that is above zero is not zero");
+                Ok(Brother::Elder(pid, OwnedFd::from_raw_fd(pidfd)))
+            }
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// `struct clone_args` as of Linux 5.7. With CLONE_PARENT the exit signal is the caller's own and must be left at zero.
+#[repr(C)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
 
 fn forked(pid: libc::c_long) -> io::Result<Fork> {
@@ -63,12 +99,22 @@ pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
     check(unsafe { libc::unshare(flags) })
 }
 
-/// Makes the whole mount behind `tree` read-only, without set-user-id and, unless it is a device, without devices.
+/// Sets attributes on the mount behind `tree`: read-only, without set-user-id and so on.
 pub(crate) fn restrict_mount(tree: BorrowedFd<'_>, attributes: u64, recursive: Recursive) -> io::Result<()> {
+    change_mount(tree, attributes, 0, recursive)
+}
+
+/// Makes the one mount behind `tree` writable.
+pub(crate) fn unlock_mount(tree: BorrowedFd<'_>) -> io::Result<()> {
+    change_mount(tree, 0, libc::MOUNT_ATTR_RDONLY, Recursive::No)
+}
+
+fn change_mount(tree: BorrowedFd<'_>, set: u64, clear: u64, recursive: Recursive) -> io::Result<()> {
     // Need: no safe wrapper for mount_setattr. Sound: the path is a constant, the structure is plain data that lives through the
     // call and whose true size is passed.
     let mut attr: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
-    attr.attr_set = attributes;
+    attr.attr_set = set;
+    attr.attr_clr = clear;
     let mut flags = libc::AT_EMPTY_PATH;
     if recursive == Recursive::Yes {
         flags |= libc::AT_RECURSIVE;
@@ -176,6 +222,17 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     }
 }
 
+/// Blocks every signal, for this process and all that it forks.
+pub(crate) fn block_signals() -> io::Result<()> {
+    // Need: what interrupts the node must not end those who look after its guests. Sound: the set is initialised by sigfillset and
+    // lives through the calls.
+    unsafe {
+        let mut set: libc::sigset_t = MaybeUninit::zeroed().assume_init();
+        check(libc::sigfillset(&raw mut set))?;
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()))
+    }
+}
+
 /// No signal blocked, as a program expects when it starts.
 pub(crate) fn unblock_signals() -> io::Result<()> {
     // Need: the signal mask survives exec. Sound: the set is initialised by sigemptyset and lives through the calls.
@@ -238,9 +295,24 @@ pub(crate) fn prepare_plain(command: &mut Command, plain: Plain) {
 
 /// Lets async code wait for a descriptor to become readable.
 pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    watch_for(fd, Interest::READABLE)
+}
+
+/// Lets async code wait for a descriptor to have news of the urgent kind.
+pub(crate) fn watch_priority(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    watch_for(fd, Interest::PRIORITY)
+}
+
+fn watch_for(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // Need: registering any descriptor type is unsafe, because the type might swap it. Sound: an `OwnedFd` keeps the one descriptor
     // that it has until it is dropped, and nothing hands it out mutably.
-    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
+}
+
+/// Closes every descriptor from `first` on that whoever started this program left open.
+pub(crate) fn close_from(first: RawFd) -> io::Result<()> {
+    // Need: they must reach neither the steward nor any guest. Sound: called first thing in the helper, when it owns none of them.
+    check_long(unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) })
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

@@ -1,27 +1,24 @@
 //! From the helper to the program: every right is dropped, every descriptor but its own is closed, then exec.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use super::{Failure, Step};
 use crate::host::CHANNEL;
-use crate::message::Identity;
-use crate::plan::Plan;
+use crate::message::{self, Go, Identity, Start};
+use crate::plan::{Plan, Program};
 use crate::{seccomp, sys};
 
-/// Runs the program. Returns only if that failed.
-pub(super) fn become_guest(plan: &Plan, identity: Identity, fds: Vec<OwnedFd>) -> Failure {
-    match prepare(plan, identity, fds) {
+/// Runs the program, at once or when it is told which. Returns only if that failed.
+pub(super) fn become_guest(node: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd>) -> Failure {
+    match prepare(&start.plan, start.identity, fds).and_then(|()| program(node, &start.plan)) {
         Err(failure) => failure,
-        Ok(mut command) => {
-            let source = command.exec();
-            Failure { step: format!("starting {}", plan.program.display()), source }
-        }
+        Ok(program) => execute(&program),
     }
 }
 
-fn prepare(plan: &Plan, identity: Identity, fds: Vec<OwnedFd>) -> Result<Command, Failure> {
+fn prepare(plan: &Plan, identity: Identity, fds: Vec<OwnedFd>) -> Result<(), Failure> {
     rustix::process::setsid().step("starting a session")?;
     sys::limit(libc::RLIMIT_CORE, 0).step("limiting core files")?;
     sys::limit(libc::RLIMIT_NOFILE, plan.files_max.into()).step("limiting descriptors")?;
@@ -29,12 +26,28 @@ fn prepare(plan: &Plan, identity: Identity, fds: Vec<OwnedFd>) -> Result<Command
     drop_rights(identity)?;
     sys::unblock_signals().step("unblocking signals")?;
     sys::default_sigpipe();
-    let directory = if plan.directory.is_dir() { plan.directory.as_path() } else { std::path::Path::new("/") };
-    std::env::set_current_dir(directory).step("entering the working directory")?;
-    streams(fds)?;
-    let mut command = Command::new(&plan.program);
-    command.args(&plan.arguments).env_clear().envs(plan.environment.iter().map(|(name, value)| (name, value)));
-    Ok(command)
+    streams(fds)
+}
+
+/// What to execute: the plan's program, or what the node says once it knows. Until then this process is ours, with a guest's rights.
+fn program(node: BorrowedFd<'_>, plan: &Plan) -> Result<Program, Failure> {
+    match plan.program() {
+        Some(program) => Ok(program),
+        None => match message::receive::<Go>(node).step("waiting for a program")? {
+            Some((go, _)) => Ok(go.program),
+            None => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)).step("waiting for a program"),
+        },
+    }
+}
+
+fn execute(program: &Program) -> Failure {
+    let directory = if program.directory.is_dir() { program.directory.as_path() } else { std::path::Path::new("/") };
+    if let Err(failure) = std::env::set_current_dir(directory).step("entering the working directory") {
+        return failure;
+    }
+    let environment = program.environment.iter().map(|(name, value)| (name, value));
+    let source = Command::new(&program.program).args(&program.arguments).env_clear().envs(environment).exec();
+    Failure { step: format!("starting {}", program.program.display()), source }
 }
 
 /// Puts the descriptors where the program expects them. All others close on exec, the socket to the node among them, so that a
@@ -70,7 +83,7 @@ pub(super) fn drop_rights(identity: Identity) -> Result<(), Failure> {
             // Else /proc/self belongs to root since the change of user.
             sys::set_dumpable(true).step("owning /proc/self")?;
             sys::unshare(libc::CLONE_NEWUSER).step("making a user namespace")?;
-            super::map_ids(uid, uid).step("mapping the user in its namespace")?;
+            super::map_guest(uid, uid).step("mapping the user in its namespace")?;
         }
         Identity::Same { .. } => {}
     }

@@ -1,20 +1,22 @@
 //! The guest's root: a read-only view of the system, its code, a private `/tmp`, `/proc` and a few devices. Nothing else of the
 //! host is there, whatever its permissions.
 
+use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change, move_mount,
-    open_tree, unmount,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change, mount_remount,
+    move_mount, open_tree, unmount,
 };
 
 use super::{Failure, Step};
-use crate::plan::Plan;
+use crate::plan::{Mount, Plan};
 use crate::sys::{self, Recursive};
 
 /// The system's own folders, as far as the host has them. Where one is a link (to `/usr`, on most systems), so it is for the guest.
@@ -45,11 +47,13 @@ const SETTINGS: &[&str] = &[
 const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
+/// What holds for file systems of a guest's own.
+const TMP: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 /// `st_mode` of what the guest's root has in folders of its own.
 const FOLDER: u32 = 0o755;
 
 /// A detached copy of something of the host, and where it goes.
-struct Tree {
+pub(super) struct Tree {
     tree: OwnedFd,
     target: PathBuf,
     kind: Kind,
@@ -103,10 +107,72 @@ fn gather(plan: &Plan) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
         trees.push(copy(path, path, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC).step("opening a device")?);
     }
     for mount in &plan.mounts {
-        let tree = copy(&mount.source, &mount.target, READ_ONLY | libc::MOUNT_ATTR_NODEV);
-        trees.push(tree.step(&format!("opening {}", mount.source.display()))?);
+        trees.push(of_host(mount)?);
     }
     Ok((trees, links))
+}
+
+/// Opens what a guest is to see of the host.
+pub(super) fn of_host(mount: &Mount) -> Result<Tree, Failure> {
+    let tree = copy(&mount.source, &mount.target, READ_ONLY | libc::MOUNT_ATTR_NODEV);
+    tree.step(&format!("opening {}", mount.source.display()))
+}
+
+/// Mounts more into a view that was built before, and that this process has entered. The guest may be running, and hostile: what is
+/// below its own folders is no target, and no link is followed.
+pub(super) fn add(trees: &[Tree]) -> Result<(), Failure> {
+    for tree in trees {
+        add_one(tree).step(&format!("mounting {}", tree.target.display()))?;
+    }
+    Ok(())
+}
+
+fn add_one(tree: &Tree) -> io::Result<()> {
+    let target = match target(CWD, &tree.target) {
+        Err(Errno::NOENT) => {
+            make_target(tree)?;
+            target(CWD, &tree.target)?
+        }
+        found => found?,
+    };
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(move_mount(tree.tree.as_fd(), "", target.as_fd(), "", flags)?)
+}
+
+fn target(root: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(root, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), resolve)
+}
+
+/// Makes an empty file or folder to mount on. The root is read-only for whoever comes through the guest's mount of it, so it is
+/// reached through another, which nobody else sees. There, the guest's own file systems are but empty folders.
+fn make_target(tree: &Tree) -> io::Result<()> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let root = open_tree(CWD, "/", flags)?;
+    sys::unlock_mount(root.as_fd())?;
+    let mut at = root;
+    let path = tree.target.strip_prefix("/").map_err(io::Error::other)?;
+    let mut names = path.components().peekable();
+    while let Some(name) = names.next() {
+        let name = Path::new(&name);
+        if names.peek().is_none() && tree.kind == Kind::File {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            openat(&at, name, flags, Mode::from_raw_mode(0o644))?;
+            return Ok(());
+        }
+        match mkdirat(&at, name, Mode::from_raw_mode(FOLDER)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        at = target(at.as_fd(), name)?;
+    }
+    Ok(())
+}
+
+/// Changes the size of the guest's `/tmp`. One that is fuller than that already stays as it is, and the error says so.
+pub(super) fn resize_tmp(bytes: u64) -> Result<(), Failure> {
+    let options = CString::new(tmp_size(bytes)).step("naming a size")?;
+    mount_remount("/tmp", TMP, options.as_c_str()).step("changing the size of /tmp")
 }
 
 fn copy(source: &Path, target: &Path, attributes: u64) -> io::Result<Tree> {
@@ -148,10 +214,11 @@ fn own_files(stage: &Path) -> io::Result<()> {
 
 /// File systems that are not the host's.
 fn own_mounts(stage: &Path, plan: &Plan) -> Result<(), Failure> {
-    for path in ["/proc", "/tmp", "/var", "/opt", "/run", "/mnt"] {
+    // Some are only there to be mounted on later: what is missing then is made, by a detour.
+    for path in ["/proc", "/tmp", "/var/task", "/opt", "/run", "/mnt"] {
         folder(&under(stage, Path::new(path))).step("making a folder")?;
     }
-    let tmp = format!("size={},nr_inodes=65536,mode=1777", plan.tmp_bytes.max(4096));
+    let tmp = format!("{},nr_inodes=65536,mode=1777", tmp_size(plan.tmp_bytes));
     tmpfs(&under(stage, Path::new("/tmp")), &tmp).step("mounting /tmp")?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", under(stage, Path::new("/proc")), "proc", flags, None).step("mounting /proc")?;
@@ -171,9 +238,14 @@ fn pivot(stage: &Path) -> Result<(), Failure> {
 }
 
 fn tmpfs(at: &Path, options: &str) -> io::Result<()> {
-    let options = std::ffi::CString::new(options)?;
-    mount("tmpfs", at, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))?;
+    let options = CString::new(options)?;
+    mount("tmpfs", at, "tmpfs", TMP, Some(options.as_c_str()))?;
     Ok(())
+}
+
+/// A size of zero would mean none at all.
+fn tmp_size(bytes: u64) -> String {
+    format!("size={}", bytes.max(4096))
 }
 
 fn folder(path: &Path) -> io::Result<()> {
