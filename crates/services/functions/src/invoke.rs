@@ -44,8 +44,14 @@ impl Functions {
     /// Invokes what an address or a name led to; for the gateway. The event must be JSON: it is not looked at.
     ///
     /// Dropping the future does not stop an invocation that an instance has taken.
+    ///
+    /// Whoever called an address learns nothing of a function's error, so whoever runs the node is told of it ([`tell_failure`]).
     pub async fn invoke_target(&self, call: &Call, target: &Target, event: Event) -> Result<Outcome, Fault> {
-        self.invoke(call, &target.active, target.qualifier.as_ref(), event).await.map(|done| done.outcome)
+        let outcome = self.invoke(call, &target.active, target.qualifier.as_ref(), event).await?.outcome;
+        if outcome.error.is_some() {
+            tell_failure(target.active.name.as_str(), &outcome.payload);
+        }
+        Ok(outcome)
     }
 
     /// Runs one invocation.
@@ -99,6 +105,27 @@ impl Functions {
             Err(other) => Err(fault_of(other)),
         }
     }
+}
+
+/// Of an error that is longer than this, only that it was is told.
+const ERROR_BYTES_MAX: usize = 64 << 10;
+
+/// Tells that a function failed, with the type and the message of its error, as an event of its own target: `freehold up` shows those to
+/// the function's author, at whatever level the node's own log is.
+fn tell_failure(function: &str, payload: &Bytes) {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Said {
+        error_type: String,
+        error_message: String,
+    }
+    if !tracing::enabled!(target: "function_failed", tracing::Level::INFO) {
+        return;
+    }
+    let known = Some(payload).filter(|payload| payload.len() <= ERROR_BYTES_MAX);
+    let said: Said = known.and_then(|payload| serde_json::from_slice(payload).ok()).unwrap_or_default();
+    let Said { error_type: kind, error_message: error } = said;
+    tracing::info!(target: "function_failed", function, kind, error, "a function failed");
 }
 
 fn invoked_arn(active: &Active, qualifier: Option<&Qualifier>) -> String {

@@ -58,6 +58,15 @@ pub(super) fn fault(path: impl Into<String>, message: impl Into<String>) -> Prop
     PropertyFault { path: path.into(), message: message.into() }
 }
 
+/// Which property may have been meant; which there are, if none is near and they are few.
+pub(super) fn no_such_property(name: &str, known: &[&str]) -> String {
+    const FEW: usize = 8;
+    let advice = base::did_you_mean(name, known.iter().copied());
+    let few = (known.len() <= FEW).then(|| format!("There are {}.", known.join(", ")));
+    let advice = advice.or(few).unwrap_or_else(|| "Take it out: nothing here would heed it.".to_owned());
+    format!("there is no such property. {advice}")
+}
+
 /// Whether a value is a function of the template that stands for what is known later.
 pub(super) fn is_unresolved(value: &Value) -> bool {
     value.as_object().is_some_and(|object| {
@@ -72,7 +81,7 @@ fn members(path: &str, value: &Value, fields: &'static [Field]) -> Result<Map<St
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     if let Some(unknown) = object.keys().find(|key| fields.iter().all(|field| field.name != key.as_str())) {
         let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
-        return Err(fault(below(unknown), format!("there is no such property; there are {}", known.join(", "))));
+        return Err(fault(below(unknown), no_such_property(unknown, &known)));
     }
     let mut read = Map::new();
     for field in fields {
@@ -189,7 +198,17 @@ mod tests {
         check(json!({}), Err(("Name", "is required")));
         check(
             json!({"Name": "x", "Home": {"Streat": "y"}}),
-            Err(("Home.Streat", "there is no such property; there are Street")),
+            Err(("Home.Streat", "there is no such property. Did you mean 'Street'?")),
+        );
+        check(
+            json!({"Name": "x", "Wings": 2}),
+            Err(("Wings", "there is no such property. There are Name, Legs, Weight, Tame, Toys, Home, Notes.")),
+        );
+        let many = ["Architectures", "Code", "Handler", "Layers", "MemorySize", "Role", "Runtime", "Tags", "Timeout"];
+        assert_eq!(no_such_property("Handlr", &many), "there is no such property. Did you mean 'Handler'?");
+        assert_eq!(
+            no_such_property("Zzz", &many),
+            "there is no such property. Take it out: nothing here would heed it."
         );
         check(json!({"Name": "x", "Home": {}}), Err(("Home.Street", "is required")));
         check(json!({"Name": "x", "Legs": "four"}), Err(("Legs", "must be a whole number, not text")));

@@ -9,7 +9,7 @@
 use contract::{Document, Expansion, PropertyFault, ResourceMacro};
 use serde_json::{Map, Value, json};
 
-use super::properties::{Field, Form, fault, is_unresolved, optional, read};
+use super::properties::{Field, Form, fault, is_unresolved, no_such_property, optional, read};
 
 /// The type.
 pub(super) struct Function;
@@ -248,10 +248,7 @@ fn address(id: &str, alias: Option<&str>, config: &Value, expansion: &mut Expans
     let Value::Object(config) = config else { return Err(fault("FunctionUrlConfig", "must be an object")) };
     const KNOWN: [&str; 3] = ["AuthType", "Cors", "InvokeMode"];
     if let Some(unknown) = config.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(fault(
-            format!("FunctionUrlConfig.{unknown}"),
-            format!("there is no such property; there are {}", KNOWN.join(", ")),
-        ));
+        return Err(fault(format!("FunctionUrlConfig.{unknown}"), no_such_property(unknown, &KNOWN)));
     }
     let auth = config.get("AuthType").ok_or_else(|| fault("FunctionUrlConfig.AuthType", "is required"))?;
     let mut url = config.clone();
