@@ -235,8 +235,8 @@ fn lies_in_function(properties: &Node, path: &str) -> bool {
 /// The line of what a path leads to, or of the nearest thing above it whose line is known.
 fn line_of(properties: &Node, path: &str, resource: u32) -> Option<u32> {
     let ends = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]);
-    let lines = ends.filter_map(|end| properties.at(&path[..end])).map(|node| node.line);
-    lines.filter(|line| *line > 0).next_back().or((resource > 0).then_some(resource))
+    let mut lines = ends.filter_map(|end| properties.at(&path[..end])).map(|node| node.line);
+    lines.rfind(|line| *line > 0).or((resource > 0).then_some(resource))
 }
 
 /// Whether properties of so many bytes may be.
