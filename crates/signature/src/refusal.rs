@@ -50,30 +50,34 @@ pub enum Family {
 }
 
 impl Refusal {
-    /// The fault to answer with.
+    /// The fault to answer with. Its status is the door's to say.
     pub fn fault(&self, family: Family) -> Fault {
         let (json, xml) = match self {
-            Self::Missing => (("MissingAuthenticationTokenException", 403), ("MissingAuthenticationToken", 403)),
-            Self::Unsupported(_) | Self::Incomplete(_) => {
-                (("IncompleteSignatureException", 400), ("IncompleteSignature", 400))
+            Self::Missing => ("MissingAuthenticationTokenException", "MissingAuthenticationToken"),
+            Self::Unsupported(_) | Self::Incomplete(_) => ("IncompleteSignatureException", "IncompleteSignature"),
+            Self::Invalid(_) | Self::Mismatch { .. } | Self::Expired(_) => {
+                ("InvalidSignatureException", "SignatureDoesNotMatch")
             }
-            Self::Invalid(_) | Self::Mismatch { .. } => {
-                (("InvalidSignatureException", 403), ("SignatureDoesNotMatch", 403))
-            }
-            Self::Expired(_) => (("InvalidSignatureException", 403), ("RequestExpired", 400)),
-            Self::UnknownKey => (("UnrecognizedClientException", 403), ("InvalidClientTokenId", 403)),
-            Self::ExpiredToken => (("ExpiredTokenException", 403), ("ExpiredToken", 403)),
+            Self::UnknownKey => ("UnrecognizedClientException", "InvalidClientTokenId"),
+            Self::ExpiredToken => ("ExpiredTokenException", "ExpiredToken"),
         };
-        let (code, status) = match family {
+        let code = match family {
             Family::Json => json,
             Family::Xml => xml,
+        };
+        let cause = match self {
+            Self::Unsupported(_) | Self::Incomplete(_) => Cause::Invalid,
+            Self::Missing
+            | Self::Invalid(_)
+            | Self::Mismatch { .. }
+            | Self::Expired(_)
+            | Self::UnknownKey
+            | Self::ExpiredToken => Cause::Unauthenticated,
         };
         let message = match (self, family) {
             (Self::Missing, Family::Xml) => "Request is missing Authentication Token".to_owned(),
             _ => self.to_string(),
         };
-        let mut fault = Fault::new(Cause::Unauthenticated, code, message);
-        fault.status = Some(status);
-        fault
+        Fault::new(cause, code, message)
     }
 }
