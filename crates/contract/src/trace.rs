@@ -76,8 +76,15 @@ impl Trace {
 
     /// The value of an `X-Amzn-Trace-Id` header.
     pub fn amzn(&self) -> String {
+        let mut text = String::with_capacity(74);
+        self.write_amzn(&mut text).expect("a String takes everything");
+        text
+    }
+
+    /// The same, written to where it is wanted.
+    pub fn write_amzn(&self, to: &mut impl fmt::Write) -> fmt::Result {
         let (time, rest) = ((self.id >> 96) as u32, self.id & ((1 << 96) - 1));
-        format!("Root=1-{time:08x}-{rest:024x};Parent={:016x};Sampled={}", self.span, u8::from(self.sampled))
+        write!(to, "Root=1-{time:08x}-{rest:024x};Parent={:016x};Sampled={}", self.span, u8::from(self.sampled))
     }
 }
 
