@@ -69,7 +69,8 @@ impl Attached {
 /// What one decision is about.
 pub(crate) struct Question<'a> {
     pub(crate) call: &'a Call,
-    pub(crate) action: &'a str,
+    /// Every one of them must be allowed.
+    pub(crate) actions: &'a [&'a str],
     pub(crate) resource: &'a Arn,
     /// Condition keys beyond those that every call has.
     pub(crate) context: Context<'a>,
@@ -90,7 +91,7 @@ pub(crate) async fn authorise(
     clock: &base::Clock,
     question: Question<'_>,
 ) -> Result<(), Fault> {
-    let Question { call, action, resource, context } = question;
+    let Question { call, actions, resource, context } = question;
     // In open mode nothing is asked for, so nothing may be refused: local tools expect to be let through.
     if let Principal::Open { .. } = call.principal {
         return Ok(());
@@ -112,9 +113,9 @@ pub(crate) async fn authorise(
     };
     let resource_text = resource.to_string();
     let owner = if resource.account.is_empty() || resource.is_any() { &account } else { &resource.account };
-    let request = Request {
+    let mut request = Request {
         caller: caller(&call.principal, &arn, &account),
-        action,
+        action: "",
         resource: &resource_text,
         owner,
         context: with_global_keys(context, call, clock, &arn, &account),
@@ -125,10 +126,16 @@ pub(crate) async fn authorise(
         session: identity.session.as_deref(),
         resource: attached.weighed(),
     };
-    match policies.decide(&request) {
-        Decision::Allowed { .. } => Ok(()),
-        Decision::Denied(denial) => Err(Fault::new(Cause::Denied, "AccessDeniedException", denial.message(&request))),
+    for action in actions {
+        request.action = action;
+        match policies.decide(&request) {
+            Decision::Allowed { .. } => {}
+            Decision::Denied(denial) => {
+                return Err(Fault::new(Cause::Denied, "AccessDeniedException", denial.message(&request)));
+            }
+        }
     }
+    Ok(())
 }
 
 fn caller<'a>(principal: &'a Principal, arn: &'a str, account: &'a str) -> Caller<'a> {

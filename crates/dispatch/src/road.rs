@@ -84,18 +84,18 @@ impl Dispatch {
         entry.erased.travel(inner, entry, call, &mut fill).await
     }
 
-    /// Whether the call may do `action` to `resource`: for what does not come as an operation, such as a request to a function's
-    /// URL. `service` says whose resource it is, `context` adds condition keys. Nothing else of the road is done.
+    /// Whether the call may do all of `actions` to `resource`: for what does not come as an operation, such as a request to a
+    /// function's URL. `service` says whose resource it is, `context` adds condition keys. Nothing else of the road is done.
     pub async fn authorise(
         &self,
         service: &str,
         call: &Call,
-        action: &str,
+        actions: &[&str],
         resource: &Arn,
         context: Context<'_>,
     ) -> Result<(), Fault> {
         let inner = self.inner()?;
-        let question = Question { call, action, resource, context };
+        let question = Question { call, actions, resource, context };
         let Parts { authority, clock, .. } = &inner.parts;
         authority::authorise(&**authority, inner.attachments.get(service), clock, question).await
     }
@@ -228,7 +228,7 @@ impl Inner {
             let resource = &*journey.resource.insert(typed.resource(call, &input));
             let has_a_say = entry.attachments.is_some() || !authority::is_owner(&call.principal);
             if has_a_say && !entry.always_allowed {
-                let question = Question { call, action: &entry.action, resource, context: Context::new() };
+                let question = Question { call, actions: &[&entry.action], resource, context: Context::new() };
                 let Parts { authority, clock, .. } = &self.parts;
                 authority::authorise(&**authority, entry.attachments.as_ref(), clock, question).await?;
             }

@@ -35,15 +35,18 @@ pub(crate) enum Pending {
     Claimed(Claim, Credential),
 }
 
-/// Reads what a request claims, and refuses what cannot be true.
-pub(crate) async fn begin(mode: &Mode, head: &Head<'_>, clock: &Clock, family: Family) -> Result<Pending, Fault> {
+/// What [`Claim::read`] found.
+pub(crate) type Claimed = Result<Option<Claim>, Refusal>;
+
+/// Refuses what cannot be true of what a request claims.
+pub(crate) async fn begin(mode: &Mode, claimed: Claimed, clock: &Clock, family: Family) -> Result<Pending, Fault> {
     let credentials = match mode {
         // Whatever local tools send is taken; a claim that cannot be read is none.
-        Mode::Open => return Ok(Pending::Open(Claim::read(head).unwrap_or_default())),
+        Mode::Open => return Ok(Pending::Open(claimed.unwrap_or_default())),
         Mode::Verified(credentials) => credentials,
     };
     let refused = |refusal: Refusal| refusal.fault(family);
-    let claim = Claim::read(head).map_err(refused)?.ok_or(Refusal::Missing).map_err(refused)?;
+    let claim = claimed.map_err(refused)?.ok_or(Refusal::Missing).map_err(refused)?;
     let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await?;
     let credential = known.ok_or(Refusal::UnknownKey).map_err(refused)?;
     let now = clock.now();

@@ -1,24 +1,31 @@
 //! A request for an AWS operation: found, proven, read, called, written.
 
-use contract::{AccountId, Call, Cause, Effect, Fault, Origin, Principal, Region};
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{Response, request};
-use signature::{Claim, Family, Payload, Refusal};
 use std::time::Duration;
-use wire::{Protocol, Route, Routed, Service, Shape};
 
 use bytes::Bytes;
+use contract::{AccountId, Call, Cause, Effect, Fault, Principal, Region};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{Response, request};
+use signature::{Claim, Family, Payload, Refusal};
+use wire::{Protocol, Route, Routed, Service, Shape};
 
-use crate::auth::{self, Mode};
+use crate::auth::{self, Claimed, Mode};
 use crate::limits::{BODY_BYTES_MAX, body_bytes_max};
 use crate::mount::Visit;
-use crate::serve::{body_fault, with_retry_after};
+use crate::serve::{body_fault, retry_after};
 use crate::{Body, Door, RequestBody, body, status};
 
 /// How long a caller waits for what does not run code.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long for what does: the longest that a function may take, and some time to start.
 const RUN_WAIT_MAX: Duration = Duration::from_secs(960);
+
+/// What a request says of itself.
+struct Asked {
+    claimed: Claimed,
+    /// The service that it means by that.
+    scope: Option<String>,
+}
 
 /// How an answer is to be written, once that is known.
 struct Spoken {
@@ -29,19 +36,23 @@ struct Spoken {
 impl Door {
     pub(crate) async fn aws(&self, parts: request::Parts, body: RequestBody, visit: Visit) -> Response<Body> {
         let id = visit.request_id.to_string();
-        let mut spoken = Spoken { service: None, protocol: guessed_protocol(&parts, &visit.host) };
-        let answered = self.operate(&parts, body, visit, &mut spoken).await;
+        let claimed = Claim::read(&auth::head(&parts, visit.host()));
+        let asked = Asked { scope: claimed_service(&claimed, visit.host()), claimed };
+        let mut spoken = Spoken { service: None, protocol: guessed_protocol(&parts, asked.scope.as_deref()) };
+        let answered = self.operate(&parts, body, visit, asked, &mut spoken).await;
         let response = match answered {
             Ok((route, output)) => wire::server::write_output(route, &*output, &id),
             Err(fault) => {
                 let Spoken { service, protocol } = spoken;
-                let fault = renamed(fault, protocol);
-                let number = status::of(&fault, protocol);
+                let mut fault = renamed(fault, protocol);
+                let retry_after = retry_after(&fault);
                 // Said in a header, whichever protocol is spoken.
-                let mut said = fault.clone();
-                said.members.retain(|(name, _)| *name != "Retry-After");
-                let mut response = wire::server::write_fault(service, protocol, &said, number, &id);
-                with_retry_after(&fault, response.headers_mut());
+                fault.members.retain(|(name, _)| *name != "Retry-After");
+                let number = status::of(&fault, protocol);
+                let mut response = wire::server::write_fault(service, protocol, &fault, number, &id);
+                if let Some(value) = retry_after {
+                    response.headers_mut().insert(RETRY_AFTER, value);
+                }
                 response
             }
         };
@@ -53,12 +64,13 @@ impl Door {
         parts: &request::Parts,
         body: RequestBody,
         visit: Visit,
+        asked: Asked,
         spoken: &mut Spoken,
     ) -> Result<(Route, Box<dyn Shape>), Fault> {
-        let head = auth::head(parts, &visit.host);
+        let Asked { claimed, scope } = asked;
+        let head = auth::head(parts, visit.host());
         // By the head alone where that suffices, so that limits are known, and strangers refused, before the body is read.
         let nothing = Bytes::new();
-        let scope = claimed_service(&head);
         let early = self.router().route(&request(parts, &nothing), scope.as_deref());
         let limit = match early {
             Routed::Served(route) | Routed::Unserved(route) => {
@@ -72,14 +84,14 @@ impl Door {
                 BODY_BYTES_MAX
             }
         };
-        let pending = auth::begin(&self.parts().mode, &head, &self.parts().clock, spoken.family()).await?;
+        let pending = auth::begin(&self.parts().mode, claimed, &self.parts().clock, spoken.family()).await?;
         let name = spoken.operation_name(&early);
-        let bytes = body.read(limit).await.map_err(|error| body_fault(&error, name))?;
+        let bytes = body.read(limit).await.map_err(|error| body_fault(error, name))?;
         let routed = match early {
             Routed::Unknown(..) => self.router().route(&request(parts, &bytes), scope.as_deref()),
             Routed::Served(_) | Routed::Unserved(_) => early,
         };
-        let region = region_of(pending.claim(), &visit.host);
+        let region = region_of(pending.claim(), visit.host());
         let route = match routed {
             Routed::Served(route) | Routed::Unserved(route) => {
                 spoken.know(route);
@@ -99,7 +111,7 @@ impl Door {
         if let Routed::Unserved(route) = routed {
             return Err(Fault::unserved(route.service.name, route.operation.id.name));
         }
-        let call = self.call(parts, &visit, principal, region, route);
+        let call = self.call(&visit, principal, region, route);
         let request = request(parts, &bytes);
         let fill = |shape: &mut dyn Shape| wire::server::read_input_into(shape, route, &request);
         let output = self.parts().dispatch.call_wire(route.operation.id, &call, fill).await?;
@@ -118,13 +130,12 @@ impl Door {
         }
     }
 
-    fn call(&self, parts: &request::Parts, visit: &Visit, principal: Principal, region: Region, route: Route) -> Call {
+    fn call(&self, visit: &Visit, principal: Principal, region: Region, route: Route) -> Call {
         let known = self.parts().dispatch.known(route.operation.id);
         let wait = match known.map(|known| known.effect) {
             Some(Effect::Run) => RUN_WAIT_MAX,
             Some(Effect::Read | Effect::Write) | None => WAIT_MAX,
         };
-        let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Call {
             id: visit.request_id,
             principal,
@@ -133,11 +144,7 @@ impl Door {
             deadline: self.parts().clock.elapsed() + wait,
             trace: visit.trace,
             hops: 0,
-            origin: Origin::Door {
-                peer: visit.peer,
-                base_url: format!("http://{}", visit.host).into(),
-                user_agent: user_agent.into(),
-            },
+            origin: visit.origin(),
         }
     }
 }
@@ -176,13 +183,13 @@ fn request<'a>(parts: &'a request::Parts, body: &'a Bytes) -> wire::Request<'a> 
 
 /// The service in the signature's scope, whether it is true or not; else the one that the host names, as clients without
 /// credentials leave no other trace.
-fn claimed_service(head: &signature::Head<'_>) -> Option<String> {
-    if let Some(claim) = Claim::read(head).ok().flatten() {
-        return Some(claim.scope.service);
+fn claimed_service(claimed: &Claimed, host: &str) -> Option<String> {
+    if let Ok(Some(claim)) = claimed {
+        return Some(claim.scope.service.clone());
     }
-    let first = head.host.split('.').next().unwrap_or_default();
+    let (first, _) = host.split_once('.')?;
     let service = wire::SERVICES.iter().find(|service| service.endpoint_prefix == first)?;
-    head.host.contains('.').then(|| service.signing_name.to_owned())
+    Some(service.signing_name.to_owned())
 }
 
 /// The region in the scope; else the one in the host (`lambda.eu-central-1.localhost`).
@@ -200,10 +207,9 @@ fn is_form(parts: &request::Parts) -> bool {
 }
 
 /// What a client that was not understood will most likely understand.
-fn guessed_protocol(parts: &request::Parts, host: &str) -> Protocol {
+fn guessed_protocol(parts: &request::Parts, scope: Option<&str>) -> Protocol {
     const SPEAK_XML: [&str; 3] = ["s3", "cloudfront", "route53"];
-    let scope = claimed_service(&auth::head(parts, host));
-    match scope.as_deref() {
+    match scope {
         _ if parts.headers.contains_key("x-amz-target") => Protocol::Json11,
         _ if is_form(parts) => Protocol::Query,
         Some(scope) if SPEAK_XML.contains(&scope) => Protocol::RestXml,

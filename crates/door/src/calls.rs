@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use base::Clock;
-use contract::{AccountId, Call, Cause, Effect, Fault, Origin, Principal, Region};
+use contract::{AccountId, Call, Cause, Effect, Fault, Principal, Region};
 use dispatch::{BoxFuture, Dispatch};
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ impl Calls {
         }
         // Blobs are longer in base64 than where they travel as they are.
         let limit = body_bytes_max(known.id) / 3 * 4 + 4096;
-        let bytes = body.read(limit).await.map_err(|error| body_fault(&error, operation))?;
+        let bytes = body.read(limit).await.map_err(|error| body_fault(error, operation))?;
         let document = match bytes.trim_ascii() {
             b"" => Value::Object(serde_json::Map::new()),
             text => serde_json::from_slice(text).map_err(|error| {
@@ -55,7 +55,6 @@ impl Calls {
             Effect::Run => RUN_WAIT_MAX,
             Effect::Read | Effect::Write => WAIT_MAX,
         };
-        let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let call = Call {
             id: visit.request_id,
             principal: visit.principal.clone().unwrap_or(Principal::Anonymous),
@@ -64,11 +63,7 @@ impl Calls {
             deadline: self.clock.elapsed() + wait,
             trace: visit.trace,
             hops: 0,
-            origin: Origin::Door {
-                peer: visit.peer,
-                base_url: format!("http://{}", visit.host).into(),
-                user_agent: user_agent.into(),
-            },
+            origin: visit.origin(),
         };
         self.dispatch.call_document(known.id, &call, document).await
     }

@@ -4,12 +4,15 @@
 //! requests away: an `Origin` that is not the node's own; `Sec-Fetch-Site`, which browsers add to what has no origin (images,
 //! scripts, links); and, where a site's name was pointed to 127.0.0.1 (DNS rebinding), a `Host` that is no name of the node's.
 //! Where callers prove who they are, none of this is needed, for a page has no key.
+//!
+//! Not here: pages that functions themselves serve under the node's own name (`/_fn/NAME/`) share its origin, and may call it. Code
+//! that should not belongs under its URL's own host name, which is another origin.
 
 use std::net::IpAddr;
 
 use contract::{Cause, Fault};
 use http::HeaderMap;
-use http::header::{HeaderName, ORIGIN};
+use http::header::{HeaderName, ORIGIN, USER_AGENT};
 
 /// The names and origins that a door knows beside the ones that all doors know.
 #[derive(Clone, Debug, Default)]
@@ -29,12 +32,14 @@ const HOSTS: [&str; 6] = [
     "*.amazonaws.com",
     "*.on.aws",
 ];
+/// The longest that a DNS name can be.
+const NAME_BYTES_MAX: usize = 253;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 impl Guard {
-    /// Checks a request; the fault says what to do.
-    pub fn check(&self, host: &str, path: &str, headers: &HeaderMap) -> Result<(), Fault> {
+    /// Checks a request; the fault says what to do. `target` is the path with its query.
+    pub fn check(&self, host: &str, target: &str, headers: &HeaderMap) -> Result<(), Fault> {
         let name = host_name(host).ok_or_else(|| refusal(format!("The Host header '{}' is no host.", short(host))))?;
         if !self.knows_host(name) {
             return Err(refusal(format!(
@@ -43,13 +48,13 @@ impl Guard {
                  --auth iam."
             )));
         }
-        let Some(origin) = headers.get(ORIGIN) else { return check_fetch_site(path, headers) };
+        let Some(origin) = headers.get(ORIGIN) else { return check_fetch_site(name, target, headers) };
         let origin = origin.to_str().unwrap_or_default();
         match is_same_host(origin, host) || self.allows_origin(origin) {
             true => Ok(()),
             false => Err(refusal(format!(
                 "This node is open to everybody who reaches it, so web pages of other origins may not call it; this one is \
-                 '{}'. Call it from a program, or start with --auth iam and sign.",
+                 '{0}'. Call it from a program, start with --origin {0} if that page is yours, or start with --auth iam and sign.",
                 short(origin)
             ))),
         }
@@ -71,7 +76,7 @@ impl Guard {
     }
 }
 
-/// The host without its port; nothing if it is malformed.
+/// The host without its port; nothing if it is malformed, or longer than any name.
 pub fn host_name(host: &str) -> Option<&str> {
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
         Some(end) => (&host[..end + 2], host[end + 2..].strip_prefix(':')),
@@ -79,7 +84,8 @@ pub fn host_name(host: &str) -> Option<&str> {
     };
     let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
     let bracketed = name.starts_with('[') && host[name.len()..].chars().next().is_none_or(|next| next == ':');
-    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.trim_end_matches('.').len());
+    let plain = fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     let inside = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let six = bracketed && inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok());
     (is_port && (plain || six)).then_some(name)
@@ -101,18 +107,40 @@ fn is_same_host(origin: &str, host: &str) -> bool {
 }
 
 /// What browsers send without an origin is foreign unless they say otherwise; but for the page that tells what this is, which
-/// links may lead to.
-fn check_fetch_site(path: &str, headers: &HeaderMap) -> Result<(), Fault> {
+/// links may lead to. With a query it would be an operation.
+fn check_fetch_site(name: &str, target: &str, headers: &HeaderMap) -> Result<(), Fault> {
     let site = headers.get(SEC_FETCH_SITE).map(|value| value.as_bytes());
     let visits = headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode.as_bytes() == b"navigate");
     match site {
-        None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) if visits && path == "/" => Ok(()),
+        Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) if visits && target == "/" => Ok(()),
         Some(_) => Err(refusal(
             "This node is open to everybody who reaches it, so pages of other web sites may not load anything from it."
                 .into(),
         )),
+        None if target != "/" && !is_trustworthy(name) && is_browser(headers) => Err(refusal(format!(
+            "This node is open to everybody who reaches it, and browsers do not tell which page asks where it is called \
+             '{name}': use localhost, or a program."
+        ))),
+        None => Ok(()),
     }
+}
+
+/// Whether browsers say which site asks: they do so to this machine's own names, and over TLS.
+fn is_trustworthy(name: &str) -> bool {
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            fits("localhost", name) || fits("*.localhost", name)
+        }
+    }
+}
+
+/// All browsers say that they are Mozilla, and no page can make them say something else.
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }
 
 fn refusal(message: String) -> Fault {
@@ -146,6 +174,10 @@ mod tests {
             ("a b", None),
             ("a@b", None),
             ("é", None),
+            (".", None),
+            ("localhost.", Some("localhost.")),
+            (&"x".repeat(253), Some(&"x".repeat(253))),
+            (&"x".repeat(254), None),
         ] {
             assert_eq!(host_name(host), expected, "{host}");
         }
@@ -157,13 +189,13 @@ mod tests {
             hosts: vec!["freehold.lan".into(), "*.dev.lan".into()],
             origins: vec!["http://localhost:3000".into()],
         };
-        let check = |host: &str, path: &str, sent: &[(&'static str, &str)], good: bool| {
+        let check = |host: &str, target: &str, sent: &[(&'static str, &str)], good: bool| {
             let headers = sent
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")))
                 .collect();
-            let outcome = guard.check(host, path, &headers);
-            assert_eq!(outcome.is_ok(), good, "{host} {path} {sent:?}: {outcome:?}");
+            let outcome = guard.check(host, target, &headers);
+            assert_eq!(outcome.is_ok(), good, "{host} {target} {sent:?}: {outcome:?}");
         };
         for (host, good) in [
             ("localhost:4566", true),
@@ -199,6 +231,24 @@ mod tests {
         check(here, "/x", &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")], true);
         check(here, "/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], true);
         check(here, "/x", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false);
+        check(here, "/?Action=x", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false);
+        // An image on somebody's page, at a name for which browsers do not say whose page it is.
+        let (browser, tool) = (("user-agent", "Mozilla/5.0 (X11)"), ("user-agent", "aws-cli/2"));
+        for (host, good) in [
+            ("localhost.localstack.cloud:4566", false),
+            ("freehold.lan", false),
+            ("10.0.0.7", false),
+            ("0.0.0.0:4566", false),
+            (here, true),
+            ("127.0.0.1:4566", true),
+            ("[::1]", true),
+            ("s3.localhost.", true),
+        ] {
+            check(host, "/?Action=DeleteEverything", &[browser], good);
+            check(host, "/", &[browser], true);
+            check(host, "/x", &[tool], true);
+            check(host, "/x", &[], true);
+        }
     }
 
     #[test]

@@ -7,16 +7,24 @@ use contract::{Cause, Fault, OperationId};
 /// The limits of a door.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once. Beyond it the door stops accepting: new ones wait in the kernel's queue. Default: 10,000.
+    /// Connections at once, at each address that is listened on. Beyond it the door stops accepting: new ones wait in the
+    /// kernel's queue. Default: 10,000.
     pub connections_max: usize,
-    /// Requests at once, on all connections. Beyond it: 503 with `Retry-After`. Default: 8,192.
+    /// Connections at once of one client: an IPv4 address, an IPv6 network of 64 bits; programs on this machine are not counted.
+    /// Beyond it: closed at once. Default: 2,500.
+    pub connections_per_client_max: usize,
+    /// Requests at once, on all connections, until their answers are handed over. Beyond it: 503 with `Retry-After`. Default:
+    /// 8,192.
     pub requests_max: usize,
-    /// How long a request's head may take, from its first wait; an idle connection is closed after it too. Default: 30 s.
+    /// Bytes of bodies that are on their way, of all requests together. Beyond it: 503 with `Retry-After` for the one that has no
+    /// room. Default: 512 MiB.
+    pub bodies_bytes_max: usize,
+    /// How long a request's head may take; the connection is closed between one and two times this. Default: 30 s.
     pub head_time_max: Duration,
-    /// How long a body may take for every 16 KiB of it. Beyond it: 408. Default: 30 s.
+    /// How long a body may take for every 16 KiB of it. Beyond it: 408; and the connection of a client that does not take its
+    /// answer is closed between one and two times this. Default: 30 s.
     pub body_stall_max: Duration,
-    /// How long a connection may pass without a byte either way while no request is being worked on; it is closed
-    /// between one and two times this. Default: 75 s.
+    /// How long a connection may pass without a request; it is closed between one and two times this. Default: 75 s.
     pub idle_max: Duration,
     /// A request's head: all of its lines. Beyond it: 431. Default: 64 KiB.
     pub head_bytes_max: usize,
@@ -28,7 +36,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            connections_per_client_max: 2_500,
             requests_max: 8_192,
+            bodies_bytes_max: 512 << 20,
             head_time_max: Duration::from_secs(30),
             body_stall_max: Duration::from_secs(30),
             idle_max: Duration::from_secs(75),

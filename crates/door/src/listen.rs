@@ -126,15 +126,14 @@ impl Door {
             tracing::debug!(%error, "a connection was gone before it was served");
             return;
         }
-        let door = self.clone();
-        let (limits, closing) = (self.parts().limits, self.tasks().stopping());
+        let Some(place) = self.crowd().enter(peer.ip()) else {
+            tracing::debug!(%peer, "a client has too many connections");
+            return;
+        };
+        let (door, closing) = (self.clone(), self.tasks().stopping());
         self.tasks().spawn(Kind::Work, "connection", async move {
-            let answer: connection::Answering = Box::new(move |request| {
-                let door = door.clone();
-                Box::pin(async move { door.answer(request, peer.ip(), face).await })
-            });
-            connection::serve(stream, answer, limits, closing).await;
-            drop(permit);
+            connection::serve(stream, peer.ip(), face, door, closing).await;
+            drop((permit, place));
         });
     }
 }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contract::{Principal, Region, Trace};
+use contract::{Origin, Principal, Region, Trace};
 use dispatch::BoxFuture;
 use http::{Request, Response};
 use uuid::Uuid;
 
-use crate::{Body, RequestBody};
+use crate::{Body, RequestBody, client};
 
 /// Serves the requests that it wants. The first mount that wants a request gets it.
 pub trait Mount: Send + Sync + 'static {
@@ -45,10 +45,25 @@ pub struct Visit {
     pub request_id: Uuid,
     /// Where it stands in its trace.
     pub trace: Trace,
-    /// The host that was asked for, with its port, as the client wrote it.
-    pub host: Arc<str>,
+    /// Scheme and host as the client wrote them, such as `http://localhost:4566`: what addresses that we hand out begin with.
+    pub base_url: Arc<str>,
+    /// The client's `User-Agent`, or empty.
+    pub user_agent: Arc<str>,
     /// The region that the signature's scope names; the default one where there is none.
     pub region: Region,
     /// Who asks; nobody where the audience is anybody.
     pub principal: Option<Principal>,
+}
+
+impl Visit {
+    /// The host that was asked for, with its port, as the client wrote it.
+    pub fn host(&self) -> &str {
+        client::host_of(&self.base_url)
+    }
+
+    /// Where a call of this visit came in.
+    pub(crate) fn origin(&self) -> Origin {
+        let (base_url, user_agent) = (Arc::clone(&self.base_url), Arc::clone(&self.user_agent));
+        Origin::Door { peer: self.peer, base_url, user_agent }
+    }
 }

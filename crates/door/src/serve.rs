@@ -1,6 +1,5 @@
 //! One request: who gets it, and what every answer carries.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,21 +12,25 @@ use dispatch::Dispatch;
 use futures_util::FutureExt;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, HOST, ORIGIN, RETRY_AFTER,
+    USER_AGENT, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request};
-use hyper::body::Incoming;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, request};
+use hyper::body::{Body as _, Incoming};
 use signature::{Claim, Family, Payload};
 use wire::{Protocol, Router};
 
 use crate::auth::{self, Mode, Pending};
-use crate::body::{self, ReadError};
-use crate::guard::Guard;
+use crate::body::{self, ReadError, Room};
+use crate::client::{Client, Said};
+use crate::crowd::Crowd;
+use crate::guard::{Guard, host_name};
 use crate::limits::Limits;
 use crate::listen::Face;
 use crate::mount::{Audience, Mount, Visit};
 use crate::own::{self, Health};
-use crate::{Body, RequestBody, calls, hello, status};
+use crate::{Body, RequestBody, calls, client, hello, status};
 
 /// The door of a node. Cheap to clone.
 #[derive(Clone)]
@@ -58,7 +61,10 @@ struct Inner {
     mounts: Vec<Arc<dyn Mount>>,
     router: Router,
     tasks: Tasks,
+    crowd: Arc<Crowd>,
+    room: Arc<Room>,
     running: AtomicUsize,
+    region: Region,
 }
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
@@ -73,8 +79,16 @@ impl Door {
         let mut mounts = std::mem::take(&mut parts.mounts);
         mounts.extend(own::mounts(&parts.dispatch, &parts.health));
         mounts.push(Arc::new(calls::Calls::new(&parts.dispatch, &parts.clock)));
-        let router = Router::new(wire::SERVICES);
-        Self(Arc::new(Inner { parts, mounts, router, tasks: Tasks::new(), running: AtomicUsize::new(0) }))
+        Self(Arc::new(Inner {
+            mounts,
+            router: Router::new(wire::SERVICES),
+            tasks: Tasks::new(),
+            crowd: Crowd::new(parts.limits.connections_per_client_max),
+            room: Room::new(parts.limits.bodies_bytes_max),
+            running: AtomicUsize::new(0),
+            region: Region::default_one(),
+            parts,
+        }))
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -89,56 +103,103 @@ impl Door {
         &self.0.tasks
     }
 
+    pub(crate) fn crowd(&self) -> &Arc<Crowd> {
+        &self.0.crowd
+    }
+
+    /// How many requests are being worked on; connections keep this number.
+    pub(crate) fn running(&self) -> &AtomicUsize {
+        &self.0.running
+    }
+
     /// Answers a request, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: IpAddr, face: Face) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response<Body> {
         let Parts { clock, random, limits, .. } = self.parts();
         let (parts, incoming) = request.into_parts();
         let trace = trace_of(&parts.headers, clock, random);
         let request_id = random.uuid();
-        let origin = parts.headers.get(ORIGIN).cloned();
-        let _running = Running::count(&self.0.running);
-        let mut response = if self.0.running.load(Ordering::Relaxed) > limits.requests_max {
-            refuse(&full(limits.requests_max))
-        } else {
-            match host_of(&parts) {
-                Err(fault) => refuse(&fault),
-                Ok(host) => {
-                    let region = Region::default_one();
-                    let visit = Visit { peer, request_id, trace, host, region, principal: None };
-                    let body = RequestBody::live(incoming, limits.body_stall_max);
-                    let routed = AssertUnwindSafe(self.route(parts, body, visit, face)).catch_unwind().await;
-                    routed.unwrap_or_else(|_panic| {
-                        tracing::error!(request = %request_id, "answering a request panicked; this is a bug");
-                        refuse(&Fault::internal())
-                    })
-                }
+        // Hyper sends no body for HTTP/1's HEAD, but does for HTTP/2's.
+        let wants_head_alone = parts.method == Method::HEAD && parts.version == Version::HTTP_2;
+        let mut response = match said(&parts, client) {
+            _ if self.0.running.load(Ordering::Relaxed) > limits.requests_max => refuse(&full(limits.requests_max)),
+            Err(fault) => refuse(&fault),
+            Ok(Said { base_url, user_agent }) => {
+                let (peer, region) = (client.peer, self.0.region.clone());
+                let visit = Visit { peer, request_id, trace, base_url, user_agent, region, principal: None };
+                let body = RequestBody::live(incoming, limits.body_stall_max, &self.0.room);
+                let routed = AssertUnwindSafe(self.route(parts, body, visit, client.face)).catch_unwind().await;
+                routed.unwrap_or_else(|_panic| {
+                    tracing::error!(request = %request_id, "answering a request panicked; this is a bug");
+                    refuse(&Fault::internal())
+                })
             }
         };
+        if wants_head_alone {
+            response = head_alone(response);
+        }
         let headers = response.headers_mut();
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
         let id: &str = request_id.hyphenated().encode_lower(&mut id);
         set(headers, wire::server::REQUEST_ID, id);
-        set(headers, TRACE_ID, &trace.amzn());
-        self.allow_origin(origin, headers);
+        if let Ok(trace) = HeaderValue::try_from(trace.amzn()) {
+            headers.insert(TRACE_ID, trace);
+        }
         response
     }
 
     async fn route(&self, parts: request::Parts, body: RequestBody, visit: Visit, face: Face) -> Response<Body> {
         let path = parts.uri.path();
-        let mount = self.0.mounts.iter().find(|mount| mount.wants(&visit.host, path));
+        let mount = self.0.mounts.iter().find(|mount| mount.wants(visit.host(), path));
         match (mount, face) {
             (Some(mount), _) if mount.audience() == Audience::Public => {
-                if face == Face::Public && self.cannot_verify(&parts, &visit.host) {
-                    return refuse(&unverifiable());
+                if let Err(fault) = self.check_claim(&parts, visit.host(), face) {
+                    return refuse(&fault);
                 }
-                return mount.handle(Request::from_parts(parts, body), &visit).await;
+                mount.handle(Request::from_parts(parts, body), &visit).await
             }
-            (_, Face::Public) => return refuse(&nothing_here()),
-            (_, Face::Whole) => {}
+            (_, Face::Public) => refuse(&nothing_here()),
+            (mount, Face::Whole) => {
+                let origin = parts.headers.get(ORIGIN).cloned();
+                // Behind a pointer, so that the busiest road, above, does not carry the weight of all others.
+                let mut response = Box::pin(self.inside(mount, parts, body, visit)).await;
+                self.allow_origin(origin, response.headers_mut());
+                response
+            }
         }
-        if let Mode::Open = self.parts().mode
-            && let Err(fault) = self.parts().guard.check(&visit.host, path, &parts.headers)
-        {
+    }
+
+    /// A signature that nobody checks is as good as none, and lets in whoever writes one: a web page too, so that the guard is asked
+    /// before a URL that wants one. The public address is for strangers; there it is not taken at all.
+    fn check_claim(&self, parts: &request::Parts, host: &str, face: Face) -> Result<(), Fault> {
+        match (&self.parts().mode, face) {
+            (Mode::Verified(_), _) => Ok(()),
+            (Mode::Open, _) if matches!(Claim::read(&auth::head(parts, host)), Ok(None) | Err(_)) => Ok(()),
+            (Mode::Open, Face::Public) => Err(unverifiable()),
+            (Mode::Open, Face::Whole) => self.check_page(parts, host),
+        }
+    }
+
+    /// In open mode, whether this may be a web page's doing.
+    fn check_page(&self, parts: &request::Parts, host: &str) -> Result<(), Fault> {
+        match &self.parts().mode {
+            Mode::Open => {
+                let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+                self.parts().guard.check(host, target, &parts.headers)
+            }
+            Mode::Verified(_) => Ok(()),
+        }
+    }
+
+    /// What is not meant for everybody.
+    async fn inside(
+        &self,
+        mount: Option<&Arc<dyn Mount>>,
+        parts: request::Parts,
+        body: RequestBody,
+        visit: Visit,
+    ) -> Response<Body> {
+        let path = parts.uri.path();
+        if let Err(fault) = self.check_page(&parts, visit.host()) {
             return refuse(&fault);
         }
         if self.is_preflight(&parts) {
@@ -146,16 +207,10 @@ impl Door {
         }
         match mount {
             Some(mount) => self.visit(&**mount, parts, body, visit).await,
-            None if hello::is_asked_for(&parts) => hello::page(&parts, &visit.host),
+            None if hello::is_asked_for(&parts) => hello::page(&parts, visit.host()),
             None if path.starts_with("/_") => refuse(&unknown_path(path)),
             None => self.aws(parts, body, visit).await,
         }
-    }
-
-    /// In open mode a signature is taken as it is, which is fine among friends. The public address is for strangers: what
-    /// wants a signature there wants a true one, and nobody here could tell.
-    fn cannot_verify(&self, parts: &request::Parts, host: &str) -> bool {
-        matches!(self.parts().mode, Mode::Open) && !matches!(Claim::read(&auth::head(parts, host)), Ok(None) | Err(_))
     }
 
     /// Lets a request into a mount, once its audience allows it.
@@ -178,8 +233,9 @@ impl Door {
         body: RequestBody,
         mut visit: Visit,
     ) -> Result<(RequestBody, Visit), Fault> {
-        let head = auth::head(parts, &visit.host);
-        let pending = auth::begin(&self.parts().mode, &head, &self.parts().clock, Family::Json).await?;
+        let base_url = Arc::clone(&visit.base_url);
+        let head = auth::head(parts, client::host_of(&base_url));
+        let pending = auth::begin(&self.parts().mode, Claim::read(&head), &self.parts().clock, Family::Json).await?;
         if let Some(region) = pending.claim().and_then(|claim| Region::parse(&claim.scope.region)) {
             visit.region = region;
         }
@@ -191,7 +247,7 @@ impl Door {
                 (if sha256 == "UNSIGNED-PAYLOAD" { body } else { body.signed(sha256.to_owned()) }, principal)
             }
             (pending, None) => {
-                let held = body.read(HELD_BYTES_MAX).await.map_err(|error| held_fault(&error))?;
+                let held = body.read(HELD_BYTES_MAX).await.map_err(held_fault)?;
                 let principal = pending.finish(&head, Payload::Bytes(&held), Family::Json)?;
                 (RequestBody::whole(held), principal)
             }
@@ -209,9 +265,9 @@ impl Door {
             && parts.headers.get(ORIGIN).is_some_and(|origin| self.is_listed(origin))
     }
 
+    /// Where callers are verified too: a page there has keys of its own, and signs.
     fn is_listed(&self, origin: &HeaderValue) -> bool {
-        let listed = |origin| self.parts().guard.allows_origin(origin);
-        matches!(self.parts().mode, Mode::Open) && origin.to_str().is_ok_and(listed)
+        origin.to_str().is_ok_and(|origin| self.parts().guard.allows_origin(origin))
     }
 
     /// Pages of listed origins may read answers. A mount that says something itself is not contradicted.
@@ -225,22 +281,6 @@ impl Door {
     }
 }
 
-/// One request more, until it is dropped.
-struct Running<'a>(&'a AtomicUsize);
-
-impl<'a> Running<'a> {
-    fn count(running: &'a AtomicUsize) -> Self {
-        running.fetch_add(1, Ordering::Relaxed);
-        Self(running)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A fault as an answer, where no AWS protocol was spoken.
 pub(crate) fn refuse(fault: &Fault) -> Response<Body> {
     let number = status::of(fault, Protocol::RestJson);
@@ -250,21 +290,21 @@ pub(crate) fn refuse(fault: &Fault) -> Response<Body> {
     let headers = response.headers_mut();
     set(headers, http::header::CONTENT_TYPE, "application/json");
     set(headers, HeaderName::from_static("x-amzn-errortype"), &fault.code);
-    with_retry_after(fault, headers);
+    if let Some(value) = retry_after(fault) {
+        headers.insert(RETRY_AFTER, value);
+    }
     response
 }
 
-/// Tells throttled clients when to come again.
-pub(crate) fn with_retry_after(fault: &Fault, headers: &mut HeaderMap) {
+/// When throttled clients should come again.
+pub(crate) fn retry_after(fault: &Fault) -> Option<HeaderValue> {
     match fault.cause {
-        Cause::Throttled | Cause::Unavailable if !headers.contains_key(RETRY_AFTER) => {
+        Cause::Throttled | Cause::Unavailable => {
             let given = fault.members.iter().find(|(name, _)| *name == "Retry-After");
             let seconds = given.and_then(|(_, value)| value.as_str()).unwrap_or("1");
-            set(headers, RETRY_AFTER, seconds);
+            HeaderValue::from_str(seconds).ok()
         }
-        Cause::Throttled
-        | Cause::Unavailable
-        | Cause::Invalid
+        Cause::Invalid
         | Cause::Unauthenticated
         | Cause::Denied
         | Cause::NotFound
@@ -272,23 +312,19 @@ pub(crate) fn with_retry_after(fault: &Fault, headers: &mut HeaderMap) {
         | Cause::TooLarge
         | Cause::Unserved
         | Cause::TimedOut
-        | Cause::Internal => {}
+        | Cause::Internal => None,
     }
 }
 
 /// The fault of a body that could not be read, for `operation`.
-pub(crate) fn body_fault(error: &ReadError, operation: &str) -> Fault {
-    let fault =
-        |cause, code: &str, status| Fault { status: Some(status), ..Fault::new(cause, code, error.to_string()) };
+pub(crate) fn body_fault(error: ReadError, operation: &str) -> Fault {
     match error {
-        ReadError::TooLarge { limit } => crate::limits::body_too_large(operation, *limit),
-        ReadError::Stalled(_) => fault(Cause::TimedOut, "RequestTimeout", 408),
-        ReadError::NotSigned => fault(Cause::Unauthenticated, "InvalidSignatureException", 403),
-        ReadError::Broken(_) => fault(Cause::Invalid, "IncompleteBody", 400),
+        ReadError::TooLarge { limit } => crate::limits::body_too_large(operation, limit),
+        ReadError::Ended(fault) => fault,
     }
 }
 
-fn held_fault(error: &ReadError) -> Fault {
+fn held_fault(error: ReadError) -> Fault {
     match error {
         ReadError::TooLarge { limit } => {
             let message = format!(
@@ -297,24 +333,35 @@ fn held_fault(error: &ReadError) -> Fault {
             );
             Fault { status: Some(413), ..Fault::new(Cause::TooLarge, "RequestEntityTooLargeException", message) }
         }
-        ReadError::Stalled(_) | ReadError::NotSigned | ReadError::Broken(_) => body_fault(error, "signed"),
+        ReadError::Ended(fault) => fault,
     }
 }
 
-/// HTTP/2 has the host in its target, HTTP/1.1 in exactly one header.
-fn host_of(parts: &request::Parts) -> Result<Arc<str>, Fault> {
-    if let Some(authority) = parts.uri.authority() {
-        return Ok(authority.as_str().into());
+/// What a client says of itself and of us. HTTP/2 has the host in its target, HTTP/1.1 in exactly one header.
+fn said(parts: &request::Parts, client: &Client) -> Result<Said, Fault> {
+    let bad = |message: &str| Err(Fault::new(Cause::Invalid, "BadRequest", message));
+    if parts.method == Method::CONNECT {
+        return Err(Fault { status: Some(405), ..Fault::new(Cause::Invalid, "MethodNotAllowed", "This is no proxy.") });
     }
     let mut hosts = parts.headers.get_all(HOST).iter();
-    match (hosts.next().map(HeaderValue::to_str), hosts.next()) {
-        (Some(Ok(host)), None) => Ok(host.into()),
-        (Some(_) | None, _) => Err(Fault::new(
-            Cause::Invalid,
-            "BadRequest",
-            "A request must have exactly one Host header, in plain ASCII.",
-        )),
+    let host = match (parts.uri.authority(), hosts.next().map(HeaderValue::to_str), hosts.next()) {
+        (Some(authority), _, _) => authority.as_str(),
+        (None, Some(Ok(host)), None) => host,
+        (None, Some(_) | None, _) => return bad("A request must have exactly one Host header, in plain ASCII."),
+    };
+    if host_name(host).is_none() {
+        return bad("The Host header must be a host's name or address, and perhaps a port.");
     }
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Ok(client.said(host, user_agent))
+}
+
+/// The same without its body, and with its length.
+fn head_alone(mut response: Response<Body>) -> Response<Body> {
+    if let Some(bytes) = response.body().size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(bytes.into());
+    }
+    response.map(|_| body::whole(Bytes::new()))
 }
 
 /// The trace that a request belongs to, one step further in; a new one where it brings none that can be read.

@@ -16,9 +16,11 @@ pub(crate) fn of(fault: &Fault, protocol: Protocol) -> u16 {
         (Cause::TimedOut, _) => 504,
         (Cause::Throttled, _) => 429,
         (Cause::TooLarge, _) => 413,
-        (Cause::Unauthenticated, _) => 403,
-        (Cause::Denied, Protocol::Json10 | Protocol::Json11 | Protocol::Cbor) => 400,
-        (Cause::Denied, Protocol::RestJson | Protocol::RestXml | Protocol::Query | Protocol::Ec2) => 403,
+        (Cause::Unauthenticated | Cause::Denied, Protocol::Json10 | Protocol::Json11 | Protocol::Cbor) => 400,
+        (
+            Cause::Unauthenticated | Cause::Denied,
+            Protocol::RestJson | Protocol::RestXml | Protocol::Query | Protocol::Ec2,
+        ) => 403,
         (Cause::Invalid, _) => 400,
         (Cause::NotFound, Protocol::RestJson | Protocol::RestXml) => 404,
         (Cause::Conflict, Protocol::RestJson | Protocol::RestXml) => 409,
@@ -37,7 +39,7 @@ mod tests {
     fn statuses_are_what_clients_expect() {
         for (cause, rest, json) in [
             (Cause::Invalid, 400, 400),
-            (Cause::Unauthenticated, 403, 403),
+            (Cause::Unauthenticated, 403, 400),
             (Cause::Denied, 403, 400),
             (Cause::NotFound, 404, 400),
             (Cause::Conflict, 409, 400),

@@ -1,4 +1,7 @@
 //! Cross-origin rules of a function's URL: preflight requests are answered here, and answers get the headers that browsers want.
+//!
+//! A function that says such headers itself says them beside these, as on AWS, and browsers refuse the pair: who configures rules
+//! leaves them out of the code.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -30,13 +33,13 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 impl Cors<'_> {
-    /// Adds what an answer to this request needs; nothing where the origin is not allowed.
+    /// Adds what an answer to this request needs, whoever gave it; nothing where the origin is not allowed.
     pub fn add(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         answer.append(VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = self.allowed_origin(request) else { return };
-        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        answer.append(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if self.allow_credentials {
-            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            answer.append(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         list(answer, ACCESS_CONTROL_EXPOSE_HEADERS, self.expose_headers);
     }
@@ -103,7 +106,7 @@ fn list(answer: &mut HeaderMap, header: HeaderName, names: &[String]) {
         return;
     }
     if let Ok(value) = HeaderValue::from_str(&names.join(",")) {
-        answer.insert(header, value);
+        answer.append(header, value);
     }
 }
 

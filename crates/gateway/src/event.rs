@@ -3,14 +3,16 @@
 //! Members that a request gives no reason for are left out, as AWS does: `cookies`, `queryStringParameters`, `body`.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::{AccountId, Trace};
-use http::header::{CONNECTION, COOKIE, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::header::{CONTENT_TYPE, COOKIE, USER_AGENT};
+use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use percent_encoding::percent_decode_str;
@@ -27,8 +29,6 @@ pub struct Source<'a> {
     pub path: &'a str,
     /// The query string, as sent.
     pub query: &'a str,
-    /// `HTTP/1.1` or `HTTP/2.0`.
-    pub version: Version,
     /// All headers.
     pub headers: &'a HeaderMap,
     /// The host that was asked for, with its port.
@@ -60,28 +60,18 @@ pub struct Signer<'a> {
     pub arn: &'a str,
 }
 
-/// Headers of the connection rather than of the request, and those that the event has elsewhere.
-const LEFT_OUT: [HeaderName; 7] = [
-    CONNECTION,
-    COOKIE,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-/// Headers that the node itself sets, whatever the client sent.
-const OWN: [&str; 5] = ["host", "x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
-
 /// The event, as JSON.
 pub fn write(source: &Source<'_>) -> Vec<u8> {
-    let mut buffer = Vec::with_capacity(1280 + 2 * source.query.len() + source.body.len() + source.body.len() / 2);
+    let headers: usize = source.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 8).sum();
+    // Cookies, the path and a query are told twice; half of the body is room for base64.
+    let told = 768 + 2 * headers + 2 * (source.path.len() + source.query.len()) + source.body.len() * 3 / 2;
+    let mut buffer = Vec::with_capacity(told);
     buffer.extend_from_slice(br#"{"version":"2.0","routeKey":"$default","rawPath":"#);
     json::string(&mut buffer, source.path);
     buffer.extend_from_slice(br#","rawQueryString":"#);
     json::string(&mut buffer, source.query);
     cookies(&mut buffer, source.headers);
-    headers(&mut buffer, source);
+    self::headers(&mut buffer, source);
     query_parameters(&mut buffer, source.query);
     request_context(&mut buffer, source);
     body(&mut buffer, source);
@@ -111,16 +101,24 @@ fn cookies(buffer: &mut Vec<u8>, headers: &HeaderMap) {
 fn headers(buffer: &mut Vec<u8>, source: &Source<'_>) {
     buffer.extend_from_slice(br#","headers":{"#);
     for name in source.headers.keys() {
-        if LEFT_OUT.contains(name) || OWN.contains(&name.as_str()) {
-            continue;
-        }
+        let separator: &[u8] = match name.as_str() {
+            // Of the connection rather than of the request.
+            "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade" => continue,
+            // The node says these itself, whatever the client sent.
+            "host" | "x-amzn-trace-id" | "x-forwarded-for" | "x-forwarded-port" | "x-forwarded-proto" => continue,
+            // It proved who asks, and is worth something to whoever could send it again. AWS keeps it back too.
+            "authorization" if source.signer.is_some() => continue,
+            // Told here as well as in `cookies`; HTTP/2 sends them one by one.
+            "cookie" => b"; ",
+            _ => b",",
+        };
         // A header's name holds nothing that JSON would escape.
         buffer.push(b'"');
         buffer.extend_from_slice(name.as_str().as_bytes());
         buffer.extend_from_slice(b"\":\"");
         for (index, value) in source.headers.get_all(name).iter().enumerate() {
             if index > 0 {
-                buffer.push(b',');
+                buffer.extend_from_slice(separator);
             }
             json::header_value(buffer, value.as_bytes());
         }
@@ -128,46 +126,61 @@ fn headers(buffer: &mut Vec<u8>, source: &Source<'_>) {
     }
     buffer.extend_from_slice(br#""host":"#);
     json::string(buffer, source.host);
-    let port = source.host.rsplit_once(':').map_or("80", |(_, port)| port);
-    let port = if port.bytes().all(|b| b.is_ascii_digit()) { port } else { "80" };
+    let port = split(source.host).1.unwrap_or("80");
     // Addresses, ports and traces hold nothing that JSON would escape.
     write!(
         buffer,
         r#","x-amzn-trace-id":"{}","x-forwarded-for":"{}","x-forwarded-port":"{port}","x-forwarded-proto":"http"}}"#,
-        source.trace.amzn(),
+        Amzn(source.trace),
         source.peer.to_canonical(),
     )
     .expect("a Vec takes everything");
 }
 
+/// A trace as AWS's header has it.
+struct Amzn(Trace);
+
+impl fmt::Display for Amzn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_amzn(f)
+    }
+}
+
+/// The name and the port of `NAME:PORT`; the name of an IPv6 address keeps its brackets.
+fn split(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (name, Some(port)),
+        Some(_) | None => (host, None),
+    }
+}
+
 /// Decoded, in order of first appearance; values of one name joined by commas.
 fn query_parameters(buffer: &mut Vec<u8>, query: &str) {
-    if query.is_empty() {
-        return;
-    }
-    let mut parameters: Vec<(Cow<'_, str>, Vec<Cow<'_, str>>)> = Vec::new();
-    let mut places: std::collections::HashMap<Cow<'_, str>, usize> = std::collections::HashMap::new();
+    let mut pairs: Vec<(Cow<'_, str>, usize, Cow<'_, str>)> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name), decoded(value));
-        match places.get(&name) {
-            Some(&place) => parameters[place].1.push(value),
-            None => {
-                places.insert(name.clone(), parameters.len());
-                parameters.push((name, vec![value]));
-            }
-        }
+        pairs.push((decoded(name), pairs.len(), decoded(value)));
     }
-    if parameters.is_empty() {
+    if pairs.is_empty() {
         return;
     }
+    // Those of one name next to each other, then the names where their first one stood: a query may have thousands.
+    pairs.sort_unstable_by(|one, two| (&one.0, one.1).cmp(&(&two.0, two.1)));
+    let mut groups: Vec<Range<usize>> = Vec::with_capacity(pairs.len());
+    for index in 0..pairs.len() {
+        match groups.last_mut() {
+            Some(group) if pairs[group.start].0 == pairs[index].0 => group.end = index + 1,
+            Some(_) | None => groups.push(index..index + 1),
+        }
+    }
+    groups.sort_unstable_by_key(|group| pairs[group.start].1);
     let mut opening: &[u8] = br#","queryStringParameters":{"#;
-    for (name, values) in &parameters {
+    for group in groups {
         buffer.extend_from_slice(opening);
         opening = b",";
-        json::string(buffer, name);
+        json::string(buffer, &pairs[group.start].0);
         buffer.extend_from_slice(b":\"");
-        for (index, value) in values.iter().enumerate() {
+        for (index, (_, _, value)) in pairs[group].iter().enumerate() {
             if index > 0 {
                 buffer.push(b',');
             }
@@ -178,6 +191,7 @@ fn query_parameters(buffer: &mut Vec<u8>, query: &str) {
     buffer.push(b'}');
 }
 
+/// Of a query's name or value, in which a plus is a blank.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
@@ -195,16 +209,16 @@ fn request_context(buffer: &mut Vec<u8>, source: &Source<'_>) {
     buffer.extend_from_slice(br#","apiId":"#);
     json::string(buffer, source.url_id);
     buffer.extend_from_slice(br#","domainName":"#);
-    let domain = source.host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
-    json::string(buffer, domain.map_or(source.host, |(domain, _)| domain));
+    json::string(buffer, split(source.host).0);
     buffer.extend_from_slice(br#","domainPrefix":"#);
     json::string(buffer, source.url_id);
     buffer.extend_from_slice(br#","http":{"method":"#);
     json::string(buffer, source.method.as_str());
+    // Decoded here, and as sent in `rawPath`.
     buffer.extend_from_slice(br#","path":"#);
-    json::string(buffer, source.path);
-    // AWS's own front end says HTTP/1.1 whatever the client spoke; functions parse it.
-    write!(buffer, r#","protocol":"{}","sourceIp":"{}","userAgent":""#, protocol(source), source.peer.to_canonical())
+    json::string(buffer, &percent_decode_str(source.path).decode_utf8_lossy());
+    // AWS's front end says HTTP/1.1 whatever the client spoke; functions parse it.
+    write!(buffer, r#","protocol":"HTTP/1.1","sourceIp":"{}","userAgent":""#, source.peer.to_canonical())
         .expect("a Vec takes everything");
     if let Some(agent) = source.headers.get(USER_AGENT) {
         json::header_value(buffer, agent.as_bytes());
@@ -213,14 +227,6 @@ fn request_context(buffer: &mut Vec<u8>, source: &Source<'_>) {
         .expect("a Vec takes everything");
     time(buffer, source.time);
     write!(buffer, r#"","timeEpoch":{}}}"#, source.time.as_millisecond()).expect("a Vec takes everything");
-}
-
-fn protocol(source: &Source<'_>) -> &'static str {
-    match source.version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2.0",
-        _ => "HTTP/1.1",
-    }
 }
 
 /// Closes the account's string, and tells who signed.
@@ -255,7 +261,7 @@ fn body(buffer: &mut Vec<u8>, source: &Source<'_>) {
         return;
     }
     buffer.extend_from_slice(br#","body":"#);
-    let content_type = source.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = source.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let text =
         content_type.filter(|content_type| is_text(content_type)).and_then(|_| std::str::from_utf8(source.body).ok());
     match text {
@@ -276,15 +282,15 @@ fn body(buffer: &mut Vec<u8>, source: &Source<'_>) {
 
 /// Which bodies reach functions as text. Everything else, forms included, arrives in base64, as AWS does it.
 fn is_text(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let lower = kind.to_ascii_lowercase();
-    lower.starts_with("text/")
-        || lower.ends_with("+json")
-        || lower.ends_with("+xml")
-        || matches!(
-            lower.as_str(),
-            "application/json" | "application/xml" | "application/javascript" | "application/x-javascript"
-        )
+    const NAMES: [&str; 4] =
+        ["application/json", "application/xml", "application/javascript", "application/x-javascript"];
+    let kind = content_type.split(';').next().unwrap_or_default().trim().as_bytes();
+    let starts = |word: &[u8]| kind.len() >= word.len() && kind[..word.len()].eq_ignore_ascii_case(word);
+    let ends = |word: &[u8]| kind.len() >= word.len() && kind[kind.len() - word.len()..].eq_ignore_ascii_case(word);
+    starts(b"text/")
+        || ends(b"+json")
+        || ends(b"+xml")
+        || NAMES.iter().any(|name| kind.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 #[cfg(test)]

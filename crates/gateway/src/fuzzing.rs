@@ -3,7 +3,7 @@
 use base::{Clock, Random};
 use bytes::Bytes;
 use contract::Trace;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
@@ -42,7 +42,6 @@ pub fn request(bytes: &[u8]) {
         method: &Method::POST,
         path,
         query,
-        version: Version::HTTP_11,
         headers: &headers,
         host,
         peer: [127, 0, 0, 1].into(),

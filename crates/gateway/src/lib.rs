@@ -3,13 +3,15 @@
 //! This is the busiest path of a node, and is kept short: one look into a table, one buffer that the event is written into
 //! ([`event`]), one pass over the function's answer ([`reply`]). It takes no lock of its own and starts no task.
 //!
-//! What always holds: nothing is reachable that has no URL; a body is at most [`BODY_BYTES_MAX`]; whatever the function
-//! answers, the client gets a whole HTTP response.
+//! What always holds: nothing is reachable that has no URL; who may not come in is refused before the body is read; a body is at
+//! most [`BODY_BYTES_MAX`]; whatever the function answers, the client gets a whole HTTP response.
 //!
 //! Not here: sockets and the limits on them (the door), where functions and their URLs are kept ([`FunctionUrls`], given by the
 //! node), and how a function runs.
 
 pub mod address;
+mod admission;
+mod body;
 pub mod cors;
 pub mod event;
 pub mod fuzzing;
@@ -27,14 +29,15 @@ use std::future::Future;
 use bytes::Bytes;
 use contract::{AccountId, Arn, Call, Fault, Region};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{Either, Full};
 
 /// The largest request body, as AWS has it.
 pub const BODY_BYTES_MAX: usize = 6 << 20;
 /// The largest answer of a function.
 pub const ANSWER_BYTES_MAX: usize = (6 << 20) + 100;
 
-/// A response's body. Whole today; a streamed answer is another body in the same box.
-pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+/// A response's body: bytes that are there, or a stream. All are whole today.
+pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>;
 /// Why a body ended early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,8 +49,8 @@ pub trait FunctionUrls: Send + Sync + 'static {
     /// The URL whose host name begins with that id.
     fn by_id(&self, id: &str) -> Option<Self::Url>;
 
-    /// The URL of the function of that name, which may end in `:ALIAS`.
-    fn by_name(&self, name: &str) -> Result<Self::Url, Unreachable>;
+    /// The URL of the function of that name, which may end in `:ALIAS`; none if there is no such function, or it has none.
+    fn by_name(&self, name: &str) -> Option<Self::Url>;
 
     /// Runs the function. Dropping the future must not stop what an instance has taken.
     fn invoke(&self, call: &Call, url: &Self::Url, event: Bytes) -> impl Future<Output = Result<Answer, Fault>> + Send;
@@ -76,15 +79,6 @@ pub enum Access {
     Everybody,
     /// `AuthType: AWS_IAM`.
     Signed,
-}
-
-/// Why a name leads to no URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// There is no such function.
-    NoFunction,
-    /// The function has no URL.
-    NoUrl,
 }
 
 /// What a function answered.

@@ -1,6 +1,7 @@
 //! The HTTP response that a function's answer means.
 //!
 //! JSON with a `statusCode` says everything itself. Anything else is the body, of type `application/json`, with status 200.
+//! What JSON spells as it is (a body without escapes, a header's value) is not copied: it stays a part of the answer's bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -38,40 +39,51 @@ impl fmt::Display for Malformed {
     }
 }
 
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form(error.to_string())
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Reply<'a> {
     #[serde(borrow, default)]
     status_code: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "headers")]
-    headers: Headers,
     #[serde(borrow, default)]
-    cookies: Option<Vec<Cow<'a, str>>>,
+    headers: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cookies: Option<&'a RawValue>,
     #[serde(borrow, default)]
     body: Option<&'a RawValue>,
     #[serde(default)]
     is_base64_encoded: Option<bool>,
 }
 
+/// Room for what most answers have, and what the door adds: a map that grows is hashed anew.
+const HEADERS_USUAL: usize = 12;
+
 /// The response, with its body.
 pub fn read(payload: &Bytes) -> Result<Response<Bytes>, Malformed> {
     if !payload.trim_ascii_start().starts_with(b"{") {
         return Ok(bare(payload));
     }
-    let reply: Reply<'_> = serde_json::from_slice(payload).map_err(|error| Malformed::Form(error.to_string()))?;
-    let Some(status) = reply.status_code.filter(|raw| raw.get() != "null") else { return Ok(bare(payload)) };
-    let mut response = Response::new(body(&reply)?);
+    let reply: Reply<'_> = serde_json::from_slice(payload)?;
+    let Some(status) = reply.status_code else { return Ok(bare(payload)) };
+    let mut response = Response::new(body(payload, &reply)?);
     *response.status_mut() = status_of(status)?;
     let headers = response.headers_mut();
-    *headers = reply.headers.0?;
+    headers.reserve(HEADERS_USUAL);
+    each_header(reply.headers, |name, raw| add(headers, payload, name, raw))?;
     if !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    for cookie in reply.cookies.iter().flatten() {
-        let value = HeaderValue::from_str(cookie).map_err(|_| Malformed::Header("set-cookie".into()))?;
-        headers.append(SET_COOKIE, value);
+    let cookies: Vec<&RawValue> = reply.cookies.map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))?;
+    for raw in cookies {
+        headers.append(SET_COOKIE, value(payload, raw).ok_or_else(|| Malformed::Header("set-cookie".into()))?);
     }
-    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    // These have no body, whatever a function says.
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
         response.body_mut().clear();
     }
     Ok(response)
@@ -92,86 +104,81 @@ fn status_of(raw: &RawValue) -> Result<StatusCode, Malformed> {
 }
 
 /// Text, decoded where it is base64; any other JSON as it is.
-fn body(reply: &Reply<'_>) -> Result<Bytes, Malformed> {
-    let Some(raw) = reply.body.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(Bytes::new()) };
-    if !raw.starts_with('"') {
-        return Ok(Bytes::copy_from_slice(raw.as_bytes()));
+fn body(payload: &Bytes, reply: &Reply<'_>) -> Result<Bytes, Malformed> {
+    let Some(raw) = reply.body else { return Ok(Bytes::new()) };
+    if !raw.get().starts_with('"') {
+        return Ok(payload.slice_ref(raw.get().as_bytes()));
     }
-    let text: String = serde_json::from_str(raw).map_err(|error| Malformed::Form(error.to_string()))?;
+    let text = text(payload, raw)?;
     match reply.is_base64_encoded {
         Some(true) => STANDARD.decode(text).map(Bytes::from).map_err(|_| Malformed::Base64),
-        Some(false) | None => Ok(Bytes::from(text)),
+        Some(false) | None => Ok(text),
     }
 }
 
-/// Headers, read straight into a map.
-struct Headers(Result<HeaderMap, Malformed>);
-
-impl Default for Headers {
-    fn default() -> Self {
-        Self(Ok(HeaderMap::new()))
+/// A JSON string's text: a part of the answer's own bytes, unless something in it is escaped.
+fn text(payload: &Bytes, raw: &RawValue) -> Result<Bytes, serde_json::Error> {
+    match raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(plain) if !plain.as_bytes().contains(&b'\\') => Ok(payload.slice_ref(plain.as_bytes())),
+        Some(_) | None => serde_json::from_str::<String>(raw.get()).map(Bytes::from),
     }
 }
 
-fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
-    struct Into;
+/// A header's value: text, or a number or truth value as it is spelt.
+fn value(payload: &Bytes, raw: &RawValue) -> Option<HeaderValue> {
+    let bytes = match raw.get().as_bytes().first() {
+        Some(b'"') => text(payload, raw).ok()?,
+        Some(b'0'..=b'9' | b'-' | b't' | b'f') => payload.slice_ref(raw.get().as_bytes()),
+        Some(_) | None => return None,
+    };
+    HeaderValue::from_maybe_shared(bytes).ok()
+}
 
-    impl<'de> Visitor<'de> for Into {
-        type Value = Headers;
+fn add(headers: &mut HeaderMap, payload: &Bytes, name: &str, raw: &RawValue) -> Result<(), Malformed> {
+    let wrong = || Malformed::Header(name.to_owned());
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+    match parsed.as_str() {
+        // The connection is ours, and so is the length of what we send.
+        "connection" | "content-length" | "keep-alive" | "proxy-connection" | "te" | "trailer"
+        | "transfer-encoding" | "upgrade" => Ok(()),
+        // Nothing to send.
+        _ if raw.get() == "null" => Ok(()),
+        _ => {
+            headers.append(parsed, value(payload, raw).ok_or_else(wrong)?);
+            Ok(())
+        }
+    }
+}
+
+/// Calls `take` with each header, in order, until it fails.
+fn each_header(
+    headers: Option<&RawValue>,
+    take: impl FnMut(&str, &RawValue) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    struct Each<F>(F);
+
+    impl<'de, F: FnMut(&str, &RawValue) -> Result<(), Malformed>> Visitor<'de> for Each<F> {
+        type Value = Result<(), Malformed>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("headers by name")
         }
 
-        fn visit_none<E>(self) -> Result<Headers, E> {
-            Ok(Headers::default())
-        }
-
-        fn visit_unit<E>(self) -> Result<Headers, E> {
-            Ok(Headers::default())
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Headers, D::Error> {
-            deserializer.deserialize_map(self)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-            let mut headers = Ok(HeaderMap::new());
-            while let Some((name, raw)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
-                if let Ok(taken) = &mut headers
-                    && let Err(malformed) = add(taken, &name, raw.get())
-                {
-                    headers = Err(malformed);
-                }
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut taken = Ok(());
+            while let Some((name, raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                taken = taken.and_then(|()| (self.0)(&name.0, raw));
             }
-            Ok(Headers(headers))
+            Ok(taken)
         }
     }
 
-    deserializer.deserialize_option(Into)
+    headers.map_or(Ok(()), |raw| serde_json::Deserializer::from_str(raw.get()).deserialize_map(Each(take))?)
 }
 
-fn add(headers: &mut HeaderMap, name: &str, raw: &str) -> Result<(), Malformed> {
-    let wrong = || Malformed::Header(name.to_owned());
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-    // The connection is ours, and so is the length of what we send.
-    if [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE].contains(&parsed) {
-        return Ok(());
-    }
-    let value = match raw.as_bytes().first() {
-        Some(b'"') => {
-            let text: Cow<'_, str> = serde_json::from_str(raw).map(Cow::<'_, str>::Owned).map_err(|_| wrong())?;
-            HeaderValue::from_str(&text).map_err(|_| wrong())?
-        }
-        // Nothing to send.
-        Some(b'n') => return Ok(()),
-        // Numbers and truth values, as they are spelt.
-        Some(b'0'..=b'9' | b'-' | b't' | b'f') => HeaderValue::from_str(raw).map_err(|_| wrong())?,
-        Some(_) | None => return Err(wrong()),
-    };
-    headers.append(parsed, value);
-    Ok(())
-}
+/// A header's name, copied only where something in it is escaped.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 #[path = "reply/tests.rs"]

@@ -18,6 +18,8 @@ pub struct Config {
     pub sandbox: sandbox::Mode,
     /// Further names under which the node may be reached.
     pub hosts: Vec<String>,
+    /// Web origins whose pages may call the node, such as `http://localhost:3000`.
+    pub origins: Vec<String>,
 }
 
 impl Config {
@@ -30,6 +32,7 @@ impl Config {
             auth: None,
             sandbox: sandbox::Mode::Auto,
             hosts: Vec::new(),
+            origins: Vec::new(),
         }
     }
 

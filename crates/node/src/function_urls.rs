@@ -6,7 +6,7 @@ use bytes::Bytes;
 use contract::{AccountId, Arn, Call, Fault, Region};
 use functions::model::url::AuthType;
 use functions::{Event, Functions, Target};
-use gateway::{Access, Answer, Cors, FunctionUrls, Unreachable};
+use gateway::{Access, Answer, Cors, FunctionUrls};
 
 /// Finds functions for the gateway and runs them.
 #[derive(Clone)]
@@ -38,9 +38,8 @@ impl FunctionUrls for Urls {
         self.0.resolve_url(id).and_then(Url::of)
     }
 
-    fn by_name(&self, name: &str) -> Result<Url, Unreachable> {
-        let target = self.0.resolve_anywhere(name).ok_or(Unreachable::NoFunction)?;
-        Url::of(target).ok_or(Unreachable::NoUrl)
+    fn by_name(&self, name: &str) -> Option<Url> {
+        self.0.resolve_anywhere(name).and_then(Url::of)
     }
 
     async fn invoke(&self, call: &Call, url: &Url, event: Bytes) -> Result<Answer, Fault> {

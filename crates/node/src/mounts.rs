@@ -13,7 +13,7 @@ use futures_util::{Stream, StreamExt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use serde_json::{Value, json};
 
 pub(crate) use assets::Assets;
@@ -25,8 +25,7 @@ pub(crate) use urls::FunctionUrls;
 
 /// A whole JSON document.
 fn document(status: StatusCode, document: &Value) -> Response<Body> {
-    let body = Full::new(Bytes::from(document.to_string())).map_err(|never| match never {}).boxed_unsync();
-    response(status, "application/json", body)
+    response(status, "application/json", Body::Left(Bytes::from(document.to_string()).into()))
 }
 
 /// JSON documents, one in a line, as they come.
@@ -35,7 +34,7 @@ where
     E: Into<BodyError>,
 {
     let frames = lines.map(|line| line.map(Frame::data).map_err(Into::into));
-    response(status, "application/x-ndjson", StreamBody::new(frames).boxed_unsync())
+    response(status, "application/x-ndjson", Body::Right(StreamBody::new(frames).boxed_unsync()))
 }
 
 /// What is wrong, in the form that the command line and AWS's tools read.

@@ -152,7 +152,7 @@ impl Node {
                 Auth::Iam => door::Mode::Verified(keys),
             },
             limits: door::Limits::default(),
-            guard: Guard { hosts: config.hosts, origins: Vec::new() },
+            guard: Guard { hosts: config.hosts, origins: config.origins },
             mounts,
             health: Arc::clone(&readiness) as _,
         });

@@ -196,7 +196,10 @@ async fn web_pages_cannot_drive_an_open_node() {
         ("Host: localhost\r\nOrigin: null\r\n", 403),
         ("Host: localhost\r\nSec-Fetch-Site: cross-site\r\n", 403),
         ("Host: evil.example\r\n", 403),
-        ("Host: \r\n", 403),
+        ("Host: \r\n", 400),
+        ("Host: a b\r\n", 400),
+        ("Host: user@localhost\r\n", 400),
+        ("Host: localhost:port\r\n", 400),
         ("", 400),
         ("Host: localhost\r\nHost: localhost\r\n", 400),
         ("Host: localhost\r\nOrigin: http://localhost\r\n", 200),
@@ -213,8 +216,56 @@ async fn web_pages_cannot_drive_an_open_node() {
     let asked = "Origin: http://localhost:3000\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-a\r\n";
     let preflight = house.ask(&request("OPTIONS /", asked, "")).await;
     assert_eq!((preflight.status, preflight.header("access-control-allow-headers")), (204, "x-a"));
-    let elsewhere = request("POST /_fn/greet/", "Host: any.example\r\nOrigin: https://any.example\r\n", "");
-    assert_eq!(house.ask(&elsewhere).await.status, 200, "functions' URLs have rules of their own");
+    let linked = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n";
+    assert_eq!(
+        house.ask(&request("GET /", linked, "")).await.status,
+        200,
+        "a link may lead to the page about the node"
+    );
+    let form = "/?Action=GetCallerIdentity&Version=2011-06-15";
+    assert_eq!(house.ask(&request(&format!("GET {form}"), linked, "")).await.status, 403, "and not to an operation");
+}
+
+#[tokio::test]
+async fn functions_urls_have_rules_of_their_own() {
+    let house = House::open().await;
+    let scope = "Credential=AKIA/20261121/us-east-1/lambda/aws4_request";
+    let signed = format!(
+        "Authorization: AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0\r\nX-Amz-Date: 20261121T024011Z\r\n"
+    );
+    let (page, foreign) = ("Origin: http://localhost:3000\r\n", "Host: any.example\r\nOrigin: https://any.example\r\n");
+    for (headers, status) in [
+        (foreign.to_owned(), 200),
+        (page.to_owned(), 200),
+        // A signature that nobody checks is no protection from a page, which can write one too.
+        (foreign.to_owned() + &signed, 403),
+        (format!("Origin: https://evil.example\r\n{signed}"), 403),
+        (page.to_owned() + &signed, 200),
+        (signed.clone(), 200),
+    ] {
+        let answer = house.ask(&request("POST /_fn/greet/", &headers, "")).await;
+        assert_eq!(answer.status, status, "{headers}: {}", answer.body);
+        let said = if status == 200 { "" } else { answer.header("access-control-allow-origin") };
+        assert_eq!(answer.header("access-control-allow-origin"), said, "{headers}: the door adds nothing");
+    }
+    let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20261121%2Fus-east-1%2Flambda%2Faws4_request\
+                 &X-Amz-Signature=0&X-Amz-SignedHeaders=host&X-Amz-Date=20261121T024011Z&X-Amz-Expires=9";
+    let image = request(&format!("GET /_fn/greet/?{query}"), "Sec-Fetch-Site: cross-site\r\n", "");
+    assert_eq!(house.ask(&image).await.status, 403, "an image's address may hold one as well");
+}
+
+#[tokio::test]
+async fn the_door_is_no_proxy() {
+    let house = House::open().await;
+    let connect = "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n";
+    assert_eq!(house.ask(connect).await.status, 405);
+    let absolute = "GET http://evil.example/_health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = house.ask(absolute).await;
+    assert!(
+        answer.status == 403 && answer.body.contains("'evil.example'"),
+        "the target's host counts: {}",
+        answer.body
+    );
 }
 
 #[tokio::test]

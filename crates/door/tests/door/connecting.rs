@@ -60,7 +60,34 @@ async fn http_2_is_spoken_on_the_same_port() {
         assert!(response.headers().contains_key("x-amzn-requestid"));
         response.into_body().collect().await.expect("whole");
     }
+    let head = Request::head("http://localhost/_health").body(Full::new(Bytes::new())).expect("a request");
+    let response = timeout(PATIENCE, sender.send_request(head)).await.expect("in time").expect("an answer");
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-length"]),
+        (200, &"32".parse().expect("a value"))
+    );
+    assert!(response.into_body().collect().await.expect("whole").to_bytes().is_empty(), "HEAD asks for no body");
     driver.abort();
+}
+
+#[tokio::test]
+async fn an_idle_http_2_client_is_told_to_leave() {
+    let house = House::with(Mode::Open, quick()).await;
+    let io = TokioIo::new(TcpStream::connect(house.address).await.expect("connects"));
+    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), io)
+        .await
+        .expect("shakes hands");
+    let ask = async {
+        let request = Request::get("http://localhost/_health").body(Full::new(Bytes::new())).expect("a request");
+        let response = sender.send_request(request).await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        // The sender lives on: who closes is the door.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = ask => unreachable!("it only waits"),
+        ended = timeout(PATIENCE, connection) => ended.expect("in time").expect("ends well"),
+    }
 }
 
 #[tokio::test]
@@ -100,6 +127,47 @@ async fn slow_clients_are_cut() {
     idle.send(get("/_health").as_bytes()).await;
     assert_eq!(idle.answer().await.status, 200);
     idle.closed().await;
+}
+
+#[tokio::test]
+async fn who_does_not_take_an_answer_is_cut() {
+    let house = House::with(Mode::Open, Limits { requests_max: 1, ..quick() }).await;
+    // Far more than sockets hold.
+    let large = "x".repeat(24 << 20);
+    let mut client = house.connect().await;
+    client.send(request("POST /_fn/greet/", "", &large).as_bytes()).await;
+    let health = || async { house.ask(&get("/_health")).await.status };
+    let counted = async { while health().await != 503 {} };
+    timeout(PATIENCE, counted).await.expect("the answer is owed, and counts as a request at work");
+    let free = async { while health().await != 200 {} };
+    timeout(PATIENCE, free).await.expect("its place is free again");
+    assert!(client.try_answer().await.is_none(), "what the sockets held is not all of it");
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_reads_is_served() {
+    let house = House::with(Mode::Open, quick()).await;
+    let large = "x".repeat(24 << 20);
+    let mut client = house.connect().await;
+    client.send(request("POST /_fn/greet/", "", &large).as_bytes()).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.body.len()), (200, "/_fn/  ".len() + large.len()));
+}
+
+#[tokio::test]
+async fn bodies_on_their_way_are_bounded_together() {
+    let house = House::with(Mode::Open, Limits { bodies_bytes_max: 1 << 20, ..Limits::default() }).await;
+    let ask = |bytes: usize| {
+        let sent = request("POST /2015-03-31/functions/greet/invocations", "", &format!("\"{}\"", "x".repeat(bytes)));
+        let house = &house;
+        async move { house.ask(&sent).await }
+    };
+    for _ in 0..3 {
+        let refused = ask(2 << 20).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{}", refused.body);
+        assert!(refused.body.contains("1 MiB of requests that are on their way"), "{}", refused.body);
+        assert_eq!(ask(900 << 10).await.status, 200, "what was held is given back");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use contract::{Arn, Call, Cause, Effect, Fault, Handle, Principal};
 use dispatch::{BoxFuture, Dispatch, Metrics, OpenAuthority, Registry};
 use door::{Audience, Body, Door, Face, Health, Limits, Mode, Mount, Parts, Report, RequestBody, Visit, guard::Guard};
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
@@ -119,7 +119,7 @@ impl Mount for Told {
             };
             let principal = visit.principal.as_ref().map(|principal| principal.arn(contract::AccountId::ONLY));
             let text = format!("{text} {}", principal.unwrap_or_default());
-            Response::new(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync())
+            Response::new(Body::Left(Bytes::from(text).into()))
         })
     }
 }

@@ -74,7 +74,7 @@ async fn what_is_not_proven_is_refused_in_the_protocols_words() {
     let target = "X-Amz-Target: Logs_20140328.CreateLogGroup\r\nContent-Type: application/x-amz-json-1.1\r\n";
     let unsigned = house.ask(&request("POST /", target, r#"{"logGroupName":"a"}"#)).await;
     assert!(
-        unsigned.status == 403 && unsigned.body.contains("MissingAuthenticationTokenException"),
+        unsigned.status == 400 && unsigned.body.contains("MissingAuthenticationTokenException"),
         "{}",
         unsigned.body
     );
@@ -100,11 +100,10 @@ async fn what_is_not_proven_is_refused_in_the_protocols_words() {
         ..Asked::default()
     };
     let answer = house.ask_signed(json).await;
-    assert!(
-        answer.body.contains("InvalidSignatureException") && answer.body.contains("The Canonical String"),
-        "{}",
-        answer.body
-    );
+    let told = answer.body.contains("InvalidSignatureException") && answer.body.contains("The Canonical String");
+    assert!(answer.status == 400 && told, "{}", answer.body);
+    let rest = house.ask(&request("POST /2015-03-31/functions/greet/invocations", "", "{}")).await;
+    assert!(rest.status == 403 && rest.body.contains("Missing Authentication Token"), "{}", rest.body);
     assert_eq!(house.toy.finished.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
@@ -157,7 +156,7 @@ async fn a_large_body_is_checked_while_it_is_read() {
     assert_eq!(answer.body.len(), "/_owner  arn:aws:iam::000000000000:root".len() + large.len());
     let other = "y".repeat(2 << 20);
     let answer = house.ask_signed(hashed(&other)).await;
-    assert!(answer.body.starts_with("error: the body is not the one that was signed"), "{}", &answer.body[..80]);
+    assert!(answer.body.contains("The body is not the one that was signed"), "{}", &answer.body[..80]);
 }
 
 #[tokio::test]
@@ -186,4 +185,18 @@ async fn a_signature_that_nobody_checks_is_not_taken_from_strangers() {
         assert_eq!(stranger.answer().await.status, status, "{headers}");
     }
     assert_eq!(house.ask(&request("GET /_fn/greet/", &signed, "")).await.status, 200, "among friends it is");
+}
+
+#[tokio::test]
+async fn pages_of_listed_origins_may_call_a_node_that_verifies() {
+    let house = verified().await;
+    let asked = "Origin: http://localhost:3000\r\nAccess-Control-Request-Method: POST\r\n";
+    assert_eq!(house.ask(&request("OPTIONS /", asked, "")).await.status, 204, "a preflight cannot be signed");
+    for (origin, readable) in [("http://localhost:3000", "http://localhost:3000"), ("https://evil.example", "")] {
+        let headers = [("origin", origin)];
+        let answer = house.ask_signed(Asked { headers: &headers, ..Asked::default() }).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, readable), "{origin}");
+    }
+    let evil = asked.replace("http://localhost:3000", "https://evil.example");
+    assert_eq!(house.ask(&request("OPTIONS /", &evil, "")).await.status, 403, "nothing is said to others");
 }

@@ -1,22 +1,26 @@
 //! What functions see.
 
 use base::{Clock, Random};
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::*;
+
+const HOST: &str = "abc.lambda-url.us-east-1.localhost:4566";
 
 struct Sent {
     method: Method,
     path: &'static str,
     query: &'static str,
+    host: &'static str,
     headers: Vec<(&'static str, &'static [u8])>,
     body: &'static [u8],
+    signer: Option<Signer<'static>>,
 }
 
 impl Default for Sent {
     fn default() -> Self {
-        Self { method: Method::GET, path: "/", query: "", headers: Vec::new(), body: b"" }
+        Self { method: Method::GET, path: "/", query: "", host: HOST, headers: Vec::new(), body: b"", signer: None }
     }
 }
 
@@ -30,16 +34,15 @@ fn seen(sent: &Sent) -> Value {
         method: &sent.method,
         path: sent.path,
         query: sent.query,
-        version: Version::HTTP_11,
         headers: &headers,
-        host: "abc.lambda-url.us-east-1.localhost:4566",
+        host: sent.host,
         peer: [127, 0, 0, 1].into(),
         body: sent.body,
         url_id: "abc",
         request_id: Uuid::nil(),
         time: "2026-11-21T02:40:11.007Z".parse().expect("a time"),
         trace: Trace::start(&Clock::system(), &random),
-        signer: None,
+        signer: sent.signer,
     };
     serde_json::from_slice(&write(&source)).expect("the event is JSON")
 }
@@ -106,8 +109,75 @@ fn queries_headers_and_cookies_are_told() {
     assert_eq!(event["cookies"], json!(["c1=v1", "c2=\"v2\"", "c3=v3"]));
     let headers = &event["headers"];
     assert_eq!((&headers["x-a"], &headers["x-latin"]), (&json!("one,two, three"), &json!("café")));
-    assert_eq!((headers.get("cookie"), headers.get("connection")), (None, None));
+    assert_eq!((&headers["cookie"], headers.get("connection")), (&json!("c1=v1; c2=\"v2\"; c3=v3;"), None));
     assert_eq!(headers["x-forwarded-for"], "127.0.0.1", "what a client says of itself is not believed");
+}
+
+#[test]
+fn paths_are_told_as_sent_and_decoded() {
+    for (sent, decoded) in [
+        ("/", "/"),
+        ("/a+b", "/a+b"),
+        ("/space%20value", "/space value"),
+        ("/slash%2Fvalue", "/slash/value"),
+        ("/unicode-%CE%BB", "/unicode-λ"),
+        ("/half%", "/half%"),
+        ("/%ff", "/\u{fffd}"),
+    ] {
+        let event = seen(&Sent { path: sent, ..Sent::default() });
+        assert_eq!((&event["rawPath"], &event["requestContext"]["http"]["path"]), (&json!(sent), &json!(decoded)));
+    }
+}
+
+#[test]
+fn hosts_are_taken_apart() {
+    for (host, domain, port) in [
+        ("localhost", "localhost", "80"),
+        ("localhost:4566", "localhost", "4566"),
+        ("localhost:", "localhost:", "80"),
+        ("[::1]", "[::1]", "80"),
+        ("[::1]:4566", "[::1]", "4566"),
+    ] {
+        let event = seen(&Sent { host, ..Sent::default() });
+        let told = (&event["requestContext"]["domainName"], &event["headers"]["x-forwarded-port"]);
+        assert_eq!(told, (&json!(domain), &json!(port)), "{host}");
+        assert_eq!(event["headers"]["host"], host);
+    }
+}
+
+#[test]
+fn who_signed_is_told_and_the_signature_is_not() {
+    let headers: Vec<(_, &[u8])> = vec![("authorization", b"AWS4-HMAC-SHA256 x"), ("x-amz-date", b"20261121T024011Z")];
+    let open = seen(&Sent { headers: headers.clone(), ..Sent::default() });
+    assert_eq!(open["headers"]["authorization"], "AWS4-HMAC-SHA256 x", "what nobody looked at is the function's");
+    let signer = Some(Signer { access_key: "AKIA", account: AccountId::ONLY, arn: "arn:aws:iam::000000000000:root" });
+    let signed = seen(&Sent { headers, signer, ..Sent::default() });
+    assert_eq!(
+        (signed["headers"].get("authorization"), &signed["headers"]["x-amz-date"]),
+        (None, &json!("20261121T024011Z"))
+    );
+    let expected = json!({
+        "accessKey": "AKIA",
+        "accountId": "000000000000",
+        "callerId": "AKIA",
+        "cognitoIdentity": null,
+        "principalOrgId": null,
+        "userArn": "arn:aws:iam::000000000000:root",
+        "userId": "AKIA"
+    });
+    assert_eq!(signed["requestContext"]["authorizer"]["iam"], expected);
+    assert_eq!(signed["requestContext"]["accountId"], "000000000000");
+}
+
+#[test]
+fn a_query_of_thousands_is_told_as_quickly_as_one_of_few() {
+    let query: String = (0..20_000).map(|index| format!("{}&", index % 7_000)).collect();
+    let mut buffer = Vec::new();
+    query_parameters(&mut buffer, &query);
+    let told: Value = serde_json::from_slice(&[b"{\"a\":1", &buffer[..], b"}"].concat()).expect("JSON");
+    let told = told["queryStringParameters"].as_object().expect("an object").clone();
+    assert_eq!((told.len(), &told["0"], &told["6999"]), (7_000, &json!(",,"), &json!(",")));
+    assert!(told.keys().map(|name| name.parse::<usize>().expect("a number")).is_sorted(), "in order of appearance");
 }
 
 #[test]
@@ -121,6 +191,9 @@ fn bodies_are_text_or_base64_by_their_type() {
         (b"application/x-www-form-urlencoded", b"a=b", "YT1i", true),
         (b"application/octet-stream", b"ab", "YWI=", true),
         (b"text/plain", b"\xff", "/w==", true),
+        (b"text", b"a", "YQ==", true),
+        (b" Application/XML ;charset=utf-8", b"<a/>", "<a/>", false),
+        (b"json", b"{}", "e30=", true),
         (b"multipart/form-data; boundary=x", b"a", "YQ==", true),
     ] {
         let event = seen(&Sent { headers: vec![("content-type", content_type)], body, ..Sent::default() });
@@ -162,7 +235,6 @@ fn whatever_comes_the_event_is_json() {
             method: &methods[random.below(3) as usize],
             path: &path,
             query: &query,
-            version: Version::HTTP_2,
             headers: &headers,
             host: &host,
             peer: [0; 16].into(),

@@ -27,15 +27,18 @@ fn answers_with_a_status_say_everything() {
     check(r#"{"statusCode":200,"body":{"a":1}}"#, 200, &[json], r#"{"a":1}"#);
     check(r#"{"statusCode":200,"body":null,"headers":null,"cookies":null,"isBase64Encoded":null}"#, 200, &[json], "");
     check(r#"{"statusCode":200,"body":"aGk=","isBase64Encoded":true}"#, 200, &[json], "hi");
-    check(r#"{"statusCode":204,"body":"x"}"#, 204, &[json], "");
+    for status in [204, 205, 304] {
+        check(&format!(r#"{{"statusCode":{status},"body":"x"}}"#), status, &[json], "");
+    }
     check(
         r#"{"statusCode":200,"headers":{"Content-Type":"text/html","X-N":5,"X-T":true,"X-0":null,"Connection":"close",
-            "Content-Length":"99"},"cookies":["a=1","b=2; Secure"],"body":"<p>","multiValueHeaders":{"x":["y"]}}"#,
+            "Content-Length":"99","Keep-Alive":"timeout=5","x-esc\u002d1":"a\"b"},"cookies":["a=1","b=2; Secure"],"body":"<p>","multiValueHeaders":{"x":["y"]}}"#,
         200,
         &[
             ("content-type", "text/html"),
             ("x-n", "5"),
             ("x-t", "true"),
+            ("x-esc-1", "a\"b"),
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2; Secure"),
         ],
@@ -53,6 +56,7 @@ fn nonsense_is_told_apart() {
         (r#"{"statusCode":200,"headers":{"a":"c\nd"}}"#, Some(Malformed::Header("a".into()))),
         (r#"{"statusCode":200,"headers":{"a":["c"]}}"#, Some(Malformed::Header("a".into()))),
         (r#"{"statusCode":200,"cookies":["a\u0000"]}"#, Some(Malformed::Header("set-cookie".into()))),
+        (r#"{"statusCode":200,"cookies":[{}]}"#, Some(Malformed::Header("set-cookie".into()))),
         (r#"{"statusCode":200,"body":"?","isBase64Encoded":true}"#, Some(Malformed::Base64)),
         (r#"{"statusCode":"ok"}"#, None),
         (r#"{"statusCode":200.5}"#, None),
@@ -66,6 +70,16 @@ fn nonsense_is_told_apart() {
             None => assert!(matches!(fault, Malformed::Form(_)), "{payload}: {fault}"),
         }
     }
+}
+
+#[test]
+fn what_is_spelt_plainly_is_not_copied() {
+    let payload = Bytes::from_static(br#"{"statusCode":200,"headers":{"x-a":"value"},"body":"a long body"}"#);
+    let within = |bytes: &[u8]| payload.as_ptr_range().contains(&bytes.as_ptr());
+    let response = read(&payload).expect("a response");
+    assert!(within(response.body()) && within(response.headers()["x-a"].as_bytes()));
+    let escaped = Bytes::from_static(br#"{"statusCode":200,"body":"two\nlines"}"#);
+    assert_eq!(read(&escaped).expect("a response").body(), "two\nlines");
 }
 
 #[test]

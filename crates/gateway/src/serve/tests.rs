@@ -2,17 +2,18 @@
 
 use std::sync::Mutex;
 
-use base::Random;
 use base::task::Tasks;
-use contract::{AccountId, Cause, Region};
+use base::{Clock, Random};
+use contract::{AccountId, Arn, Cause, Fault, Region};
 use dispatch::{Attached, Attachments, BoxFuture, Limits, OpenAuthority, Registry};
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN};
+use http_body_util::{BodyExt, Full};
 use policy::{Kind, Policy};
 use serde_json::{Value, json};
 use signature::{Credential, Signer as Sign};
 
 use super::*;
-use crate::{Cors, Unreachable};
+use crate::{Access, BODY_BYTES_MAX, Cors};
 
 /// Answers as its name says, and keeps the events.
 #[derive(Default)]
@@ -28,7 +29,7 @@ struct Toy {
 
 impl Toy {
     fn named(name: &str) -> Option<Self> {
-        const NAMES: [&str; 6] = ["open", "signed", "cors", "failing", "busy", "odd"];
+        const NAMES: [&str; 8] = ["open", "signed", "cors", "failing", "busy", "odd", "broken", "says"];
         let name = NAMES.into_iter().find(|known| *known == name)?;
         Some(Self { name, region: Region::default_one(), origins: vec!["https://good.example".into()] })
     }
@@ -56,7 +57,8 @@ impl Url for Toy {
     }
 
     fn cors(&self) -> Option<Cors<'_>> {
-        (self.name == "cors").then(|| Cors { allow_origins: &self.origins, ..Cors::default() })
+        let has_rules = ["cors", "says", "failing", "signed"].contains(&self.name);
+        has_rules.then(|| Cors { allow_origins: &self.origins, ..Cors::default() })
     }
 }
 
@@ -67,11 +69,8 @@ impl FunctionUrls for Arc<Toys> {
         Toy::named(id)
     }
 
-    fn by_name(&self, name: &str) -> Result<Toy, Unreachable> {
-        match name {
-            "shy" => Err(Unreachable::NoUrl),
-            _ => Toy::named(name).ok_or(Unreachable::NoFunction),
-        }
+    fn by_name(&self, name: &str) -> Option<Toy> {
+        Toy::named(name)
     }
 
     async fn invoke(&self, _call: &Call, url: &Toy, event: Bytes) -> Result<Answer, Fault> {
@@ -80,6 +79,14 @@ impl FunctionUrls for Arc<Toys> {
         match url.name {
             "failing" => Ok(Answer::Failed),
             "busy" => Err(Fault::new(Cause::Throttled, "TooManyRequestsException", "Rate Exceeded.")),
+            "broken" => Err(Fault::new(
+                Cause::Unavailable,
+                "ServiceException",
+                "an instance could not be started: /secret/place",
+            )),
+            "says" => Ok(Answer::Whole(
+                r#"{"statusCode":200,"headers":{"access-control-allow-origin":"https://good.example"}}"#.into(),
+            )),
             "odd" => Ok(Answer::Whole(r#"{"statusCode":1}"#.into())),
             _ => Ok(Answer::Whole(r#"{"statusCode":201,"headers":{"content-type":"text/plain"},"body":"hi"}"#.into())),
         }
@@ -153,10 +160,20 @@ impl House {
         Self::new(Mode::Verified(Arc::new(Keys)))
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> (http::response::Parts, String) {
+    async fn send<B>(&self, request: Request<B>) -> (http::response::Parts, String)
+    where
+        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send,
+    {
         let random = Random::seeded(2);
         let trace = Trace::start(&self.clock, &random);
-        let visit = Visit { peer: [127, 0, 0, 1].into(), request_id: Uuid::nil(), trace };
+        let host = request.headers()[HOST].to_str().expect("text");
+        let visit = Visit {
+            peer: [127, 0, 0, 1].into(),
+            request_id: Uuid::nil(),
+            trace,
+            base_url: &format!("http://{host}").into(),
+            user_agent: &"".into(),
+        };
         let (head, body) = self.gateway.handle(request, &visit).await.into_parts();
         let body = body.collect().await.expect("whole").to_bytes();
         (head, String::from_utf8(body.to_vec()).expect("text"))
@@ -216,8 +233,8 @@ async fn a_request_reaches_its_function_by_name_and_by_host() {
 async fn what_goes_wrong_is_told_as_aws_tells_it() {
     let house = House::new(Mode::Open);
     for (path, status, kind, told) in [
-        ("/_fn/nobody/", 404, "ResourceNotFoundException", "There is no function named nobody."),
-        ("/_fn/shy/", 404, "ResourceNotFoundException", "The function shy has no URL: give it one with"),
+        ("/_fn/nobody/", 404, "ResourceNotFoundException", "There is no function nobody that has a URL."),
+        ("/_fn/broken/", 503, "ServiceUnavailableException", r#"{"Message":"Service Unavailable"}"#),
         ("/_fn/failing/", 502, "InternalServerErrorException", r#"{"Message":"Internal Server Error"}"#),
         ("/_fn/odd/", 502, "InternalServerErrorException", r#"{"Message":"Internal Server Error"}"#),
         ("/_fn/busy/", 429, "TooManyRequestsException", "Rate Exceeded."),
@@ -227,6 +244,8 @@ async fn what_goes_wrong_is_told_as_aws_tells_it() {
         assert_eq!((head.status.as_u16(), head.headers["x-amzn-errortype"].to_str().expect("text")), (status, kind));
         assert!(body.contains(told.trim_end_matches(['"', '}', '.'])), "{path}: {body}");
     }
+    let endless = "x".repeat(60_000);
+    assert!(house.get(&format!("/_fn/{endless}/")).await.1.len() < 600, "what cannot be a name is not repeated whole");
     let large = "x".repeat(BODY_BYTES_MAX + 1);
     let before = house.toys.events.lock().expect("unpoisoned").len();
     let (head, body) = house.send(request("POST", "/_fn/open/", &large)).await;
@@ -264,6 +283,34 @@ async fn where_callers_are_verified_signature_and_policy_decide() {
     assert_eq!(send(stranger).await, 403);
 }
 
+/// A body that nobody may read.
+struct Unread;
+
+impl http_body::Body for Unread {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        panic!("the body was read")
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_refused_before_their_body_is_read() {
+    for (house, path) in [
+        (House::new(Mode::Open), "/_fn/signed/"),
+        (House::verified(), "/_fn/signed/"),
+        (House::verified(), "/_fn/cors/"),
+        (House::new(Mode::Open), "/_fn/nobody/"),
+    ] {
+        let (head, _) = house.send(request("POST", path, "").map(|_| Unread)).await;
+        assert!([403, 404].contains(&head.status.as_u16()), "{path}: {}", head.status);
+    }
+}
+
 #[tokio::test]
 async fn browsers_get_what_the_rules_say() {
     let house = House::new(Mode::Open);
@@ -287,4 +334,15 @@ async fn browsers_get_what_the_rules_say() {
     assert_eq!((head.status.as_u16(), head.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN)), (201, None));
     let (head, _) = house.send(from("OPTIONS", "https://good.example")).await;
     assert_eq!(head.status, 201, "OPTIONS that asks for no method is the function's own");
+    for (path, status, said) in [("/_fn/failing/", 502, 1), ("/_fn/signed/", 403, 1), ("/_fn/says/", 200, 2)] {
+        let mut request = request("GET", path, "");
+        request.headers_mut().insert(ORIGIN, "https://good.example".parse().expect("a value"));
+        let (head, _) = house.send(request).await;
+        let count = head.headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter().count();
+        assert_eq!(
+            (head.status.as_u16(), count),
+            (status, said),
+            "{path}: on all answers, beside what the function says"
+        );
+    }
 }

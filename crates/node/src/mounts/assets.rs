@@ -50,8 +50,8 @@ impl Mount for Assets {
 
 impl Assets {
     async fn put(&self, wanted: BlobId, body: RequestBody) -> Response<Body> {
-        let parts =
-            BodyDataStream::new(body).map(|part| part.map_err(|error| std::io::Error::other(error.to_string())));
+        let parts = BodyDataStream::new(body.passed_on())
+            .map(|part| part.map_err(|error| std::io::Error::other(error.to_string())));
         match self.0.put_stream(Box::pin(parts), BYTES_MAX).await {
             Ok(stored) if stored.id == wanted => document(StatusCode::OK, &json!({ "bytes": stored.len })),
             Ok(stored) => {

@@ -41,7 +41,8 @@ impl Mount for Code {
             match self.0.package(name, request.uri().query().unwrap_or_default()).await {
                 Ok(package) => {
                     let frames = package.content.map(|part| part.map(Frame::data).map_err(Into::into));
-                    let mut found = response(StatusCode::OK, "application/zip", StreamBody::new(frames).boxed_unsync());
+                    let body = Body::Right(StreamBody::new(frames).boxed_unsync());
+                    let mut found = response(StatusCode::OK, "application/zip", body);
                     found.headers_mut().insert(CONTENT_LENGTH, package.bytes.into());
                     found
                 }

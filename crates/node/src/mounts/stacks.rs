@@ -79,8 +79,8 @@ impl Stacks {
             hops: 0,
             origin: Origin::Door {
                 peer: visit.peer,
-                base_url: Arc::from(format!("http://{}", visit.host)),
-                user_agent: Arc::from(""),
+                base_url: Arc::clone(&visit.base_url),
+                user_agent: Arc::clone(&visit.user_agent),
             },
         }
     }

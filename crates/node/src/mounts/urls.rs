@@ -21,7 +21,9 @@ impl Mount for FunctionUrls {
 
     fn handle<'a>(&'a self, request: Request<RequestBody>, visit: &'a Visit) -> BoxFuture<'a, Response<Body>> {
         Box::pin(async move {
-            let visit = gateway::Visit { peer: visit.peer, request_id: visit.request_id, trace: visit.trace };
+            let Visit { peer, request_id, trace, base_url, user_agent, .. } = visit;
+            let (peer, request_id, trace) = (*peer, *request_id, *trace);
+            let visit = gateway::Visit { peer, request_id, trace, base_url, user_agent };
             self.0.handle(request, &visit).await
         })
     }
