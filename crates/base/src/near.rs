@@ -3,6 +3,9 @@
 /// Nobody means anything by a name that is longer than this; comparing takes time that grows with it.
 const CHARS_MAX: usize = 200;
 
+/// Names that are so many slips farther than the nearest one are not meant.
+const FARTHER_MAX: usize = 2;
+
 /// At most three of `names`, nearest first: names that differ from `wanted` by a slip or two, or that contain it.
 pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     if wanted.chars().nth(CHARS_MAX).is_some() {
@@ -21,6 +24,8 @@ pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&
         .collect();
     found.sort_unstable();
     found.dedup();
+    let farthest = found.first().map_or(0, |(slips, _)| slips + FARTHER_MAX);
+    found.retain(|(slips, _)| *slips <= farthest);
     found.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
@@ -50,6 +55,8 @@ mod tests {
         check("zzz", &[]);
         check("", &[]);
         check(&"greet".repeat(100), &[]);
+        let types = ["AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Serverless::Function"];
+        assert_eq!(near("AWS::Lambda::Functoin", types), ["AWS::Lambda::Function"]);
         assert_eq!(did_you_mean("hello", names).as_deref(), Some("Did you mean 'hello-node' or 'hello-python'?"));
         assert_eq!(did_you_mean("gret", names).as_deref(), Some("Did you mean 'greet'?"));
         assert_eq!(did_you_mean("zzz", names), None);

@@ -10,8 +10,8 @@
 //! | `describe` | `StackName`, `EventsMax` (100) | `{"Result": {"Stack": …, "Resources": […], "Events": […]}}` |
 //! | `template` | `StackName` | `{"Result": {"Template": …}}` |
 //!
-//! A refusal is the last line: `{"Fault": {"__type": code, "message": …}}`, with `Resource` and `Path` where it is about a place of the
-//! template whose line is not known here: documents have none. The first line tells whether an operation began, so the door
+//! A refusal is the last line: `{"Fault": {"__type": code, "message": …}}`, with `Resource` and `Path` (such as `Properties.Code`) where
+//! it is about a place of the template whose line is not known here: documents have none. The first line tells whether an operation began, so the door
 //! may take its status from a fault that comes first ([`fault_of`]).
 
 use contract::{Call, Fault};
@@ -128,7 +128,7 @@ fn wish(body: &Value) -> Result<Wish, Error> {
 }
 
 fn fault_line(error: Error) -> Value {
-    let place = error.place().map(|(resource, path)| (resource.to_owned(), path.to_owned()));
+    let place = error.place().map(|(resource, path)| (resource.to_owned(), path));
     let fault = Fault::from(error);
     let (resource, path) = place.unzip();
     let fault = document([

@@ -98,12 +98,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// The resource that the template must be changed at, and the path of its property, where it is about one: whoever sent the
-    /// template without its lines finds them by these.
-    pub(crate) fn place(&self) -> Option<(&str, &str)> {
+    /// The resource that the template must be changed at, and the path of its member that is meant: whoever sent the template without
+    /// its lines finds them by these.
+    pub(crate) fn place(&self) -> Option<(&str, String)> {
         match self {
-            Self::Properties { resource, fault, line: None } => Some((resource, &fault.path)),
-            Self::Types { resource, line: None, .. } => Some((resource, "")),
+            Self::Properties { resource, fault, line: None } => {
+                Some((resource, format!("Properties.{}", fault.path).trim_end_matches('.').to_owned()))
+            }
+            Self::Types { resource, line: None, .. } => Some((resource, "Type".to_owned())),
             Self::Properties { line: Some(_), .. }
             | Self::Types { line: Some(_), .. }
             | Self::Template(_)

@@ -48,7 +48,7 @@ impl Types {
         for kind in unknown {
             let subject = if unknown.len() > 1 { format!("{kind}: ") } else { String::new() };
             if self.macros.contains_key(kind) {
-                sentences.push(format!("{subject}it needs `Transform: AWS::Serverless-2016-10-31`."));
+                sentences.push(format!("{subject}It needs `Transform: AWS::Serverless-2016-10-31`."));
             } else if let Some(meant) = base::did_you_mean(kind, self.names()) {
                 sentences.push(format!("{subject}{meant}"));
             } else {

@@ -1,10 +1,15 @@
 //! Telling that the store was emptied under the engine, as the reset of a node in memory does it: then every stack is gone, and nobody
 //! deleted it. Whoever deployed something deploys it again.
 
+use std::time::Duration;
+
 use store::{Change, Watch};
 
 use super::Engine;
 use crate::Error;
+
+/// How long the store is left alone after it was emptied.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// Waits for the store to be emptied. It knows by a mark of its own in the store, which nothing else removes.
 pub struct Emptied {
@@ -31,6 +36,8 @@ impl Emptied {
         loop {
             self.is_due = self.is_due || !ledger.is_marked().await?;
             if self.is_due {
+                // Emptying takes away whatever comes meanwhile: better not to be in its way at once.
+                self.engine.0.deps.clock.sleep(QUIET).await;
                 ledger.mark().await?;
                 self.is_due = false;
                 return Ok(());

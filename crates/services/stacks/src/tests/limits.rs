@@ -70,7 +70,7 @@ async fn mistakes_come_with_advice() {
         (
             "Resources:\n  A: {Type: Toy::Serverless::Pair}\n  B: {Type: Some::Other}",
             "Template format error: Unrecognized resource types: [Some::Other, Toy::Serverless::Pair] (line 2). \
-             Toy::Serverless::Pair: it needs `Transform: AWS::Serverless-2016-10-31`. This node does not make Some::Other yet: take \
+             Toy::Serverless::Pair: It needs `Transform: AWS::Serverless-2016-10-31`. This node does not make Some::Other yet: take \
              the resource out, or give it a Condition that does not hold here.",
         ),
         (
@@ -140,9 +140,9 @@ async fn a_fault_of_a_document_tells_its_place() {
         lines.recv().await.expect("there is an answer")["Fault"].clone()
     };
     let wrong = fault(json!({ "A": { "Type": "Toy::Thing", "Properties": { "Valu": 1 } } })).await;
-    assert_eq!((&wrong["Resource"], &wrong["Path"]), (&json!("A"), &json!("Valu")));
+    assert_eq!((&wrong["Resource"], &wrong["Path"]), (&json!("A"), &json!("Properties.Valu")));
     let wrong = fault(json!({ "B": { "Type": "Toy::Thong" } })).await;
-    assert_eq!((&wrong["Resource"], &wrong["Path"]), (&json!("B"), &json!("")));
+    assert_eq!((&wrong["Resource"], &wrong["Path"]), (&json!("B"), &json!("Type")));
     let wrong = fault(json!({})).await;
     assert_eq!((wrong.get("Resource"), wrong.get("Path")), (None, None));
 }
