@@ -40,6 +40,15 @@ pub fn is_left_out(name: &str) -> bool {
     LEFT_OUT.contains(&name) || name.ends_with(".pyc")
 }
 
+/// Where a node keeps the format of its store, in its data folder.
+const DATA_MARKS: [&str; 2] = ["store/FORMAT", "store-sqlite/FORMAT"];
+
+/// Whether a folder is a node's data, under whatever name: it has the node's root key in it, and everything else that must never get
+/// into a function.
+fn is_data_folder(folder: &Path) -> bool {
+    DATA_MARKS.iter().any(|mark| folder.join(mark).is_file())
+}
+
 /// Packs a folder, or a single file.
 pub fn pack(path: &Path) -> Result<Vec<u8>, Error> {
     let files = match path.is_dir() {
@@ -94,6 +103,9 @@ impl Walk<'_> {
             // Links that lead nowhere are left out: editors mark files that they have open with such.
             let Ok(metadata) = path.metadata() else { continue };
             let inside = format!("{prefix}{name}");
+            if metadata.is_dir() && is_data_folder(&path) {
+                continue;
+            }
             if metadata.is_dir() {
                 self.enter(&path, &format!("{inside}/"))?;
             } else if metadata.is_file() {

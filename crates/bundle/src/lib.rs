@@ -23,10 +23,11 @@ mod source;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use template::{Node, Template};
+use template::Template;
 
 pub use error::Error;
 pub use folder::{Found, Function, find};
+pub use template::Node;
 
 /// The bucket's name that stands for the node's own code store.
 pub const ASSETS_BUCKET: &str = "_assets";
@@ -40,6 +41,8 @@ pub struct Bundle {
     pub template: Node,
     /// What the template refers to, each once.
     pub assets: Vec<Asset>,
+    /// The template's file, if a person wrote one: the lines of the template's nodes are its lines.
+    pub file: Option<PathBuf>,
     /// The files and folders that it was made from: a change in one of them is a reason to deploy again.
     pub sources: Vec<PathBuf>,
 }
@@ -59,20 +62,20 @@ pub struct Asset {
 /// file of code. Blocks while it reads and packs.
 pub fn bundle(path: &Path) -> Result<Bundle, Error> {
     let path = std::path::absolute(path).map_err(|why| Error::Read { path: path.to_owned(), why })?;
-    let (mut node, base, mut sources) = match folder::find(&path)? {
+    let (mut node, base, file) = match folder::find(&path)? {
         Found::Application(template) => {
             let node = read_template(&template)?;
             let base = template.parent().map_or_else(|| path.clone(), Path::to_path_buf);
-            (node, base, vec![template])
+            (node, base, Some(template))
         }
         Found::Functions(functions) => {
             let base = if path.is_dir() { path.clone() } else { path.parent().unwrap_or(&path).to_owned() };
-            (folder::template_for(&functions), base, Vec::new())
+            (folder::template_for(&functions), base, None)
         }
     };
     let collected = assets::collect(&mut node, &base)?;
-    sources.extend(collected.sources);
-    Ok(Bundle { name: names::stack(&path), template: node, assets: collected.assets, sources })
+    let sources = file.iter().cloned().chain(collected.sources).collect();
+    Ok(Bundle { name: names::stack(&path), template: node, assets: collected.assets, file, sources })
 }
 
 /// Reads a template's file, and checks what can be checked here: only here are the lines known.

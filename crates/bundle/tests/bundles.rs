@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bundle::{ASSETS_BUCKET, Bundle, bundle};
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ fn folders_of_functions_become_one_application() {
     assert_eq!(names, [("One", &json!("one")), ("TwoB", &json!("two-b"))]);
     let outputs = bundle.template.get("Outputs").expect("it has some").to_json();
     assert_eq!(outputs["TwoBUrl"]["Value"], json!({"Fn::GetAtt": ["TwoBUrl", "FunctionUrl"]}));
-    assert_eq!((bundle.assets.len(), bundle.sources.len()), (2, 2));
+    assert_eq!((bundle.assets.len(), bundle.sources.len(), bundle.file), (2, 2, None));
 }
 
 #[test]
@@ -148,7 +148,8 @@ Resources:
         ("py/app.py", "def handler(e, c): pass"),
         ("ready.zip", "as it is"),
     ]);
-    assert_eq!(bundle.assets.len(), 3);
+    assert_eq!((bundle.assets.len(), bundle.sources.len()), (3, 4));
+    assert_eq!(bundle.file.as_deref(), bundle.sources.first().map(PathBuf::as_path));
     let (function, python, ready) = (&bundle.assets[0].sha256, &bundle.assets[1].sha256, &bundle.assets[2].sha256);
     assert_eq!(&bundle.assets[2].bytes[..], b"as it is");
     let at = |path: &str| bundle.template.at(path).unwrap_or_else(|| panic!("{path}")).to_json();
@@ -180,8 +181,15 @@ fn equal_contents_are_equal_bytes() {
     ];
     let mut reversed = files;
     reversed.reverse();
-    let junk =
-        [(".git/HEAD", ""), (".freehold/store", ""), ("__pycache__/a.pyc", ""), ("lib/old.pyc", ""), (".DS_Store", "")];
+    let junk = [
+        (".git/HEAD", ""),
+        (".freehold/store", ""),
+        ("data/store/FORMAT", ""),
+        ("data/credentials.json", "hush"),
+        ("__pycache__/a.pyc", ""),
+        ("lib/old.pyc", ""),
+        (".DS_Store", ""),
+    ];
     let one = made(&files);
     let other = made(&[&reversed[..], &junk[..]].concat());
     assert_eq!(one.assets[0].sha256, other.assets[0].sha256);
