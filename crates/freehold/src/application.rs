@@ -166,24 +166,37 @@ pub(crate) async fn deploy(client: &Client, package: &Package, progress: &Progre
     let result = operate(client, "deploy", &input, &mut on_event).await.map_err(|error| refused(error, package))?;
     let changed = result.get("Changed").and_then(Value::as_bool).unwrap_or(true);
     let application = describe(client, &package.name).await?.unwrap_or_default();
-    let (warnings, has_template) = (package.warnings.clone(), package.has_template);
+    let (warnings, has_template) = (package.warnings.clone(), package.written.is_some());
     Ok(Outcome { application, changed, functions_changed, warnings, has_template })
 }
 
-/// Why it was not deployed, in words of the person's folder instead of the node's ids.
+/// Why it was not deployed, in words of the person's folder instead of the node's ids, and what holds now.
 fn refused(error: Error, package: &Package) -> Problem {
     let Error::Fault(fault) = error else {
         return error.into();
     };
     // `arn:…:stack/NAME/ID ended as ROLLBACK_COMPLETE: REASON`: the reason is what a person needs.
-    let reason = match (fault.code.as_str(), fault.message.split_once(" ended as ")) {
-        ("StackOperationFailed", Some((_, ended))) => ended.split_once(": ").map_or(ended, |(_, reason)| reason).trim(),
-        _ => fault.message.as_str(),
+    let ended = match fault.code.as_str() {
+        "StackOperationFailed" => fault.message.split_once(" ended as ").and_then(|(_, ended)| ended.split_once(": ")),
+        _ => None,
     };
-    let problem = Problem::new(format!("{} was not deployed: {reason}", package.origin));
-    match fault.code.as_str() {
-        "StackOperationFailed" => problem.advise("Everything is as it was before."),
-        _ => problem.advise("Nothing was changed."),
+    let reason = ended.map_or(fault.message.as_str(), |(_, reason)| reason.trim());
+    let place = fault.place.as_ref().zip(package.written.as_ref());
+    let place = place.and_then(|((resource, path), written)| written.place(resource, path));
+    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    let problem = Problem::new(format!("{} was not deployed: {reason}{place}", package.origin));
+    match (ended, fault.code.as_str()) {
+        (Some(("ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE", _)), _) => {
+            problem.advise("Everything is as it was before.")
+        }
+        (Some(_), _) | (None, "StackOperationFailed") => problem.advise(format!(
+            "Not all of it could be taken back. Remove the cause and deploy again, or delete it: freehold rm {}",
+            package.name
+        )),
+        (None, "ServiceUnavailable" | "InternalFailure") => {
+            problem.advise("What was begun is finished or taken back when the node goes on; see: freehold ls apps")
+        }
+        (None, _) => problem.advise("Nothing was changed."),
     }
 }
 
@@ -285,13 +298,25 @@ mod tests {
     fn a_failed_deployment_says_why_and_what_holds_now() {
         let package = Package::fixture("hello");
         let check = |code: &str, message: &str, expected: &str| {
-            let fault = Fault { code: code.to_owned(), message: message.to_owned(), status: 400 };
+            let fault = Fault { code: code.to_owned(), message: message.to_owned(), status: 400, place: None };
             assert_eq!(refused(Error::Fault(fault), &package).to_string(), expected);
         };
         check(
             "StackOperationFailed",
             "arn:aws:cloudformation:us-east-1:000000000000:stack/hello/1 ended as ROLLBACK_COMPLETE: HelloNode: no room",
             "hello was not deployed: HelloNode: no room Everything is as it was before.",
+        );
+        check(
+            "StackOperationFailed",
+            "arn:aws:x:stack/hello/1 ended as UPDATE_ROLLBACK_FAILED: A: no room",
+            "hello was not deployed: A: no room Not all of it could be taken back. Remove the cause and deploy again, or delete it: \
+             freehold rm hello",
+        );
+        check(
+            "ServiceUnavailable",
+            "the node stops; the operation on x goes on when it is started again",
+            "hello was not deployed: the node stops; the operation on x goes on when it is started again What was begun is finished or \
+             taken back when the node goes on; see: freehold ls apps",
         );
         check(
             "ValidationError",

@@ -75,9 +75,9 @@ pub(crate) struct Shared {
     #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION", hide_env_values = true, value_parser = region)]
     pub(crate) region: Option<String>,
 
-    /// The folder that the node keeps its data in
-    #[arg(long, global = true, value_name = "DIR", env = "FREEHOLD_DATA", hide_env_values = true, default_value = ".freehold", value_hint = ValueHint::DirPath)]
-    pub(crate) data: PathBuf,
+    /// The folder that the node keeps its data in [default: .freehold]
+    #[arg(long, global = true, value_name = "DIR", env = "FREEHOLD_DATA", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
 
     /// Whether to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
@@ -199,6 +199,7 @@ mod tests {
             }
             let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.contains(&format!("freehold {name}")), "{name} has no example");
+            assert!(examples.contains("\nExit codes: 0 "), "{name} does not tell its exit codes");
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{name} does not explain {}", argument.get_id());
             }

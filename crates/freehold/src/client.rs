@@ -21,6 +21,8 @@ use crate::problem::Problem;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long an operation may take to begin its answer. A function's invocation has its own, longer one.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a deployment may take to begin: it waits for one that was cut off before and goes on.
+const DEPLOY_PATIENCE: Duration = Duration::from_secs(20 * 60);
 /// Lambda's longest time-out, and a cold start.
 const INVOKE_PATIENCE: Duration = Duration::from_secs(16 * 60);
 /// The most of an answer that we take into memory.
@@ -73,6 +75,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// HTTP's number for it.
     pub(crate) status: u16,
+    /// The resource of a template, and the path of its property, that it is about.
+    pub(crate) place: Option<(String, String)>,
 }
 
 impl fmt::Display for Fault {
@@ -92,7 +96,7 @@ impl Fault {
             "" => "The node refused without saying why.".to_owned(),
             text => text.chars().take(500).collect(),
         };
-        Self { code: format!("HTTP {}", status.as_u16()), message, status: status.as_u16() }
+        Self { code: format!("HTTP {}", status.as_u16()), message, status: status.as_u16(), place: None }
     }
 
     /// A fault that came inside an answer; it has no status of its own.
@@ -106,7 +110,8 @@ impl Fault {
         // Some protocols write the code as NAMESPACE#NAME.
         let code = code.rsplit('#').next().unwrap_or_default().to_owned();
         let message = member(&["message", "Message"]);
-        Self { code, message: message.unwrap_or_else(|| "The node refused without saying why.".to_owned()), status: 0 }
+        let message = message.unwrap_or_else(|| "The node refused without saying why.".to_owned());
+        Self { code, message, status: 0, place: member(&["Resource"]).zip(member(&["Path"])) }
     }
 }
 
@@ -201,7 +206,7 @@ impl Client {
     /// Posts a document; the answer is a stream of JSON lines.
     pub(crate) async fn lines_of_post(&self, path: &str, body: &Value) -> Result<Lines, Error> {
         let body = Bytes::from(body.to_string());
-        let response = self.send(Method::POST, path, body, ANSWER_PATIENCE).await?;
+        let response = self.send(Method::POST, path, body, DEPLOY_PATIENCE).await?;
         Ok(self.lines(path, response))
     }
 
@@ -389,6 +394,9 @@ mod tests {
         check(404, r#"{"__type":"ResourceNotFoundException","message":"none"}"#, "ResourceNotFoundException", "none");
         check(400, r#"{"__type":"aws#Bad","Message":"m"}"#, "Bad", "m");
         check(400, r#"{"Fault":{"__type":"ValidationError","message":"m"}}"#, "ValidationError", "m");
+        let placed = r#"{"Fault":{"__type":"V","message":"m","Resource":"A","Path":""}}"#;
+        let fault = Fault::read(StatusCode::BAD_REQUEST, placed.as_bytes());
+        assert_eq!(fault.place, Some(("A".to_owned(), String::new())));
         check(502, "<html>bad gateway</html>", "HTTP 502", "<html>bad gateway</html>");
         check(503, "", "HTTP 503", "The node refused without saying why.");
     }
@@ -396,7 +404,7 @@ mod tests {
     #[test]
     fn a_full_disk_comes_with_advice() {
         let message = "The asset could not be kept: No space left on device (os error 28)".to_owned();
-        let fault = Fault { code: "ServiceUnavailable".to_owned(), message, status: 503 };
+        let fault = Fault { code: "ServiceUnavailable".to_owned(), message, status: 503, place: None };
         assert!(Problem::from(Error::Fault(fault)).to_string().contains("Make room on the node's disk"));
     }
 

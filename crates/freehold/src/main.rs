@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod credentials;
 mod endpoint;
+mod failures;
 mod function;
 mod function_error;
 mod lookup;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, session: &Session) -> Result<Exit, Problem> {
-    telemetry::start(&cli.shared)?;
+    telemetry::start(&cli.shared, session)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

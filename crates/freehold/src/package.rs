@@ -46,8 +46,30 @@ pub(crate) struct Package {
     pub(crate) warnings: Vec<String>,
     /// The files and folders that it was made from.
     pub(crate) sources: Vec<PathBuf>,
-    /// Whether a person wrote the template; else it was made up from what is in the folder.
-    pub(crate) has_template: bool,
+    /// The template that a person wrote; else it was made up from what is in the folder.
+    pub(crate) written: Option<Written>,
+}
+
+/// A template as a person wrote it: what is sent has no lines any more.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// Its file.
+    file: PathBuf,
+    lines: bundle::Node,
+}
+
+impl Written {
+    /// `line 7 of FILE`, where a member of a resource (`Properties.Code`) lies, or the nearest place above it whose line is known.
+    pub(crate) fn place(&self, resource: &str, path: &str) -> Option<String> {
+        let whole = format!("Resources.{resource}.{path}");
+        let least = "Resources.".len() + resource.len();
+        let mut ends: Vec<usize> =
+            whole.match_indices(['.', '[']).map(|(at, _)| at).filter(|at| *at >= least).collect();
+        ends.push(whole.len());
+        let mut lines = ends.into_iter().filter_map(|end| self.lines.at(&whole[..end])).map(|node| node.line);
+        let line = lines.rfind(|line| *line > 0)?;
+        Some(format!("line {line} of {}", self.file.display()))
+    }
 }
 
 impl Package {
@@ -61,6 +83,7 @@ impl Package {
     fn of_folder(folder: &Path, options: &Options) -> Result<Self, Problem> {
         let bundle = bundle::bundle(folder).map_err(|error| unreadable(&error))?;
         let mut template = bundle.template.to_json();
+        let written = bundle.file.map(|file| Written { file: shown(file), lines: bundle.template });
         let warnings = omit(&mut template, &options.unusable);
         let used = template.to_string();
         // The code of what was left out stays here.
@@ -72,7 +95,7 @@ impl Package {
             parameters: options.parameters.clone(),
             assets: assets.map(|asset| Asset { sha256: asset.sha256, zip: asset.bytes }).collect(),
             warnings,
-            has_template: bundle.sources.iter().any(|source| is_template(source)),
+            written,
             sources: bundle.sources,
         })
     }
@@ -98,14 +121,15 @@ impl Package {
             assets: Vec::new(),
             warnings: Vec::new(),
             sources: Vec::new(),
-            has_template: false,
+            written: None,
         }
     }
 }
 
-/// Sources are folders, files of code, and the template.
-fn is_template(source: &Path) -> bool {
-    source.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+/// A path as a person would write it who is where we are.
+fn shown(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).map(Path::to_path_buf).ok()).unwrap_or(path)
 }
 
 /// The folder's reader says what to do; a path that is not there is a slip of the command line.
@@ -139,7 +163,7 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("app.py"), "def handler(event, context):\n    return event\n").unwrap();
         let package = Package::read(&folder, &Options::default()).await.unwrap();
-        assert_eq!((package.name.as_str(), package.assets.len(), package.has_template), ("greet", 1, false));
+        assert_eq!((package.name.as_str(), package.assets.len(), package.written.is_none()), ("greet", 1, true));
         assert!(package.template.to_string().contains(&package.assets[0].sha256));
         assert!(Package::is_application(&folder));
 
@@ -151,12 +175,43 @@ mod tests {
         let resource = r#"{ "Type": "AWS::Serverless::Function", "Properties": { "CodeUri": "greet" } }"#;
         std::fs::write(above.path().join("template.json"), format!(r#"{{ "Resources": {{ "Greet": {resource} }} }}"#))
             .unwrap();
-        assert!(Package::read(above.path(), &Options::default()).await.unwrap().has_template);
+        assert!(Package::read(above.path(), &Options::default()).await.unwrap().written.is_some());
 
         // What cannot run here stays here, code and all.
         let unusable = vec![("python3.13".to_owned(), "Python is not installed".to_owned())];
         let package = Package::read(&folder, &Options { unusable, ..Options::default() }).await.unwrap();
         assert_eq!((package.assets.len(), package.warnings.len()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn places_in_a_template_have_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("template.yaml");
+        let template = "\
+Resources:
+  Greet:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handlr: x
+      Tags:
+        - Key: a
+          Valu: b
+  Other: {Type: T}
+";
+        std::fs::write(&file, template).unwrap();
+        let written = Package::read(folder.path(), &Options::default()).await.unwrap().written.unwrap();
+        for (resource, path, expected) in [
+            ("Greet", "Properties.Handlr", Some(5)),
+            ("Greet", "Properties.Tags[0].Valu", Some(8)),
+            ("Greet", "Properties.Tags[0].Nothing", Some(7)),
+            ("Greet", "Properties.Role", Some(5)),
+            ("Greet", "Type", Some(3)),
+            ("Other", "Properties.Role", Some(9)),
+            ("GreetUrl", "Properties.AuthType", None),
+        ] {
+            let expected = expected.map(|line| format!("line {line} of {}", file.display()));
+            assert_eq!(written.place(resource, path), expected, "{resource} {path}");
+        }
     }
 
     #[tokio::test]

@@ -77,9 +77,9 @@ impl Problem {
         if self.what.is_empty() {
             return String::new();
         }
-        let mut text = format!("{} {}\n", look.bad("error:"), self.what);
+        let mut text = format!("{} {}\n", look.bad("error:"), look.clean(&self.what));
         for line in &self.shown {
-            text.push_str(&format!("    {line}\n"));
+            text.push_str(&format!("    {}\n", look.clean(line)));
         }
         for line in self.advice.iter().flat_map(|advice| advice.lines()) {
             text.push_str(&format!("  {line}\n"));
@@ -120,6 +120,8 @@ mod tests {
         );
         assert_eq!(problem.to_string(), "The payload is not JSON. Quote it. Or use -f.");
         assert!(problem.render(&Look::colourful()).starts_with("\u{1b}[1;31merror:\u{1b}[0m The"));
+        let hostile = Problem::new("\u{1b}[2J").show(["\u{7}"]).render(&Look::colourful());
+        assert!(hostile.ends_with(" \\u{1b}[2J\n    \\u{7}\n"), "{hostile}");
     }
 
     #[test]

@@ -60,6 +60,44 @@ impl Look {
         Self { terminal, colour, width: width.filter(|_| terminal) }
     }
 
+    /// Whether colours are shown.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// What others wrote (functions, templates, nodes) is not trusted with a person's terminal: control characters, which could move the
+    /// cursor or set its title, are shown and not done. Their colours stay, where colours are wanted. A pipe gets what was written.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        if !self.terminal || !text.contains(|letter: char| letter.is_control()) {
+            return text.to_owned();
+        }
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(letter) = rest.chars().next() {
+            let colour = if letter == '\u{1b}' { colour_sequence(rest) } else { None };
+            let taken = match (colour, letter) {
+                (Some(bytes), _) => {
+                    clean.push_str(if self.colour { &rest[..bytes] } else { "" });
+                    bytes
+                }
+                (None, '\n' | '\t') => {
+                    clean.push(letter);
+                    1
+                }
+                (None, _) if letter.is_control() => {
+                    clean.extend(letter.escape_default());
+                    letter.len_utf8()
+                }
+                (None, _) => {
+                    clean.push(letter);
+                    letter.len_utf8()
+                }
+            };
+            rest = &rest[taken..];
+        }
+        clean
+    }
+
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
@@ -112,7 +150,7 @@ impl Look {
         if !header.is_empty() {
             table.set_header(header);
         }
-        table.add_rows(rows);
+        table.add_rows(rows.iter().map(|row| row.iter().map(|cell| self.clean(cell)).collect::<Vec<_>>()));
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
@@ -127,6 +165,13 @@ impl Look {
     }
 }
 
+/// The length of `ESC [ digits and semicolons m`, if `text` begins with one.
+fn colour_sequence(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("\u{1b}[")?;
+    let end = inner.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
+    inner[end..].starts_with('m').then_some(2 + end + 1)
+}
+
 /// Both streams of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
@@ -137,6 +182,12 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
+    /// Two pipes.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { out: Look::plain(), err: Look::plain() }
+    }
+
     /// What this process was started with.
     pub(crate) fn detect(choice: ColourChoice) -> Self {
         let environment = |name: &str| std::env::var(name).ok();
@@ -208,6 +259,22 @@ mod tests {
         check(true, ColourChoice::Auto, &[("TERM", "xterm")], true);
         check(false, ColourChoice::Always, &[("NO_COLOR", "1")], true);
         check(true, ColourChoice::Never, &[], false);
+    }
+
+    #[test]
+    fn nobody_else_drives_the_terminal() {
+        let colourless = Look { colour: false, ..Look::colourful() };
+        for (text, coloured, plain) in [
+            ("plain\ttext\nnext", "plain\ttext\nnext", "plain\ttext\nnext"),
+            ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("\u{1b}[2J\u{1b}[", "\\u{1b}[2J\\u{1b}[", "\\u{1b}[2J\\u{1b}["),
+            ("a\rb\u{9b}", "a\\rb\\u{9b}", "a\\rb\\u{9b}"),
+        ] {
+            assert_eq!(Look::colourful().clean(text), coloured);
+            assert_eq!(colourless.clean(text), plain);
+            assert_eq!(Look::plain().clean(text), text, "a pipe gets what was written");
+        }
     }
 
     #[test]

@@ -6,10 +6,13 @@ use base::Clock;
 
 use crate::cli::Shared;
 use crate::client::Client;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Source};
 use crate::endpoint::Endpoint;
 use crate::problem::Problem;
 use crate::screen::Screen;
+
+/// Where a node keeps its data if nobody says otherwise.
+const DATA_DEFAULT: &str = ".freehold";
 
 /// One run of the program.
 #[derive(Clone, Debug)]
@@ -31,7 +34,16 @@ impl Session {
 
     /// The node's data folder.
     pub(crate) fn data(&self) -> &Path {
-        &self.shared.data
+        self.shared.data.as_deref().unwrap_or(Path::new(DATA_DEFAULT))
+    }
+
+    /// A folder that was named, and that is none: then its keys would be looked for in vain.
+    pub(crate) fn check_data(&self) -> Result<(), Problem> {
+        match &self.shared.data {
+            Some(data) if !data.is_dir() => Err(Problem::usage(format!("There is no data folder {}.", data.display()))
+                .advise("--data (or FREEHOLD_DATA) names the folder that a node keeps its data in, and its root key.")),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The region that is meant.
@@ -46,7 +58,11 @@ impl Session {
 
     /// Who we are.
     pub(crate) fn credentials(&self) -> Result<Credentials, Problem> {
-        Credentials::find(self.data(), environment)
+        let found = Credentials::find(self.data(), environment)?;
+        match found.source {
+            Source::Placeholder => self.check_data().map(|()| found),
+            Source::Environment | Source::DataFolder(_) => Ok(found),
+        }
     }
 
     /// The way to a node that is known.

@@ -56,7 +56,7 @@ impl Event {
         let name = if named { format!(" {}", look.tint(self.source())) } else { String::new() };
         let message = self.message.trim_end();
         let message = if look.terminal { without_head(message) } else { message.into() };
-        let message = clean(&message, look);
+        let message = look.clean(&message);
         let message = if self.is_platform() { look.faint(&message) } else { message };
         format!("{}{name} {message}\n", look.faint(&time))
     }
@@ -91,42 +91,6 @@ fn without_head(message: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a function prints is not trusted with a person's terminal: control characters, which could move the cursor or set
-/// its title, are shown and not done. Colours stay.
-fn clean(message: &str, look: &Look) -> String {
-    if !look.terminal || !message.contains(|letter: char| letter.is_control()) {
-        return message.to_owned();
-    }
-    let mut text = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(letter) = rest.chars().next() {
-        let taken = match letter {
-            '\u{1b}' => colour_sequence(rest),
-            '\n' | '\t' => Some(1),
-            _ if letter.is_control() => None,
-            _ => Some(letter.len_utf8()),
-        };
-        match taken {
-            Some(bytes) => {
-                text.push_str(&rest[..bytes]);
-                rest = &rest[bytes..];
-            }
-            None => {
-                text.extend(letter.escape_default());
-                rest = &rest[letter.len_utf8()..];
-            }
-        }
-    }
-    text
-}
-
-/// The length of `ESC [ digits and semicolons m`, if `text` begins with one.
-fn colour_sequence(text: &str) -> Option<usize> {
-    let inner = text.strip_prefix("\u{1b}[")?;
-    let end = inner.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
-    inner[end..].starts_with('m').then_some(2 + end + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,16 +117,5 @@ mod tests {
         assert!(own.line(&Look::colourful(), false).ends_with(" a\tb\tc\td\n"), "what only looks like it stays");
         let report = event(0, "REPORT RequestId: 1 Duration: 1 ms");
         assert!(report.line(&Look::colourful(), false).contains("\u{1b}[2mREPORT"));
-    }
-
-    #[test]
-    fn a_function_cannot_drive_the_terminal() {
-        let check = |message: &str, expected: &str| assert_eq!(clean(message, &Look::colourful()), expected);
-        check("plain\ttext\nnext", "plain\ttext\nnext");
-        check("\u{1b}[31mred\u{1b}[0m", "\u{1b}[31mred\u{1b}[0m");
-        check("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}");
-        check("\u{1b}[2J\u{1b}[", "\\u{1b}[2J\\u{1b}[");
-        check("a\rb", "a\\rb");
-        assert_eq!(clean("\u{1b}[2J", &Look::plain()), "\u{1b}[2J", "a pipe gets what was printed");
     }
 }

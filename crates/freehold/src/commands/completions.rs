@@ -11,7 +11,9 @@ const EXAMPLES: &str = "\
 Examples:
   freehold completions bash > ~/.local/share/bash-completion/completions/freehold
   freehold completions zsh  > ~/.zfunc/_freehold
-  freehold completions fish > ~/.config/fish/completions/freehold.fish";
+  freehold completions fish > ~/.config/fish/completions/freehold.fish
+
+Exit codes: 0 printed, 2 the command line is wrong.";
 
 /// Print a completion script for your shell
 #[derive(Debug, clap::Args)]

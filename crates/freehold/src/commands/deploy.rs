@@ -24,7 +24,9 @@ A folder is an application if it has a template.yaml (in SAM or CloudFormation f
 a single function named like the folder, told by what is in it:
   index.mjs, index.js           JavaScript, handler index.handler
   lambda_function.py, app.py    Python, handler FILE.lambda_handler or FILE.handler
-  bootstrap (executable)        anything that speaks the Lambda Runtime API";
+  bootstrap (executable)        anything that speaks the Lambda Runtime API
+
+Exit codes: 0 it is as the folder says, 1 it could not be made so, 2 the command line is wrong.";
 
 /// Deploy an application, or a single function, to the running node
 #[derive(Debug, clap::Args)]
@@ -104,7 +106,7 @@ fn text(outcome: &Outcome, functions: &[Function], look: &Look) -> String {
     let functions = functions.iter().map(|function| (function.name.clone(), reach(function)));
     // A template's outputs are what its author wants told; without a template there is nothing but the address again.
     let outputs = if outcome.has_template { outcome.application.outputs.as_slice() } else { &[] };
-    let outputs = outputs.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let outputs = outputs.iter().map(|(name, value)| (name.clone(), look.clean(value)));
     let rows: Vec<(String, String)> = functions.chain(outputs).collect();
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     rows.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect()

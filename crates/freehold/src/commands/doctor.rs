@@ -16,7 +16,7 @@ Examples:
   freehold doctor
   freehold doctor --json | jq '.checks[] | select(.verdict != \"good\")'
 
-Exit codes: 0 a node can run here, 1 something essential is missing.";
+Exit codes: 0 a node can run here, 1 something essential is missing, 2 the command line is wrong.";
 
 /// Check what this machine has and lacks
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,9 @@ Examples:
   freehold env --json
 
 With a node that checks signatures (--auth iam), run it where the node's data folder is, or name
-the folder with --data DIR: the lines then carry the node's root key.";
+the folder with --data DIR: the lines then carry the node's root key.
+
+Exit codes: 0 printed, 1 the key cannot be read, 2 the command line is wrong.";
 
 /// Print the settings that AWS's own tools need
 #[derive(Debug, clap::Args)]

@@ -14,6 +14,7 @@ use crate::function_error::FunctionError;
 use crate::lookup;
 use crate::payload::Source;
 use crate::problem::{Exit, Problem};
+use crate::screen::Look;
 use crate::session::Session;
 
 const EXAMPLES: &str = "\
@@ -25,6 +26,10 @@ Examples:
   freehold invoke greet --json | jq .payload
 
 Exit codes: 0 the function answered, 1 it failed (its error is printed) or could not be called, 2 the payload is wrong.";
+
+const DATA_ADVICE: &str = "\
+--data names the folder that a node keeps its data in. A payload's file is given with -f:
+freehold invoke NAME -f FILE";
 
 /// Call a function and print its answer
 #[derive(Debug, clap::Args)]
@@ -52,6 +57,8 @@ pub(crate) struct Args {
 
 /// Calls, and prints.
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem> {
+    // Other tools take a payload's file by this name, and the data folder's would silently send nothing.
+    session.check_data().map_err(|problem| problem.advise(DATA_ADVICE))?;
     let payload = Source::new(args.payload.as_deref(), args.file.as_deref()).load()?;
     let client = session.client()?;
     let answer = Answer::read(&invoke(&client, &args.name, &payload).await?)?;
@@ -63,12 +70,13 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     if args.log
         && let Some(log) = &answer.log
     {
-        log.lines().for_each(|line| session.screen.say(&session.screen.err.faint(line)));
+        let look = &session.screen.err;
+        log.lines().for_each(|line| session.screen.say(&look.faint(&look.clean(line))));
     }
     // A person would read the same error twice.
     let is_told = answer.error.is_some() && session.screen.out.terminal && session.screen.err.terminal;
     if !is_told {
-        session.screen.print(&answer.text(session.screen.out.terminal))?;
+        session.screen.print(&answer.text(&session.screen.out))?;
     }
     if answer.error.is_some() {
         let problem = FunctionError::read(&answer.payload).problem(&args.name);
@@ -131,11 +139,12 @@ impl Answer {
     }
 
     /// For standard output: laid out for a person, untouched for a program.
-    fn text(&self, terminal: bool) -> String {
-        let laid_out = if terminal { serde_json::to_string_pretty(&self.payload).ok() } else { None };
+    fn text(&self, look: &Look) -> String {
+        let laid_out = if look.terminal { serde_json::to_string_pretty(&self.payload).ok() } else { None };
         let text = match laid_out {
             Some(text) if self.payload.is_object() || self.payload.is_array() => text,
-            Some(_) | None => self.written.clone(),
+            // A bootstrap may answer anything at all.
+            Some(_) | None => look.clean(&self.written),
         };
         if text.ends_with('\n') { text } else { text + "\n" }
     }
@@ -162,8 +171,11 @@ mod tests {
     #[test]
     fn an_answer_is_laid_out_for_people_and_untouched_for_programs() {
         let check = |payload: &str, terminal: bool, expected: &str| {
-            assert_eq!(answer(payload, None).text(terminal), expected, "{payload}");
+            let look = if terminal { Look::colourful() } else { Look::plain() };
+            assert_eq!(answer(payload, None).text(&look), expected, "{payload}");
         };
+        check("\u{1b}[2J", true, "\\u{1b}[2J\n");
+        check("\u{1b}[2J", false, "\u{1b}[2J\n");
         check("{\"a\": 1}", false, "{\"a\": 1}\n");
         check("{\"a\":1}", true, "{\n  \"a\": 1\n}\n");
         check("\"text\"", true, "\"text\"\n");

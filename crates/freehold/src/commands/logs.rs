@@ -24,7 +24,9 @@ Examples:
   freehold logs /my/own/group --json | jq .message
 
 A name without a slash is a function's, and means the group /aws/lambda/NAME. --filter takes the filter
-patterns of CloudWatch Logs: words, \"phrases\", -words to leave out, { $.field = value } for JSON lines.";
+patterns of CloudWatch Logs: words, \"phrases\", -words to leave out, { $.field = value } for JSON lines.
+
+Exit codes: 0 printed (perhaps nothing), 1 there is no such log or the node stopped, 2 the command line is wrong.";
 
 /// How often new functions are looked for while all are followed.
 const LIST_AGAIN: Duration = Duration::from_secs(1);

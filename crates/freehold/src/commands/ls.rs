@@ -17,7 +17,9 @@ const EXAMPLES: &str = "\
 Examples:
   freehold ls                  applications and functions
   freehold ls functions --json | jq -r '.functions[].url'
-  freehold ls logs             log groups and their sizes";
+  freehold ls logs             log groups and their sizes
+
+Exit codes: 0 listed (perhaps nothing), 1 the node cannot be asked, 2 the command line is wrong.";
 
 /// List what is deployed
 #[derive(Debug, clap::Args)]

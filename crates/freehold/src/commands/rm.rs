@@ -6,16 +6,18 @@ use serde_json::json;
 use crate::application::{self, Application};
 use crate::client::Client;
 use crate::lookup;
-use base::did_you_mean;
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
+use base::did_you_mean;
 
 const EXAMPLES: &str = "\
 Examples:
   freehold rm greet             one function
   freehold rm hello --yes       an application and all that it made, without a question
 
-Logs are kept; they go when their retention ends.";
+Logs are kept; they go when their retention ends. Without a terminal to ask at, nothing is deleted without --yes.
+
+Exit codes: 0 all of it is deleted, 1 something was not (or you said no), 2 the command line is wrong or lacks --yes.";
 
 /// Delete applications or functions
 #[derive(Debug, clap::Args)]
@@ -53,17 +55,25 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     let functions: Vec<&str> = functions.iter().map(lookup::name_of).collect();
     let doomed: Vec<Doomed> =
         args.names.iter().map(|name| find(name, &applications, &functions)).collect::<Result<_, _>>()?;
-    if !args.yes && session.screen.can_ask() {
-        let all: Vec<String> = doomed.iter().map(Doomed::describe).collect();
-        if !session.screen.confirm(&format!("Delete {}?", all.join(", ")))? {
-            session.screen.say("Nothing was deleted.");
-            return Ok(Exit::Failed);
-        }
+    if !args.yes && !agreed(&doomed, session)? {
+        session.screen.say("Nothing was deleted.");
+        return Ok(Exit::Failed);
     }
     for one in &doomed {
         delete(one, &client, session).await?;
     }
     Ok(Exit::Done)
+}
+
+/// Whether a person agrees. Where there is nobody to ask, nobody did.
+fn agreed(doomed: &[Doomed], session: &Session) -> Result<bool, Problem> {
+    let all: Vec<String> = doomed.iter().map(Doomed::describe).collect();
+    let all = all.join(", ");
+    if !session.screen.can_ask() {
+        return Err(Problem::usage(format!("This would delete {all}, and there is no terminal to ask at."))
+            .advise("Nothing was deleted. To delete without a question, say --yes."));
+    }
+    Ok(session.screen.confirm(&format!("Delete {all}?"))?)
 }
 
 async fn delete(doomed: &Doomed, client: &Client, session: &Session) -> Result<(), Problem> {

@@ -32,7 +32,9 @@ Examples:
   freehold up --listen 127.0.0.1:0  any free port; the address is printed
 
 Without a PATH nothing is deployed: an application that was deployed once stays until `freehold rm`.
-Ctrl-C (or SIGTERM) lets running calls end, then stops; a second Ctrl-C stops at once.";
+Ctrl-C (or SIGTERM) lets running calls end, then stops; a second Ctrl-C stops at once.
+
+Exit codes: 0 stopped when it was asked to, 1 it could not start (or was asked twice), 2 the command line is wrong.";
 
 /// A second request to stop within this time is the echo of the first.
 const SAME_REQUEST: Duration = Duration::from_millis(300);
@@ -70,17 +72,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ENGINE", default_value = "embedded", conflicts_with = "memory")]
     store: Store,
 
-    /// Do not redeploy what is saved
+    /// Deploy once, at the start: neither what is saved nor, with --memory, after a reset (POST /_reset)
     #[arg(long)]
     no_watch: bool,
 
     /// A further name under which the node may be reached; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
-
-    /// A web origin whose pages may call the node, such as http://localhost:3000; may be given several times
-    #[arg(long = "origin", value_name = "URL", value_parser = origin)]
-    origins: Vec<String>,
 }
 
 /// `--auth`.
@@ -133,17 +131,6 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "write it as IP:PORT, such as 127.0.0.1:4567, or 0.0.0.0:4567 for all of the machine's addresses")
 }
 
-/// What browsers say of a page: a scheme, a host and perhaps a port. A path would fit no page.
-fn origin(text: &str) -> Result<String, &'static str> {
-    let wrong = "write it as browsers do, SCHEME://HOST or SCHEME://HOST:PORT, such as http://localhost:3000";
-    let (scheme, host) = text.split_once("://").ok_or(wrong)?;
-    let host = host.strip_suffix('/').unwrap_or(host);
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let is_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
-    if is_scheme && is_host { Ok(format!("{scheme}://{host}").to_ascii_lowercase()) } else { Err(wrong) }
-}
-
 /// What makes no sense is refused before anything is made.
 fn check(args: &Args) -> Result<(), Problem> {
     if let Some(path) = args.paths.iter().find(|path| !path.exists()) {
@@ -172,7 +159,6 @@ fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
             Sandbox::Off => sandbox::Mode::Off,
         },
         hosts: args.hosts.clone(),
-        origins: args.origins.clone(),
         ..Config::new(data)
     };
     match config.auth() {
@@ -187,6 +173,8 @@ async fn live(args: &Args, session: &Session, node: &Running, start: Duration) -
     let client = session.client_of(node.endpoint.clone(), node.credentials.clone());
     let options = Options { unusable: node.unusable_languages(), ..Options::default() };
     let mut live = Live::new(session, &client, options, &args.paths);
+    // From before the first deployment, so that none is missed.
+    let mut resets = node.resets().await?;
     // Watched from before it is read, so that nothing that is saved meanwhile is missed.
     let mut watch = None;
     let mut unwatched = None;
@@ -221,7 +209,7 @@ async fn live(args: &Args, session: &Session, node: &Running, start: Duration) -
     drop(screen.print(&banner.render(&screen.out)));
     problems.iter().for_each(|problem| screen.say(problem.render(&screen.err).trim_end()));
     match watch {
-        Some(mut watch) => live.follow(&mut watch).await,
+        Some(mut watch) => live.follow(&mut watch, &mut resets).await,
         None => std::future::pending().await,
     }
     Ok(())
@@ -298,27 +286,6 @@ mod tests {
         );
         let open = config(&args("freehold up --listen 0.0.0.0:80 --auth open"), data).unwrap_err();
         assert_eq!(open.exit(), Exit::Usage);
-    }
-
-    #[test]
-    fn origins_are_read_as_browsers_write_them() {
-        for (text, expected) in [
-            ("http://localhost:3000", Some("http://localhost:3000")),
-            ("HTTPS://App.Example/", Some("https://app.example")),
-            ("http://[::1]:80", Some("http://[::1]:80")),
-            ("chrome-extension://abc", Some("chrome-extension://abc")),
-            ("localhost:3000", None),
-            ("http://", None),
-            ("://a", None),
-            ("http://a/path", None),
-            ("http://a b", None),
-            ("*", None),
-            ("null", None),
-        ] {
-            assert_eq!(origin(text).ok().as_deref(), expected, "{text}");
-        }
-        let config = config(&args("freehold up --origin http://a --origin https://b/"), Path::new("data"));
-        assert_eq!(config.expect("the options fit together").origins, ["http://a", "https://b"]);
     }
 
     #[test]

@@ -75,6 +75,11 @@ fn a_folder_is_up_answers_and_logs() {
     assert_eq!(listed["applications"][0]["name"], "greet");
     assert_eq!(listed["functions"][0]["name"], "greet");
     assert_eq!(listed["functions"][0]["url"], format!("{}/_fn/greet/", node.endpoint));
+    // Whoever calls the address is told nothing; whoever runs the node is.
+    let (status, answer) = node.get("/_fn/greet/boom");
+    assert!((500..600).contains(&status) && !answer.contains("it went boom"), "{status} {answer}");
+    let line = node.output().wait_for("greet failed:");
+    assert_eq!(line, "✗ greet failed: Boom: it went boom · freehold logs greet");
     let groups = node.run(&["ls", "logs"]);
     assert!(groups.stdout.contains("/aws/lambda/greet"), "{groups:?}");
     let (status, output) = node.stop();
@@ -125,7 +130,14 @@ fn deploy_changes_by_difference_and_rm_deletes() {
 
     let refused = node.run(&["rm", "gret"]);
     assert!(refused.code == Some(1) && refused.stderr.contains("Did you mean 'greet'?"), "{refused:?}");
-    let removed = node.run(&["rm", "greet"]);
+    let unasked = node.run(&["rm", "greet"]);
+    assert_eq!(unasked.code, Some(2), "{unasked:?}");
+    assert!(
+        unasked.stderr.contains("would delete application greet (") && unasked.stderr.contains("--yes"),
+        "{unasked:?}"
+    );
+    assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"two\"}", "nobody agreed, so it is there still");
+    let removed = node.run(&["rm", "greet", "--yes"]);
     assert!(removed.code == Some(0) && removed.stderr.contains("deleted application greet"), "{removed:?}");
     assert_eq!(node.run(&["ls", "--json"]).json(), json!({ "applications": [], "functions": [] }));
 }
@@ -170,6 +182,27 @@ fn memory_keeps_nothing() {
     assert!(!folder.path().join(".freehold").exists());
     assert_eq!(node.stop().0.code(), Some(0));
     assert_eq!(run(folder.path(), &["doctor", "--json"]).json()["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_reset_in_memory_brings_the_application_back() {
+    let node = Node::start_in(folder_with("greet", "hello"), &["greet", "--memory"]);
+    for round in 1..=3 {
+        let (status, answer) = node.post("/_reset", "");
+        assert_eq!(status, 200, "{answer}");
+        node.output().wait("the deployment after a reset", |text| {
+            (text.matches("greet redeployed in ").count() >= round).then_some(())
+        });
+        assert_eq!(node.get("/_fn/greet/"), (200, "{\"words\":\"hello\"}".to_owned()));
+    }
+    // What somebody deletes stays deleted.
+    let count = |words: &str| node.output().so_far().matches(words).count();
+    let (resets, deployments) = (count("The node was reset"), count("greet redeployed in "));
+    assert_eq!(node.run(&["rm", "greet", "--yes"]).code, Some(0));
+    bootstrap(&node.path().join("greet"), "again");
+    node.output()
+        .wait("the saved file", |text| (text.matches("greet redeployed in ").count() > deployments).then_some(()));
+    assert_eq!(count("The node was reset"), resets);
 }
 
 /// The function with ten minutes' time.

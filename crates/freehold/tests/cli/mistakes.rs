@@ -22,6 +22,8 @@ fn a_data_folder_has_one_node() {
     assert!(second.stderr.contains("another") && second.stderr.contains(".freehold"), "{second:?}");
     assert!(second.stderr.contains("--data"), "{second:?}");
     assert_eq!(node.get("/_health").0, 200, "the first one goes on");
+    let doctor = node.run(&["doctor"]);
+    assert!(doctor.stdout.contains("in use by a node; another one needs a folder of its own"), "{doctor:?}");
 }
 
 #[test]
@@ -30,8 +32,17 @@ fn a_newer_data_folder_is_left_alone() {
     let folder = Arc::clone(&node.folder);
     assert_eq!(node.stop().0.code(), Some(0));
     let format = walk(folder.path()).into_iter().find(|path| path.ends_with("FORMAT")).expect("the store has a format");
+    // What a node of this version wrote is what its doctor reads.
+    let doctor = || run(folder.path(), &["doctor"]);
+    assert!(doctor().stdout.contains(".freehold/store: format 1 (fjall), no node uses it"), "{:?}", doctor());
     let newer = std::fs::read_to_string(&format).unwrap().replace('1', "99");
     std::fs::write(&format, &newer).unwrap();
+    let told = doctor();
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(
+        told.stdout.contains("format 99, written by a newer version") && told.stdout.contains("upgrade"),
+        "{told:?}"
+    );
     let done = run(folder.path(), &["up", "--listen", "127.0.0.1:0"]);
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.stderr.contains("newer") && done.stderr.contains("99"), "{done:?}");
@@ -106,9 +117,37 @@ fn a_bad_template_is_told_with_its_line_and_changes_nothing() {
             "Resources:\n  A:\n    Type: AWS::Lambda::Function\n    Properties:\n      Nonsense: 1\n",
         )],
     );
-    let done = node.run(&["deploy", "shop"]);
-    assert_eq!(done.code, Some(1), "{done:?}");
-    assert!(done.stderr.contains("Nonsense"), "{done:?}");
+    for (from, to, expected) in [
+        (
+            "",
+            "",
+            "for resource A with message: Nonsense: there is no such property. Take it out: nothing here would heed it. (line 5 of \
+             shop/template.yaml)",
+        ),
+        (
+            "Nonsense",
+            "Handlr",
+            "for resource A with message: Handlr: there is no such property. Did you mean 'Handler'? (line 5 of shop/template.yaml)",
+        ),
+        (
+            "Lambda::Function",
+            "Lambda::Functoin",
+            "Unrecognized resource types: [AWS::Lambda::Functoin]. Did you mean 'AWS::Lambda::Function'? (line 3 of shop/template.yaml)",
+        ),
+        (
+            "Lambda::Function",
+            "Serverless::Function",
+            "AWS::Serverless::Function]. It needs `Transform: AWS::Serverless-2016-10-31`. (line 3 of shop/template.yaml)",
+        ),
+        ("Type:", "Tpe:", "Every Resources object must contain a Type member. (line 2)"),
+    ] {
+        let template = std::fs::read_to_string(node.path().join("shop/template.yaml")).unwrap();
+        write(&node.path(), &[("shop/template.yaml", &template.replace(from, to))]);
+        let done = node.run(&["deploy", "shop"]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains(expected) && done.stderr.contains("Nothing was changed."), "{done:?}");
+        write(&node.path(), &[("shop/template.yaml", &template)]);
+    }
     assert_eq!(node.run(&["ls", "--json"]).json()["applications"], serde_json::json!([]));
 }
 

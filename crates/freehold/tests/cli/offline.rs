@@ -44,7 +44,13 @@ fn env_prints_what_a_shell_reads() {
 
 #[test]
 fn completions_are_scripts() {
-    for (shell, part) in [("bash", "complete -F"), ("zsh", "#compdef freehold"), ("fish", "complete -c freehold")] {
+    for (shell, part) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef freehold"),
+        ("fish", "complete -c freehold"),
+        ("elvish", "edit:completion:arg-completer[freehold]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let done = run(here().path(), &["completions", shell]);
         assert!(done.code == Some(0) && done.stdout.contains(part), "{shell}");
     }
@@ -72,6 +78,29 @@ fn bad_payloads_are_refused_before_anything_is_sent() {
     assert!(done.stderr.contains("standard input is not JSON") && done.stderr.contains("line 2"), "{done:?}");
     let done = run(folder.path(), &["invoke", "greet", "-f", "missing.json"]);
     assert!(done.code == Some(2) && done.stderr.contains("missing.json"), "{done:?}");
+    // `--data` is another thing's name, and must not send nothing in silence.
+    std::fs::write(folder.path().join("event.json"), "{}").unwrap();
+    for file in ["missing.json", "event.json"] {
+        let done = run(folder.path(), &["invoke", "greet", "--data", file]);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done:?}");
+        assert!(done.stderr.contains(&format!("There is no data folder {file}.")), "{done:?}");
+        assert!(done.stderr.contains("freehold invoke NAME -f FILE"), "{done:?}");
+    }
+    let done = run(folder.path(), &["ls", "--data", "nowhere"]);
+    assert!(done.code == Some(2) && done.stderr.contains("There is no data folder nowhere."), "{done:?}");
+}
+
+#[test]
+fn logs_of_this_process_are_coloured_where_colours_are_wanted() {
+    let folder = here();
+    let line = |arguments: &[&str]| {
+        let all = [&["up", "--listen", "127.0.0.1:0", "--log-level", "trace", "missing"], arguments].concat();
+        let done = run(folder.path(), &all);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        done.stderr
+    };
+    assert!(!line(&[]).contains('\u{1b}') && !line(&["--color", "never"]).contains('\u{1b}'));
+    assert!(line(&["--color", "always"]).contains("\u{1b}[1;31merror:"));
 }
 
 #[test]

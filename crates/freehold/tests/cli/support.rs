@@ -213,11 +213,22 @@ impl Node {
 
     /// The status and body of `GET path`.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        self.request("GET", path, "")
+    }
+
+    /// The status and body of `POST path`.
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        self.request("POST", path, body)
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let authority = self.endpoint.strip_prefix("http://").expect("it is an http address");
         let mut stream = TcpStream::connect(authority).expect("the node listens");
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let length = body.len();
         // HTTP/1.0 has no chunks: the body ends with the connection.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {authority}\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: {authority}\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the answer is text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");

@@ -7,30 +7,43 @@ use serde_json::Value;
 
 use super::Check;
 use crate::client;
+use crate::credentials::Credentials;
 use crate::endpoint::LISTEN_DEFAULT;
 use crate::problem::Problem;
 use crate::session::Session;
 
 /// The endpoint, and, where nobody answers, the port.
 pub(super) async fn checks(session: &Session) -> Result<Vec<Check>, Problem> {
-    let client = session.client()?;
+    let mut checks = Vec::new();
+    // Whoever asks the doctor need not have a key, nor a data folder yet; a key that cannot be read is worth knowing.
+    let credentials = Credentials::of_data_folder(session.data()).unwrap_or_else(|problem| {
+        checks.push(Check::bad(
+            "root key",
+            problem.to_string(),
+            "restore credentials.json from a backup, or move it away",
+        ));
+        None
+    });
+    let credentials = credentials.unwrap_or_else(Credentials::placeholder);
+    let client = session.client_of(session.endpoint()?, credentials);
     let endpoint = client.endpoint();
     let subject = "node";
-    Ok(match client.get("/_health").await {
+    match client.get("/_health").await {
         Ok(health) => {
             let status = health.get("status").and_then(Value::as_str).unwrap_or("ready");
-            vec![Check::good(subject, format!("{endpoint} answers: {status}"))]
+            checks.push(Check::good(subject, format!("{endpoint} answers: {status}")));
         }
         // Most people ask the doctor before they start one: no lack.
         Err(client::Error::NobodyThere { .. }) => {
-            vec![Check::good(subject, format!("none runs at {endpoint}")), port(LISTEN_DEFAULT)]
+            checks.extend([Check::good(subject, format!("none runs at {endpoint}")), port(LISTEN_DEFAULT)]);
         }
-        Err(error) => vec![Check::poor(
+        Err(error) => checks.push(Check::poor(
             subject,
             error.to_string(),
             "something else may listen there; choose another port with: freehold up --listen 127.0.0.1:0",
-        )],
-    })
+        )),
+    }
+    Ok(checks)
 }
 
 fn port(address: std::net::SocketAddr) -> Check {

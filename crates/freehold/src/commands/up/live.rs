@@ -4,12 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::{Backoff, Random};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+
 use super::watch::{self, Watch};
 use crate::application::{self, Outcome};
 use crate::client::Client;
 use crate::package::{Options, Package};
 use crate::problem::Problem;
 use crate::session::Session;
+
+/// How often a folder is tried again after a reset.
+const TRIES_MAX: u32 = 5;
 
 /// A folder under watch.
 #[derive(Debug)]
@@ -59,11 +66,16 @@ impl<'a> Live<'a> {
         self.folders.iter().enumerate().try_for_each(|(number, folder)| watch.cover(number, &folder.sources))
     }
 
-    /// Redeploys what changes, for ever.
-    pub(super) async fn follow(&mut self, watch: &mut Watch) {
+    /// Redeploys what changes, and everything after each reset, for ever.
+    pub(super) async fn follow(&mut self, watch: &mut Watch, resets: &mut BoxStream<'_, ()>) {
         loop {
-            for number in watch.changed(&self.session.clock).await {
-                self.redeploy(number).await;
+            tokio::select! {
+                changed = watch.changed(&self.session.clock) => {
+                    for number in changed {
+                        self.redeploy(number).await;
+                    }
+                }
+                Some(()) = resets.next() => self.begin_again().await,
             }
             // A template may name another folder now.
             if let Err(error) = self.cover(watch) {
@@ -72,10 +84,36 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// The node was reset: deploys every folder again. While the reset goes on, what is deployed may be taken away again or be in the way;
+    /// then this is tried again, and a further word of a reset comes.
+    async fn begin_again(&mut self) {
+        self.session.screen.say(&self.session.screen.err.faint("The node was reset; deploying again."));
+        let random = Random::system();
+        for number in 0..self.folders.len() {
+            let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+            loop {
+                self.folders[number].sent = None;
+                match self.deploy(number).await {
+                    Err(_) if backoff.tries() < TRIES_MAX => self.session.clock.sleep(backoff.next(&random)).await,
+                    ended => {
+                        self.tell(ended, self.session.clock.elapsed());
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
     async fn redeploy(&mut self, number: usize) {
         let start = self.session.clock.elapsed();
+        let deployed = self.deploy(number).await;
+        self.tell(deployed, start);
+    }
+
+    /// Says what came of a deployment that began at `start`.
+    fn tell(&self, deployed: Result<Option<Outcome>, Problem>, start: Duration) {
         let screen = &self.session.screen;
-        match self.deploy(number).await {
+        match deployed {
             Ok(Some(outcome)) if outcome.changed => {
                 let took = self.session.clock.elapsed() - start;
                 outcome.warnings.iter().for_each(|warning| screen.say(&format!("{} {warning}", screen.err.wary("!"))));
@@ -101,6 +139,8 @@ impl<'a> Live<'a> {
         if self.folders[number].sent.as_ref() == Some(&fingerprint) {
             return Ok(None);
         }
+        // Until it is there, nobody knows what is: going back to what was sent before must be sent, too.
+        self.folders[number].sent = None;
         let outcome = {
             let progress = self.session.screen.progress(format!("deploying {}…", package.name));
             let outcome = application::deploy(self.client, &package, &progress).await;

@@ -4,6 +4,8 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use node::{Auth, Config, Data, Node, StartError};
 
 use crate::credentials::{Credentials, Source};
@@ -23,12 +25,14 @@ pub(super) struct Running {
     pub(super) public: Option<Endpoint>,
     /// What it takes from us.
     pub(super) credentials: Credentials,
+    is_in_memory: bool,
 }
 
 impl Running {
     /// Starts a node; when this returns, it answers.
     pub(super) async fn start(config: Config, session: &Session) -> Result<Self, Problem> {
         let data = config.data.clone();
+        let is_in_memory = matches!(data, Data::Memory);
         let progress = session.screen.progress("starting…");
         let started = Node::start(config).await;
         progress.finish_and_clear();
@@ -51,7 +55,7 @@ impl Running {
         };
         let endpoint = Endpoint::of(node.address());
         let public = node.public_address().map(Endpoint::of);
-        Ok(Self { node, endpoint, public, credentials })
+        Ok(Self { node, endpoint, public, credentials, is_in_memory })
     }
 
     /// The languages that cannot run here, each with the reason.
@@ -75,6 +79,21 @@ impl Running {
         let report = self.node.isolation();
         let missing: Vec<&str> = report.missing().map(|(part, _)| part.name()).collect();
         (!missing.is_empty()).then(|| missing.join(", "))
+    }
+
+    /// Says each time that the node was reset (`POST /_reset`): then nothing is deployed any more. A node that keeps its data never is.
+    pub(super) async fn resets(&self) -> Result<BoxStream<'static, ()>, Problem> {
+        if !self.is_in_memory {
+            return Ok(stream::pending().boxed());
+        }
+        let emptied = self.node.stacks().watch_emptied().await;
+        let emptied = emptied.map_err(|error| Problem::new(format!("Resets cannot be watched for: {error}.")))?;
+        let resets = stream::unfold(emptied, |mut emptied| async move {
+            // It ends with the node's store.
+            emptied.next().await.ok()?;
+            Some(((), emptied))
+        });
+        Ok(resets.chain(stream::pending()).boxed())
     }
 
     /// Lets running calls end; false if some had not when patience ended.

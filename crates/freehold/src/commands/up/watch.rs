@@ -31,6 +31,11 @@ pub(crate) enum Error {
     /// The kernel has no more watches for this user.
     #[error("the limit on watched folders is reached; raise it with: sysctl fs.inotify.max_user_watches=524288")]
     LimitReached,
+    /// More folders than we watch.
+    #[error(
+        "there are more than {DIRECTORIES_MAX} folders in what is deployed; name the one that you work in: freehold up FOLDER"
+    )]
+    TooMany,
     /// Anything else.
     #[error("{0}")]
     Other(notify::Error),
@@ -138,8 +143,12 @@ impl Watch {
     }
 
     fn add_one(&mut self, directory: &Path) -> Result<(), Error> {
-        if self.watched.len() >= DIRECTORIES_MAX {
-            return Err(Error::LimitReached);
+        if self.watched.len() >= DIRECTORIES_MAX && !self.watched.contains(directory) {
+            // Builds make and delete folders under ever new names; the kernel forgets those by itself.
+            self.watched.retain(|watched| watched.is_dir());
+            if self.watched.len() >= DIRECTORIES_MAX {
+                return Err(Error::TooMany);
+            }
         }
         // One that was deleted and made again has lost its watch; asking twice is harmless.
         self.watcher.watch(directory, RecursiveMode::NonRecursive)?;
