@@ -79,6 +79,10 @@ pub(crate) struct Args {
     /// A further name under which the node may be reached; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+
+    /// A web origin whose pages may call the node, such as http://localhost:3000; may be given several times
+    #[arg(long = "origin", value_name = "URL", value_parser = origin)]
+    origins: Vec<String>,
 }
 
 /// `--auth`.
@@ -131,6 +135,17 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "write it as IP:PORT, such as 127.0.0.1:4567, or 0.0.0.0:4567 for all of the machine's addresses")
 }
 
+/// What browsers say of a page: a scheme, a host and perhaps a port. A path would fit no page.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let wrong = "write it as browsers do, SCHEME://HOST or SCHEME://HOST:PORT, such as http://localhost:3000";
+    let (scheme, host) = text.split_once("://").ok_or(wrong)?;
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let is_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
+    if is_scheme && is_host { Ok(format!("{scheme}://{host}").to_ascii_lowercase()) } else { Err(wrong) }
+}
+
 /// What makes no sense is refused before anything is made.
 fn check(args: &Args) -> Result<(), Problem> {
     if let Some(path) = args.paths.iter().find(|path| !path.exists()) {
@@ -159,6 +174,7 @@ fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
             Sandbox::Off => sandbox::Mode::Off,
         },
         hosts: args.hosts.clone(),
+        origins: args.origins.clone(),
         ..Config::new(data)
     };
     match config.auth() {
@@ -286,6 +302,27 @@ mod tests {
         );
         let open = config(&args("freehold up --listen 0.0.0.0:80 --auth open"), data).unwrap_err();
         assert_eq!(open.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn origins_are_read_as_browsers_write_them() {
+        for (text, expected) in [
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("HTTPS://App.Example/", Some("https://app.example")),
+            ("http://[::1]:80", Some("http://[::1]:80")),
+            ("chrome-extension://abc", Some("chrome-extension://abc")),
+            ("localhost:3000", None),
+            ("http://", None),
+            ("://a", None),
+            ("http://a/path", None),
+            ("http://a b", None),
+            ("*", None),
+            ("null", None),
+        ] {
+            assert_eq!(origin(text).ok().as_deref(), expected, "{text}");
+        }
+        let config = config(&args("freehold up --origin http://a --origin https://b/"), Path::new("data"));
+        assert_eq!(config.expect("the options fit together").origins, ["http://a", "https://b"]);
     }
 
     #[test]
