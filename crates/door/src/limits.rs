@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contract::{Cause, Fault, OperationId};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The limits of a door.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,31 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The usual ones, as far as this process's descriptors reach. A connection holds one, and so do a function's pipes and the
+    /// store's files: whoever opens connections must not be able to take them all. The system's soft limit is often a thousand, for
+    /// programs that cannot count further; it is raised to the hard one first.
+    pub fn of_this_process() -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, ..limit.clone() };
+        let descriptors = match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit.maximum,
+            Err(error) => {
+                tracing::warn!(%error, "the limit of open files could not be raised");
+                limit.current
+            }
+        };
+        Self::within(descriptors.unwrap_or(u64::MAX))
+    }
+
+    /// A quarter for each of the two addresses that a node may listen on.
+    fn within(descriptors: u64) -> Self {
+        let usual = Self::default();
+        let connections_max = usize::try_from(descriptors / 4).unwrap_or(usize::MAX).clamp(1, usual.connections_max);
+        Self { connections_max, connections_per_client_max: (connections_max / 4).max(1), ..usual }
+    }
+}
+
 /// The largest body of operations that say nothing else: AWS's limit for a function's event, which is also more than any
 /// other service takes in one request.
 pub(crate) const BODY_BYTES_MAX: usize = 6 << 20;
@@ -68,4 +94,30 @@ pub(crate) fn body_too_large(operation: &str, limit: usize) -> Fault {
     let mut fault = Fault::new(Cause::TooLarge, "RequestEntityTooLargeException", message);
     fault.status = Some(413);
     fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_others() {
+        for (descriptors, all, each) in [
+            (0, 1, 1),
+            (256, 64, 16),
+            (1024, 256, 64),
+            (20_000, 5_000, 1_250),
+            (524_288, 10_000, 2_500),
+            (u64::MAX, 10_000, 2_500),
+        ] {
+            let limits = Limits::within(descriptors);
+            assert_eq!((limits.connections_max, limits.connections_per_client_max), (all, each), "{descriptors}");
+        }
+        let usual = Limits::default();
+        assert_eq!(
+            (usual.connections_max, usual.connections_per_client_max),
+            (10_000, 2_500),
+            "without a system's limit"
+        );
+    }
 }

@@ -151,7 +151,7 @@ impl Node {
                 Auth::Open => door::Mode::Open,
                 Auth::Iam => door::Mode::Verified(keys),
             },
-            limits: door::Limits::default(),
+            limits: door::Limits::of_this_process(),
             guard: Guard { hosts: config.hosts, origins: config.origins },
             mounts,
             health: Arc::clone(&readiness) as _,
