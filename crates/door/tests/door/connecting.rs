@@ -195,6 +195,34 @@ async fn heads_are_limited() {
 }
 
 #[tokio::test]
+async fn what_two_readers_could_read_differently_is_refused() {
+    let house = House::open().await;
+    let chunked = "3\r\nabc\r\n0\r\n\r\n";
+    for (version, headers, body, status) in [
+        ("1.1", "Content-Length: 3\r\n", "abc", 200),
+        ("1.1", "Content-Length: 3\r\nContent-Length: 3\r\n", "abc", 200),
+        ("1.1", "Content-Length: 3\r\nContent-Length: 4\r\n", "abc", 400),
+        ("1.1", "Content-Length: 3, 3\r\n", "abc", 400),
+        ("1.1", "Content-Length: +3\r\n", "abc", 400),
+        ("1.1", "Content-Length: -3\r\n", "abc", 400),
+        ("1.1", "Content-Length : 3\r\n", "abc", 400),
+        ("1.1", "Transfer-Encoding: chunked\r\n", chunked, 200),
+        ("1.1", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", chunked, 200),
+        ("1.1", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", chunked, 200),
+        ("1.1", "Transfer-Encoding: identity\r\n", "abc", 400),
+        ("1.1", "Transfer-Encoding: chunked, gzip\r\n", chunked, 400),
+        ("1.1", "Transfer-Encoding : chunked\r\n", chunked, 400),
+        ("1.1", "X-Folded: one\r\n two\r\nContent-Length: 3\r\n", "abc", 400),
+        ("1.0", "Transfer-Encoding: chunked\r\n", chunked, 400),
+    ] {
+        let sent = format!("POST /_fn/ HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n{body}");
+        let answer = house.ask(&sent).await;
+        assert_eq!(answer.status, status, "{version} {headers:?}: {answer:?}");
+        assert!(status != 200 || answer.body == "/_fn/ abc ", "{headers:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_wait() {
     let house = House::with(Mode::Open, Limits { connections_max: 1, ..Limits::default() }).await;
     // The public listener counts its own.
