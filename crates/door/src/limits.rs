@@ -55,7 +55,7 @@ impl Limits {
     /// programs that cannot count further; it is raised to the hard one first.
     pub fn of_this_process() -> Self {
         let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit { current: limit.maximum, ..limit.clone() };
+        let raised = Rlimit { current: limit.maximum, ..limit };
         let descriptors = match setrlimit(Resource::Nofile, raised) {
             Ok(()) => limit.maximum,
             Err(error) => {
