@@ -184,6 +184,44 @@ fn memory_keeps_nothing() {
     assert_eq!(run(folder.path(), &["doctor", "--json"]).json()["version"], env!("CARGO_PKG_VERSION"));
 }
 
+/// The machine loses power half-way through a deployment; the next `up` goes on, with another template at that.
+#[test]
+fn a_node_that_was_killed_while_it_deployed_is_mended_by_the_next_up() {
+    let groups = |count: usize, days: u32| {
+        let group = |number| {
+            format!(
+                "  G{number}: {{Type: AWS::Logs::LogGroup, Properties: {{LogGroupName: /g/{number}, RetentionInDays: {days}}}}}\n"
+            )
+        };
+        format!("Resources:\n{}", (0..count).map(group).collect::<String>())
+    };
+    let listed = |node: &Node| {
+        let document = node.run(&["ls", "logs", "--json"]).json();
+        let groups = document["logGroups"].as_array().unwrap().clone();
+        groups.iter().map(|group| group["retentionDays"].as_u64().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let mut node = Node::start(&[]);
+    for round in 0..3 {
+        let (before, days) = (listed(&node), 7 + 7 * (round as u32 % 2));
+        write(&node.path(), &[("app/template.yaml", &groups(200 + 20 * round, days))]);
+        let deploying = node.follow(&["deploy", "app"]);
+        let start = std::time::Instant::now();
+        while listed(&node) == before {
+            assert!(start.elapsed() < crate::support::DEADLINE, "nothing is deployed");
+        }
+        let folder = Arc::clone(&node.folder);
+        node.kill();
+        drop(deploying);
+        let days = if days == 7 { 14 } else { 7 };
+        write(folder.path(), &[("app/template.yaml", &groups(190, days))]);
+        node = Node::start_in(folder, &["app", "--no-watch"]);
+        assert!(!node.output().so_far().contains("error:"), "{}", node.output().so_far());
+        assert_eq!(listed(&node), vec![u64::from(days); 190], "round {round}");
+        let listed = node.run(&["ls", "apps", "--json"]).json();
+        assert_eq!(listed["applications"][0]["resources"].as_array().map(Vec::len), Some(190));
+    }
+}
+
 #[test]
 fn a_reset_in_memory_brings_the_application_back() {
     let node = Node::start_in(folder_with("greet", "hello"), &["greet", "--memory"]);

@@ -243,6 +243,12 @@ impl Node {
         (status, self.running.output.so_far())
     }
 
+    /// Ends it at once, as the loss of power would.
+    pub(crate) fn kill(mut self) {
+        self.running.signal("KILL");
+        self.running.ended();
+    }
+
     /// Asks it to stop, again and again until it does.
     pub(crate) fn stop_at_once(mut self) -> (ExitStatus, String) {
         let start = Instant::now();
