@@ -1,0 +1,91 @@
+//! A component that answers requests under its owner's settings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use wasmtime_wasi_http::WasiBody;
+
+use crate::body::{self, AnswerBody};
+use crate::component::{Component, Program};
+use crate::egress::Reach;
+use crate::failure::{Failed, Failure};
+use crate::meter::{Attempt, Ending};
+use crate::settings::{Limits, Settings};
+use crate::shared::Warm;
+use crate::single;
+
+/// Answers requests. Cheap to clone; made by [`Component::service`].
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    component: Component,
+    context: Arc<Context>,
+    warm: Warm,
+}
+
+/// What every instance of a service is made from.
+pub(crate) struct Context {
+    pub(crate) engine: crate::Engine,
+    pub(crate) settings: Settings,
+    pub(crate) reach: Arc<Reach>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// The guest's answer.
+    pub response: Response<AnswerBody>,
+    /// The guest may go on after it.
+    pub attempt: Attempt,
+}
+
+impl Service {
+    pub(crate) fn new(component: Component, settings: Settings) -> Self {
+        let reach = Reach::new(settings.network.clone(), component.engine.trust());
+        let context = Arc::new(Context { engine: component.engine.clone(), settings, reach });
+        Self(Arc::new(Inner { component, context, warm: Warm::default() }))
+    }
+
+    /// Has a request answered. Returns with the head of the answer, while the guest may go on to write its body and to work after that,
+    /// until its time is over. Dropped before that, the guest ends.
+    ///
+    /// The request must say which host it is for, in its URI or its headers. What the guest cannot see of its headers are those of the
+    /// connection (`connection`, `transfer-encoding`, `upgrade` and such) and `host`, which it is told otherwise.
+    pub async fn handle<B>(&self, request: Request<B>, limits: Limits) -> Result<Answer, Failed>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let (ending, attempt) = Ending::begin();
+        let request = request.map(|body| body::into_guest(body, &ending));
+        check(&request).map_err(Failed::at_once)?;
+        let context = &self.0.context;
+        let response = match &*self.0.component.program {
+            Program::Http(program) => single::answer(context, program, request, limits, ending).await?,
+            Program::SharedHttp(program) => self.0.warm.answer(context, program, request, limits, ending).await?,
+            Program::Command(_) | Program::ConcurrentCommand(_) | Program::Module(_) => {
+                unreachable!("a service is made of an HTTP component")
+            }
+        };
+        Ok(Answer { response, attempt })
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("settings", &self.0.context.settings).finish_non_exhaustive()
+    }
+}
+
+/// WASI wants to know the host.
+fn check(request: &Request<WasiBody>) -> Result<(), Failure> {
+    let named = match (request.uri().authority(), request.headers().get(http::header::HOST)) {
+        (Some(_), _) => true,
+        (None, Some(host)) => host.to_str().is_ok_and(|host| !host.is_empty()),
+        (None, None) => false,
+    };
+    if named { Ok(()) } else { Err(Failure::Request { reason: "it does not say which host it is for".to_owned() }) }
+}

@@ -1,0 +1,59 @@
+//! What a guest is given: by its component's owner ([`Settings`]), and for one attempt ([`Limits`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::ByteSize;
+
+use crate::network::Network;
+use crate::output::{Discard, Sink};
+
+/// What every instance of a guest is given.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it finds in its environment.
+    pub environment: Vec<(String, String)>,
+    /// The most memory that an instance may have: its linear memories and tables.
+    pub memory: ByteSize,
+    /// Whom it may talk to.
+    pub network: Network,
+    /// How many requests an instance may answer at the same time. Counts for WASI 0.3 only: an instance of a WASI 0.2 component
+    /// answers one request and ends.
+    pub concurrency: u32,
+    /// How many requests an instance may answer before it ends. Counts for WASI 0.3 only.
+    pub reuse_max: u32,
+    /// How long an instance stays without a request. Counts for WASI 0.3 only.
+    pub keep_alive: Duration,
+}
+
+impl Default for Settings {
+    /// 128 MiB, an empty environment, no network; one request at a time, 128 of them, and ten seconds without.
+    fn default() -> Self {
+        Self {
+            environment: Vec::new(),
+            memory: ByteSize::mib(128),
+            network: Network::None,
+            concurrency: 1,
+            reuse_max: 128,
+            keep_alive: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What one attempt is given.
+#[derive(Clone)]
+pub struct Limits {
+    /// How long it may take, from the call until the guest has ended: its start and all of its streaming included.
+    pub time: Duration,
+    /// Where its standard output goes. An instance that answers several requests at once writes to the one of the latest.
+    pub stdout: Arc<dyn Sink>,
+    /// Where its standard error goes.
+    pub stderr: Arc<dyn Sink>,
+}
+
+impl Limits {
+    /// So much time; what it prints is thrown away.
+    pub fn new(time: Duration) -> Self {
+        Self { time, stdout: Arc::new(Discard), stderr: Arc::new(Discard) }
+    }
+}
