@@ -36,14 +36,16 @@ fn main() {
                 show(ended)
             );
         }
-        if host.can_place() {
-            ahead(&host, &runtime);
+        for network in [Network::Platform, Network::Full] {
+            if host.can_place() {
+                ahead(&host, &runtime, network);
+            }
         }
     }
 }
 
 /// Started ahead: what is left to do when somebody comes.
-fn ahead(host: &Host, runtime: &tokio::runtime::Runtime) {
+fn ahead(host: &Host, runtime: &tokio::runtime::Runtime, network: Network) {
     let [mut booted, mut froze, mut thawed, mut placed, mut ended, mut dialled] = [const { Vec::new() }; 6];
     for _ in 0..RUNS {
         runtime.block_on(async { tokio::time::sleep(PAUSE).await });
@@ -54,7 +56,7 @@ fn ahead(host: &Host, runtime: &tokio::runtime::Runtime) {
         };
         let (_read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let boot = Boot {
-            plan: Plan { program: PathBuf::new(), ..plan(Network::Platform) },
+            plan: Plan { program: PathBuf::new(), ..plan(network) },
             ports: vec!["127.0.0.1:9001".parse().unwrap()],
         };
         let mut streams = Some(Streams { output: write, channels: Vec::new() });
@@ -83,7 +85,7 @@ fn ahead(host: &Host, runtime: &tokio::runtime::Runtime) {
         timed(&mut placed, &mut || child.place(&placement).unwrap());
         timed(&mut ended, &mut || drop(runtime.block_on(child.wait()).unwrap()));
     }
-    println!("  ahead: boot {}", show(booted));
+    println!("  {network:?} ahead: boot {}", show(booted));
     println!("         dial {}", show(dialled));
     println!("         freeze {}; thaw {}", show(froze), show(thawed));
     println!("         place {}; then until the program ended {}", show(placed), show(ended));

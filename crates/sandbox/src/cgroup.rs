@@ -108,6 +108,14 @@ impl Cgroups {
         state(&self.processes)
     }
 
+    pub(crate) fn cpu_state(&self) -> State {
+        state(&self.cpu)
+    }
+
+    pub(crate) fn freezer_state(&self) -> State {
+        state(&self.freezer)
+    }
+
     /// The node's own groups, each once: whatever is below belongs to a guest.
     pub(crate) fn bases(&self) -> Vec<PathBuf> {
         let mut bases: Vec<PathBuf> = Vec::new();

@@ -1,7 +1,7 @@
 //! One running guest. Dropping it kills it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pi
 
 use crate::cgroup::Group;
 use crate::host::SpawnError;
-use crate::message::{self, Go, Order, Word};
+use crate::message::{self, Go, Order, Purpose, Word};
 use crate::plan::Placement;
 use crate::steward::{Refusal, Steward};
 use crate::sys;
@@ -24,6 +24,8 @@ pub struct Child {
     kin: Kin,
     group: Option<Group>,
     guest_uid: Option<u32>,
+    /// What it was started with.
+    processes_max: u32,
     reaped: Mutex<Option<Exit>>,
 }
 
@@ -34,6 +36,14 @@ pub(crate) enum Kin {
     Namespace { words: OwnedFd, walls: Walls },
     /// They are a process group, unless one of them left it.
     Group,
+}
+
+/// What is known of a guest from its start.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) group: Option<Group>,
+    pub(crate) guest_uid: Option<u32>,
+    pub(crate) processes_max: u32,
 }
 
 /// The way into a guest's namespaces.
@@ -86,36 +96,49 @@ pub struct Memory {
 }
 
 impl Child {
-    pub(crate) fn new(
-        pid: Pid,
-        pidfd: OwnedFd,
-        kin: Kin,
-        group: Option<Group>,
-        guest_uid: Option<u32>,
-    ) -> io::Result<Self> {
-        Ok(Self { pid, pidfd, kin, group, guest_uid, reaped: Mutex::new(None) })
+    pub(crate) fn new(pid: Pid, pidfd: OwnedFd, kin: Kin, about: About) -> Self {
+        let About { group, guest_uid, processes_max } = about;
+        Self { pid, pidfd, kin, group, guest_uid, processes_max, reaped: Mutex::new(None) }
     }
 
-    /// Hears that its walls stand, and takes the ports.
-    pub(crate) fn built(&mut self) -> Result<Vec<TcpListener>, SpawnError> {
-        let failed =
-            |reason: &str| SpawnError::Setup { step: "building the walls".to_owned(), reason: reason.to_owned() };
-        let Kin::Namespace { words, walls } = &mut self.kin else {
-            return Err(failed("there are none"));
+    /// Hears that its walls stand, and takes its network and its sockets.
+    pub(crate) fn built(&mut self) -> Result<(OwnedFd, Vec<OwnedFd>), SpawnError> {
+        match self.first_word()? {
+            (Word::Built, fds) => {
+                let mut fds = fds.into_iter();
+                let (Some(view), Some(network)) = (fds.next(), fds.next()) else {
+                    return Err(SpawnError::walls("no namespaces came"));
+                };
+                let copy = network.try_clone();
+                if let Kin::Namespace { walls, .. } = &mut self.kin {
+                    walls.inside = Some((view, network));
+                }
+                let copy = copy.map_err(|source| SpawnError::System { step: "copying a descriptor", source })?;
+                Ok((copy, fds.collect()))
+            }
+            (word, _) => Err(SpawnError::walls(&format!("an unexpected word: {word:?}"))),
+        }
+    }
+
+    /// Hears how a probe went: the version of the file rules.
+    pub(crate) fn probed(self) -> Result<u32, SpawnError> {
+        match self.first_word()? {
+            (Word::Probed { rules }, _) => Ok(rules),
+            (word, _) => Err(SpawnError::walls(&format!("an unexpected word: {word:?}"))),
+        }
+    }
+
+    /// What its first process says first. Waits for that.
+    fn first_word(&self) -> Result<(Word, Vec<OwnedFd>), SpawnError> {
+        let Kin::Namespace { words, .. } = &self.kin else {
+            return Err(SpawnError::walls("there are none"));
         };
         let heard = message::receive::<Word>(words.as_fd())
             .map_err(|source| SpawnError::System { step: "hearing from the guest's first process", source })?;
         match heard {
-            Some((Word::Built, fds)) => {
-                let mut fds = fds.into_iter();
-                let (Some(view), Some(network)) = (fds.next(), fds.next()) else {
-                    return Err(failed("no namespaces came"));
-                };
-                walls.inside = Some((view, network));
-                Ok(fds.map(TcpListener::from).collect())
-            }
             Some((Word::Failed { step, reason }, _)) => Err(SpawnError::Setup { step, reason }),
-            Some((Word::Ended { .. }, _)) | None => Err(failed("the guest's first process ended")),
+            Some((word, fds)) => Ok((word, fds)),
+            None => Err(SpawnError::walls("the guest's first process ended")),
         }
     }
 
@@ -125,6 +148,11 @@ impl Child {
         let Kin::Namespace { words, walls: Walls { steward, inside: Some((view, _)) } } = &self.kin else {
             return Err(PlaceError::NotAhead);
         };
+        let limits_processes = self.group.as_ref().is_some_and(Group::limits_processes);
+        if placement.processes_max.is_some_and(|wanted| !limits_processes && wanted != self.processes_max) {
+            let reason = "no cgroup counts processes here, so what the guest was started with stays".to_owned();
+            return Err(PlaceError::Step { step: "changing the limit on processes".to_owned(), reason });
+        }
         if let Some(group) = &self.group {
             let changed = group.set(|limits| {
                 limits.memory_bytes = placement.memory_bytes.unwrap_or(limits.memory_bytes);
@@ -150,7 +178,9 @@ impl Child {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "this guest was not started ahead"));
         };
         let (steward, network) = (Arc::clone(steward), network.try_clone()?);
-        let asked = tokio::task::spawn_blocking(move || steward.ask(&Order::Socket { address }, &[network.as_fd()]));
+        let asked = tokio::task::spawn_blocking(move || {
+            steward.ask(&Order::Socket(Purpose::Connect(address)), &[network.as_fd()])
+        });
         let (_, mut fds) = asked.await?.map_err(io::Error::other)?;
         let socket = fds.pop().ok_or_else(|| io::Error::other("no socket came"))?;
         tokio::net::TcpSocket::from_std_stream(TcpStream::from(socket)).connect(address).await
@@ -261,22 +291,7 @@ impl Child {
             Ok(Some((Word::Ended { code: Some(code), .. }, _))) => Some(Exit::Code(code)),
             Ok(Some((Word::Ended { signal: Some(signal), .. }, _))) => Some(Exit::Signal(signal)),
             Ok(Some((Word::Failed { step, reason }, _))) => Some(Exit::Failed { reason: format!("{step}: {reason}") }),
-            Ok(Some((Word::Ended { .. } | Word::Built, _)) | None) | Err(_) => None,
-        }
-    }
-
-    /// Waits for a probe, at most five seconds.
-    pub(crate) fn wait_blocking_probe(self) -> Result<(), SpawnError> {
-        let system = |source: io::Error| SpawnError::System { step: "waiting for the probe", source };
-        let patience = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-        poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&patience)).map_err(|errno| system(errno.into()))?;
-        match self.try_wait().map_err(system)? {
-            Some(Exit::Code(0)) => Ok(()),
-            Some(Exit::Failed { reason }) => Err(SpawnError::Setup { step: "building the walls".to_owned(), reason }),
-            Some(Exit::Code(_) | Exit::Signal(_)) | None => Err(SpawnError::Setup {
-                step: "building the walls".to_owned(),
-                reason: "the probe did not end well".to_owned(),
-            }),
+            Ok(Some((Word::Ended { .. } | Word::Built | Word::Probed { .. }, _)) | None) | Err(_) => None,
         }
     }
 
@@ -294,6 +309,12 @@ impl Child {
             Some(group) if group.has_memory() => group.memory_peak(),
             Some(_) | None => memory_of_tree(self.pid()).peak_bytes,
         }
+    }
+}
+
+impl SpawnError {
+    fn walls(reason: &str) -> Self {
+        Self::Setup { step: "building the walls".to_owned(), reason: reason.to_owned() }
     }
 }
 

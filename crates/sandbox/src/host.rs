@@ -1,6 +1,5 @@
 //! What this machine gives, found out once, and guests spawned from it.
 
-use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -13,10 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::cgroup::{Cgroups, Group, Limits};
-use crate::child::{Child, Kin, Walls};
-use crate::message::{self, Answer, Identity, Order, Start, Task};
+use crate::child::{About, Child, Kin, Walls};
+use crate::message::{self, Answer, Identity, Order, Start, Task, WaysOut};
+use crate::outside::Outside;
 use crate::plan::{Boot, Network, Plan};
-use crate::report::{Mode, Part, Report, State};
+use crate::probe::{self, Facts, Networks};
+use crate::report::{Mode, Part, Report};
 use crate::steward::{Refusal, Steward};
 use crate::sys;
 
@@ -32,7 +33,7 @@ const UID_COUNT: u32 = 1 << 24;
 #[derive(Debug)]
 pub struct Host {
     /// None where there are no namespaces.
-    steward: Option<Arc<Steward>>,
+    walls: Option<(Arc<Steward>, Networks)>,
     cgroups: Result<Arc<Cgroups>, String>,
     report: Report,
     next: AtomicU32,
@@ -45,6 +46,8 @@ pub struct Booted {
     pub child: Child,
     /// The ports of its [`Boot`], in that order. They do not block.
     pub ports: Vec<TcpListener>,
+    /// Its way to the outside world, closed until it is served: for [`Network::Full`] in a network of its own.
+    pub outside: Option<Outside>,
 }
 
 /// What a guest writes to and hears on. The other ends stay with the caller.
@@ -128,19 +131,40 @@ impl Host {
         let bases = cgroups.as_ref().map(|found| found.bases()).unwrap_or_default();
         let steward = Arc::new(Steward::new(helper, bases));
         let mut host =
-            Self { steward: None, cgroups, report: Report { mode, parts: Vec::new() }, next: AtomicU32::new(0) };
-        let namespaces = match mode {
+            Self { walls: None, cgroups, report: Report { mode, parts: Vec::new() }, next: AtomicU32::new(0) };
+        let facts: Result<Facts, String> = match mode {
             Mode::Off => Err("isolation is off".to_owned()),
-            Mode::Auto | Mode::Required => host.probe(&steward).map_err(|error| error.to_string()),
+            Mode::Auto | Mode::Required => probe::find(|plan, probe::Extent { own_network, ways_out, task }| {
+                let streams =
+                    probe::nowhere().map_err(|source| SpawnError::System { step: "opening /dev/null", source })?;
+                host.spawn_walled(
+                    &steward,
+                    plan,
+                    streams,
+                    Extent { group: None, ports: &[], own_network, ways_out, task },
+                )
+            }),
         };
-        if namespaces.is_ok() {
-            host.steward = Some(steward);
-        }
-        host.report.parts = host.parts(namespaces);
+        host.report.parts = probe::parts(mode, &facts, &host.cgroups);
+        host.walls = facts.ok().map(|facts| (steward, facts.network));
         if mode == Mode::Required {
             host.insist()?;
         }
         Ok(host)
+    }
+
+    /// Whoever uses this says that it starts every guest with [`Host::boot`], never with [`Host::spawn`] in the host's network: then the
+    /// report may say that guests have networks of their own.
+    #[must_use]
+    pub fn boot_all(mut self) -> Self {
+        if let Some((_, networks)) = &self.walls {
+            let state = networks.state();
+            let part = self.report.parts.iter_mut().find(|(part, _)| *part == Part::Network);
+            if let Some((_, found)) = part {
+                *found = state;
+            }
+        }
+        self
     }
 
     /// What is on, and what is not.
@@ -150,40 +174,65 @@ impl Host {
 
     /// True if guests see their own root: paths in a [`Plan`] are then the guest's, else the host's.
     pub fn has_own_root(&self) -> bool {
-        self.steward.is_some()
+        self.walls.is_some()
     }
 
     /// True if guests can be started ahead of their purpose and placed later ([`Child::place`]). Elsewhere, start each with all
     /// that it needs.
     pub fn can_place(&self) -> bool {
-        self.steward.is_some()
+        self.walls.is_some()
+    }
+
+    /// True if guests that may reach the outside world can have a network of their own all the same: then ports and [`Outside`] are to
+    /// be had. Elsewhere they share the host's.
+    pub fn has_own_network(&self) -> bool {
+        matches!(&self.walls, Some((_, Networks::Own)))
     }
 
     /// Starts a guest. Blocks for the time of a fork: not for an async thread. Set-up goes on in the guest's own first process; if
-    /// it fails, [`Child::wait`] says so.
+    /// it fails, [`Child::wait`] says so. With [`Network::Full`] it shares the host's network: what only [`Host::boot`] hands out is
+    /// how it would reach anybody from its own.
     pub fn spawn(&self, plan: &Plan, streams: Streams) -> Result<Child, SpawnError> {
-        let group = self.group(plan)?;
-        match &self.steward {
-            Some(steward) => self.spawn_walled(steward, plan, streams, Extent { group, ports: &[], task: Task::Run }),
-            None => spawn_plain(plan, streams, group),
-        }
+        let Some((steward, networks)) = &self.walls else {
+            return spawn_plain(plan, streams, self.group(plan)?);
+        };
+        let own_network = match (plan.network, networks) {
+            (Network::Full, _) => false,
+            (Network::Platform | Network::None, Networks::Own | Networks::OwnWithoutWayOut { .. }) => true,
+            (Network::Platform | Network::None, Networks::Hosts { reason }) => return Err(no_network(reason)),
+        };
+        let (group, ways_out) = (self.group(plan)?, WaysOut::default());
+        self.spawn_walled(steward, plan, streams, Extent { group, ports: &[], own_network, ways_out, task: Task::Run })
     }
 
-    /// Starts a guest ahead of its purpose, or with ports of the platform, and waits until its walls stand: some milliseconds, not
-    /// for an async thread. Where guests have no root of their own ([`Host::has_own_root`]), that is [`SpawnError::Missing`].
+    /// Starts a guest ahead of its purpose, or in a network of its own, and waits until its walls stand: some milliseconds, not for an
+    /// async thread. Where guests have no root of their own ([`Host::has_own_root`]), that is [`SpawnError::Missing`].
     pub fn boot(&self, boot: &Boot, streams: Streams) -> Result<Booted, SpawnError> {
-        let Some(steward) = &self.steward else {
-            let missing = self.report.missing().find(|(part, _)| *part == Part::Namespaces);
-            let reason = missing.map(|(_, reason)| reason.to_owned()).unwrap_or_default();
+        let Some((steward, networks)) = &self.walls else {
+            let reason = self.report.reason(Part::Namespaces).unwrap_or_default().to_owned();
             return Err(SpawnError::Missing { what: "a view of its own", reason });
         };
         if boot.ports.len() > Boot::PORTS_MAX {
             return Err(SpawnError::TooMany { what: "ports", count: boot.ports.len(), limit: Boot::PORTS_MAX });
         }
-        let extent = Extent { group: self.group(&boot.plan)?, ports: &boot.ports, task: Task::Boot };
+        let own_network = match (boot.plan.network, networks) {
+            (_, Networks::Own) | (Network::Platform | Network::None, Networks::OwnWithoutWayOut { .. }) => true,
+            // In the host's network, two guests could not have the same ports.
+            (Network::Full, _) if boot.ports.is_empty() => false,
+            (_, Networks::Hosts { reason } | Networks::OwnWithoutWayOut { reason }) => return Err(no_network(reason)),
+        };
+        let ways_out = WaysOut::now();
+        let extent =
+            Extent { group: self.group(&boot.plan)?, ports: &boot.ports, own_network, ways_out, task: Task::Boot };
         let mut child = self.spawn_walled(steward, &boot.plan, streams, extent)?;
-        let ports = child.built()?;
-        Ok(Booted { child, ports })
+        let (network, mut sockets) = child.built()?;
+        let trap = sockets.split_off(boot.ports.len().min(sockets.len()));
+        let outside = Outside::new(trap, ways_out, Arc::clone(steward), network);
+        if outside.is_none() && own_network && boot.plan.network == Network::Full {
+            let (step, reason) = ("setting the trap".to_owned(), "not all of its sockets came".to_owned());
+            return Err(SpawnError::Setup { step, reason });
+        }
+        Ok(Booted { child, ports: sockets.into_iter().map(TcpListener::from).collect(), outside })
     }
 
     fn group(&self, plan: &Plan) -> Result<Option<Group>, SpawnError> {
@@ -205,14 +254,17 @@ impl Host {
         let system = |step| move |source: io::Error| SpawnError::System { step, source };
         let (words, theirs) = message::pair().map_err(system("making a socket for the guest"))?;
         let (identity, guest_uid) = self.identity();
-        let Extent { group, ports, task } = extent;
+        let Extent { group, ports, own_network, ways_out, task } = extent;
         let birthplace = group.as_ref().and_then(Group::birthplace);
         let order = Order::Start(Box::new(Start {
             plan: plan.clone(),
             identity,
             into_group: birthplace.is_some(),
             enrol: group.as_ref().map(Group::enrol_paths).unwrap_or_default(),
+            own_network,
             ports: ports.to_vec(),
+            ways_out,
+            processes_max: (!group.as_ref().is_some_and(Group::limits_processes)).then_some(plan.processes_max),
             task,
         }));
         let mut fds = vec![theirs.as_fd()];
@@ -225,7 +277,7 @@ impl Host {
         };
         let pid = Pid::from_raw(pid).expect("a process that began has an id");
         let kin = Kin::Namespace { words, walls: Walls::new(Arc::clone(steward)) };
-        Child::new(pid, pidfd, kin, group, guest_uid).map_err(system("watching the guest"))
+        Ok(Child::new(pid, pidfd, kin, About { group, guest_uid, processes_max: plan.processes_max }))
     }
 
     fn identity(&self) -> (Identity, Option<u32>) {
@@ -239,67 +291,9 @@ impl Host {
         (Identity::Own { uid }, Some(uid))
     }
 
-    /// Builds the walls once, with nobody inside.
-    fn probe(&self, steward: &Arc<Steward>) -> Result<(), SpawnError> {
-        let plan = Plan {
-            directory: PathBuf::from("/"),
-            tmp_bytes: 1 << 20,
-            memory_bytes: 64 << 20,
-            processes_max: 16,
-            files_max: 64,
-            network: Network::None,
-            ..Plan::default()
-        };
-        let output = fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/null")
-            .map_err(|source| SpawnError::System { step: "opening /dev/null", source })?;
-        let streams = Streams { output: output.into(), channels: Vec::new() };
-        let child =
-            self.spawn_walled(steward, &plan, streams, Extent { group: None, ports: &[], task: Task::Probe })?;
-        child.wait_blocking_probe()
-    }
-
-    fn parts(&self, namespaces: Result<(), String>) -> Vec<(Part, State)> {
-        let missing = |reason: &str| State::Missing { reason: reason.to_owned() };
-        let off = self.report.mode == Mode::Off;
-        let walled = match &namespaces {
-            Ok(()) => State::On,
-            Err(reason) => missing(reason),
-        };
-        let own_user = match (&walled, rustix::process::geteuid().is_root()) {
-            (State::On, true) => State::On,
-            (State::On, false) => missing("only a node that runs as root can give each instance a user id"),
-            (State::Missing { .. }, _) if off => missing("isolation is off"),
-            (State::Missing { .. }, _) => missing("it is set up together with the namespaces"),
-        };
-        let seccomp = match &walled {
-            State::On => State::On,
-            State::Missing { .. } if off => missing("isolation is off"),
-            State::Missing { .. } => missing("it is set up together with the namespaces"),
-        };
-        let (memory, processes) = match &self.cgroups {
-            Ok(cgroups) => (cgroups.memory_state(), cgroups.processes_state()),
-            Err(reason) => (missing(reason), missing(reason)),
-        };
-        vec![
-            (Part::Namespaces, walled),
-            (Part::OwnUser, own_user),
-            (Part::MemoryLimit, memory),
-            (Part::ProcessLimit, processes),
-            (Part::SystemCalls, seccomp),
-            (
-                Part::Network,
-                missing(
-                    "functions share the host's network: its loopback ports and abstract sockets are in their reach",
-                ),
-            ),
-        ]
-    }
-
     fn insist(&self) -> Result<(), StartError> {
         for part in Report::required() {
-            if let Some((_, reason)) = self.report.missing().find(|(one, _)| *one == part) {
+            if let Some(reason) = self.report.reason(part) {
                 return Err(StartError { part: part.name(), reason: reason.to_owned() });
             }
         }
@@ -311,7 +305,13 @@ impl Host {
 struct Extent<'a> {
     group: Option<Group>,
     ports: &'a [std::net::SocketAddr],
+    own_network: bool,
+    ways_out: WaysOut,
     task: Task,
+}
+
+fn no_network(reason: &str) -> SpawnError {
+    SpawnError::Missing { what: "a network of its own", reason: reason.to_owned() }
 }
 
 impl From<Refusal> for SpawnError {
@@ -354,7 +354,7 @@ fn spawn_plain(plan: &Plan, streams: Streams, group: Option<Group>) -> Result<Ch
     }
     let pidfd = pidfd_open(pid, PidfdFlags::empty())
         .map_err(|errno| SpawnError::System { step: "watching the program", source: errno.into() })?;
-    Child::new(pid, pidfd, Kin::Group, group, None).map_err(system("watching the program"))
+    Ok(Child::new(pid, pidfd, Kin::Group, About { group, guest_uid: None, processes_max: plan.processes_max }))
 }
 
 fn existing(directory: &Path) -> &Path {

@@ -8,7 +8,7 @@
 //! Without namespaces there is no helper.
 
 mod guest;
-mod network;
+pub(crate) mod network;
 mod reaper;
 mod steward;
 mod view;
@@ -92,14 +92,14 @@ fn prepare(socket: BorrowedFd<'_>, start: &Start) -> Result<(), Failure> {
     }
     // Only now, so that what the guest is in is the root of what it sees.
     sys::unshare(libc::CLONE_NEWCGROUP).step("making a cgroup namespace")?;
-    view::build(&start.plan)?;
+    view::build(start)?;
     rustix::system::sethostname(b"sandbox").step("naming the host")?;
-    let ports = network::build(&start.plan, &start.ports)?;
+    let sockets = network::build(start)?;
     if start.task == Task::Boot {
         let namespace = |name: &str| fs::File::open(format!("/proc/self/ns/{name}")).step("opening a namespace");
         let (view, network) = (namespace("mnt")?, namespace("net")?);
         let mut fds = vec![view.as_fd(), network.as_fd()];
-        fds.extend(ports.iter().map(AsFd::as_fd));
+        fds.extend(sockets.iter().map(AsFd::as_fd));
         message::send(socket, &Word::Built, &fds).step("handing out the namespaces")?;
     }
     Ok(())
@@ -108,7 +108,8 @@ fn prepare(socket: BorrowedFd<'_>, start: &Start) -> Result<(), Failure> {
 /// Forks the guest, if there is to be one.
 fn start_guest(socket: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd>) -> Result<Option<Pid>, Failure> {
     if start.task == Task::Probe {
-        return guest::drop_rights(start.identity).map(|()| None);
+        let rules = guest::drop_rights(start.identity)?;
+        return message::send(socket, &Word::Probed { rules }, &[]).step("telling").map(|()| None);
     }
     // The guest may have the same user as its reaper, and must not be able to trace or read it: not even in its first moments, so
     // the reaper closes itself to others before there is a guest.

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub(crate) enum Order {
     Start(Box<Start>),
     /// Put something into a guest's view. Comes with its mount namespace.
     Place { mounts: Vec<Mount>, tmp_bytes: Option<u64> },
-    /// Make an unbound socket in a guest's network. Comes with its network namespace.
-    Socket { address: SocketAddr },
+    /// Make a socket in a guest's network. Comes with its network namespace.
+    Socket(Purpose),
 }
 
 /// A guest to be. Its descriptors are: the socket for its [`Word`]s; its cgroup if `into_group`; the output pipe; the channels.
@@ -42,8 +42,44 @@ pub(crate) struct Start {
     pub(crate) into_group: bool,
     /// Where to enrol before anything else: `cgroup.procs` files (version 1).
     pub(crate) enrol: Vec<PathBuf>,
+    /// False if it shares the host's network.
+    pub(crate) own_network: bool,
+    /// Where the platform listens in it.
     pub(crate) ports: Vec<SocketAddr>,
+    /// How the outside world can be reached from the host.
+    pub(crate) ways_out: WaysOut,
+    /// The most processes, where no cgroup counts them.
+    pub(crate) processes_max: Option<u32>,
     pub(crate) task: Task,
+}
+
+/// What a socket in a guest's network is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// To connect to this address.
+    Connect(SocketAddr),
+    /// To send datagrams that come from this address, whoever's that is.
+    SendFrom(SocketAddr),
+}
+
+/// The kinds of addresses for which the host knows a way out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WaysOut {
+    pub(crate) four: bool,
+    pub(crate) six: bool,
+}
+
+impl WaysOut {
+    /// As it is now: asks for routes, sends nothing.
+    pub(crate) fn now() -> Self {
+        let knows =
+            |from: IpAddr, to: IpAddr| UdpSocket::bind((from, 0)).is_ok_and(|socket| socket.connect((to, 53)).is_ok());
+        // Any address far away will do: these are root name servers.
+        Self {
+            four: knows(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(198, 41, 0, 4).into()),
+            six: knows(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30).into()),
+        }
+    }
 }
 
 /// Who a guest is on the host.
@@ -80,8 +116,10 @@ pub(crate) enum Answer {
 /// What a guest's first processes tell the node.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Word {
-    /// The walls stand. Its mount and network namespaces come along, then the listening ports in the plan's order.
+    /// The walls stand. Its mount and network namespaces come along, then the ports in the plan's order, then the trap's sockets.
     Built,
+    /// The walls stood, with file rules of this version. Nothing runs.
+    Probed { rules: u32 },
     /// A step failed: nothing runs.
     Failed { step: String, reason: String },
     /// The guest's own first process ended.

@@ -23,18 +23,33 @@ pub enum Part {
     OwnUser,
     /// A limit on memory that the kernel holds, over all processes of an instance.
     MemoryLimit,
+    /// A share of the processors in proportion to memory, where instances compete for them.
+    CpuShare,
     /// A limit on the number of processes of an instance.
     ProcessLimit,
-    /// System calls that no function needs are refused.
+    /// Instances that have nothing to do stand still. Without it, one that has background work goes on with it between its calls.
+    Freezer,
+    /// Only the system calls that functions need are allowed.
     SystemCalls,
+    /// A second answer, by the kernel's Landlock, to what an instance may open and reach.
+    FileRules,
     /// A network of its own. Without it, a guest shares the host's network, as its loopback ports are.
     Network,
 }
 
 impl Part {
     /// All parts, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Namespaces, Self::OwnUser, Self::MemoryLimit, Self::ProcessLimit, Self::SystemCalls, Self::Network];
+    pub const ALL: [Self; 9] = [
+        Self::Namespaces,
+        Self::OwnUser,
+        Self::MemoryLimit,
+        Self::CpuShare,
+        Self::ProcessLimit,
+        Self::Freezer,
+        Self::SystemCalls,
+        Self::FileRules,
+        Self::Network,
+    ];
 
     /// The name for people.
     pub fn name(self) -> &'static str {
@@ -42,9 +57,31 @@ impl Part {
             Self::Namespaces => "namespaces",
             Self::OwnUser => "own user id",
             Self::MemoryLimit => "memory limit",
+            Self::CpuShare => "processor share",
             Self::ProcessLimit => "process limit",
+            Self::Freezer => "freezer",
             Self::SystemCalls => "system call filter",
+            Self::FileRules => "file rules",
             Self::Network => "own network",
+        }
+    }
+
+    /// What somebody who runs the machine can do to get it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Namespaces => {
+                "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or \
+                 kernel.apparmor_restrict_unprivileged_userns=0), or start as root"
+            }
+            Self::OwnUser => "start as root to give each function a user of its own",
+            Self::MemoryLimit | Self::CpuShare | Self::ProcessLimit | Self::Freezer => {
+                "let systemd delegate a cgroup (systemd-run --user --scope -p Delegate=yes freehold up), or start as root"
+            }
+            Self::SystemCalls => "use a kernel with CONFIG_SECCOMP_FILTER",
+            Self::FileRules => "use a kernel from 6.12 on with CONFIG_SECURITY_LANDLOCK, and landlock among its lsm=",
+            Self::Network => {
+                "use a kernel with CONFIG_NF_TABLES and CONFIG_NFT_TPROXY (modules nf_tables and nft_tproxy)"
+            }
         }
     }
 }
@@ -71,7 +108,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// The parts without which [`Mode::Required`] refuses. `OwnUser` needs root and `Network` is a choice, so they are not among them.
+    /// The parts without which [`Mode::Required`] refuses: those that keep guests from harming anybody. `OwnUser` needs root and
+    /// `FileRules` a newer kernel: both answer a second time what others have answered. Shares and standing still are about comfort,
+    /// and `Network` depends on how guests are started.
     pub fn required() -> [Part; 4] {
         [Part::Namespaces, Part::MemoryLimit, Part::ProcessLimit, Part::SystemCalls]
     }
@@ -79,6 +118,11 @@ impl Report {
     /// True if the part is on.
     pub fn has(&self, part: Part) -> bool {
         self.parts.iter().any(|(one, state)| *one == part && *state == State::On)
+    }
+
+    /// Why a part is missing, if it is.
+    pub fn reason(&self, part: Part) -> Option<&str> {
+        self.missing().find(|(one, _)| *one == part).map(|(_, reason)| reason)
     }
 
     /// What is missing, and why.

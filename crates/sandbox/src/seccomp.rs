@@ -1,123 +1,128 @@
-//! System calls that no function needs and that kernels have had holes in: they fail with EPERM, as if the guest lacked the right.
+//! Which system calls a guest may make: those on the list in [`allowed`], each with its reason, and no others.
 //!
-//! A list of refusals, not of permissions, because guests are any program. Each entry has its reason.
+//! A call that is on no list "does not exist" (ENOSYS), as on an older kernel: programs have an older way, and what a newer kernel adds
+//! is refused before anybody here has heard of it. What exists everywhere but is not for guests ([`refused`]) is "not permitted"
+//! (EPERM), as for any user without the right. A program for another architecture, 32-bit x86 say, is killed with its first call.
 
-use std::collections::BTreeMap;
+mod allowed;
+mod program;
+mod refused;
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
-};
+use program::{Answer, Case, Condition};
+use seccompiler::sock_filter;
 
-/// Refused whatever the arguments.
-const REFUSED: &[libc::c_long] = &[
-    // Changing what is mounted, or where the root is: the walls themselves.
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_quotactl,
-    // New namespaces would give the guest every capability inside them, and with that most of the kernel's attack surface.
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    // Reading and steering other processes.
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_kcmp,
-    libc::SYS_pidfd_getfd,
-    // The kernel itself: modules, other kernels, its programs and counters.
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_reboot,
-    libc::SYS_syslog,
-    // The machine's clock, accounting and name.
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    libc::SYS_acct,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    // Keyrings are not in any namespace.
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    // Opens files past every view of them.
-    libc::SYS_open_by_handle_at,
-    // The usual tools of exploits; programs fall back where they lack them.
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_vhangup,
-    libc::SYS_lookup_dcookie,
-];
-
-/// `clone` flags that make namespaces.
-const NEW_NAMESPACES: u64 = (libc::CLONE_NEWUSER
-    | libc::CLONE_NEWNS
-    | libc::CLONE_NEWPID
-    | libc::CLONE_NEWNET
-    | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWCGROUP) as u64;
-
-/// The filters, in the order in which they are to be installed.
-pub(crate) fn filters() -> Result<Vec<BpfProgram>, seccompiler::Error> {
-    let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(seccompiler::Error::Backend)?;
-    let mut refused: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    let mut namespaces = Vec::new();
-    for bit in (0..64).map(|shift| 1u64 << shift).filter(|bit| NEW_NAMESPACES & bit != 0) {
-        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(bit), bit)
-            .map_err(seccompiler::Error::Backend)?;
-        namespaces.push(SeccompRule::new(vec![condition]).map_err(seccompiler::Error::Backend)?);
-    }
-    refused.insert(libc::SYS_clone, namespaces);
-    // AF_ALG, AF_VSOCK, AF_PACKET and raw sockets: kernel crypto, the hypervisor, and other people's packets.
-    let mut sockets = Vec::new();
-    for family in [libc::AF_ALG, libc::AF_VSOCK, libc::AF_PACKET, libc::AF_KEY, libc::AF_XDP] {
-        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family as u64)
-            .map_err(seccompiler::Error::Backend)?;
-        sockets.push(SeccompRule::new(vec![condition]).map_err(seccompiler::Error::Backend)?);
-    }
-    refused.insert(libc::SYS_socket, sockets);
-    let eperm = SeccompAction::Errno(libc::EPERM as u32);
-    let first =
-        SeccompFilter::new(refused, SeccompAction::Allow, eperm, architecture).map_err(seccompiler::Error::Backend)?;
-    // Its flags lie in memory where a filter cannot look; "no such call" makes every C library use `clone`.
-    let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    let enosys = SeccompAction::Errno(libc::ENOSYS as u32);
-    let second =
-        SeccompFilter::new(clone3, SeccompAction::Allow, enosys, architecture).map_err(seccompiler::Error::Backend)?;
-    Ok(vec![
-        first.try_into().map_err(seccompiler::Error::Backend)?,
-        second.try_into().map_err(seccompiler::Error::Backend)?,
-    ])
+/// System calls that are listed together because the reason is the same.
+struct Group {
+    /// Why.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is for people, and for the test that asks for it"))]
+    why: &'static str,
+    calls: &'static [libc::c_long],
 }
 
-/// Installs the filters for this process and all that it becomes.
+/// A system call of whose arguments it depends, and why.
+struct Conditional {
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is for people, and for the test that asks for it"))]
+    why: &'static str,
+    call: libc::c_long,
+    /// The first case whose conditions all hold decides.
+    cases: Vec<Case>,
+    otherwise: Answer,
+}
+
+/// The filter, as the kernel reads it.
+fn filter() -> Vec<sock_filter> {
+    let groups = |groups: &'static [Group], answer: Answer| {
+        groups.iter().flat_map(|group| group.calls).map(move |call| (*call as u32, Vec::new(), answer))
+    };
+    let mut decisions: Vec<(u32, Vec<Case>, Answer)> = groups(allowed::GROUPS, Answer::Allowed)
+        .chain(groups(refused::GROUPS, Answer::NotPermitted))
+        .chain(allowed::conditional().into_iter().map(|one| (one.call as u32, one.cases, one.otherwise)))
+        .collect();
+    decisions.sort_by_key(|(call, ..)| *call);
+    program::compile(&decisions)
+}
+
+/// Installs the filter for this process and all that it becomes.
 pub(crate) fn install() -> Result<(), seccompiler::Error> {
-    filters()?.iter().try_for_each(|filter| seccompiler::apply_filter(filter))
+    seccompiler::apply_filter(&filter())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::program::run;
+    use super::*;
+
     #[test]
-    fn the_filters_compile() {
-        assert_eq!(super::filters().unwrap().len(), 2);
+    fn every_call_is_in_one_place_with_a_reason() {
+        let mut seen = BTreeMap::new();
+        let plain = allowed::GROUPS.iter().chain(refused::GROUPS);
+        let plain = plain.flat_map(|group| group.calls.iter().map(|call| (*call, group.why)));
+        for (call, why) in plain.chain(allowed::conditional().iter().map(|one| (one.call, one.why))) {
+            assert!(why.len() > 10, "system call {call}: {why}");
+            assert_eq!(seen.insert(call, why), None, "system call {call} is listed twice");
+        }
+    }
+
+    #[test]
+    fn the_filter_says_what_the_lists_say() {
+        let filter = filter();
+        let mut expected = BTreeMap::new();
+        for (groups, answer) in [(allowed::GROUPS, Answer::Allowed), (refused::GROUPS, Answer::NotPermitted)] {
+            expected.extend(groups.iter().flat_map(|group| group.calls).map(|call| (*call as u32, answer)));
+        }
+        let conditional: Vec<u32> = allowed::conditional().iter().map(|one| one.call as u32).collect();
+        for call in (0..2000).filter(|call| !conditional.contains(call)) {
+            let answer = expected.get(&call).copied().unwrap_or(Answer::NoSuchCall);
+            assert_eq!(run(&filter, call, [0; 6]), answer.word(), "system call {call}");
+        }
+        // The other numbering of the same processor.
+        for call in [0x4000_0000, 0x4000_0001, u32::MAX] {
+            assert_eq!(run(&filter, call, [0; 6]), Answer::NoSuchCall.word(), "system call {call:#x}");
+        }
+    }
+
+    #[test]
+    fn arguments_decide_where_they_matter() {
+        use libc::*;
+        let filter = filter();
+        let (yes, no, unknown) = (Answer::Allowed, Answer::NotPermitted, Answer::NoSuchCall);
+        for (call, arguments, expected) in [
+            (SYS_clone, vec![SIGCHLD], yes),
+            (SYS_clone, vec![CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD], yes),
+            (SYS_clone, vec![SIGCHLD | CLONE_NEWUSER], no),
+            (SYS_clone, vec![SIGCHLD | CLONE_NEWNET], no),
+            (SYS_clone, vec![SIGCHLD | CLONE_NEWNS | CLONE_VM], no),
+            (SYS_clone3, vec![0], unknown),
+            (SYS_socket, vec![AF_INET, SOCK_STREAM, 0], yes),
+            (SYS_socket, vec![AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP], yes),
+            (SYS_socket, vec![AF_INET, SOCK_DGRAM, IPPROTO_UDP], yes),
+            (SYS_socket, vec![AF_UNIX, SOCK_SEQPACKET, 0], yes),
+            (SYS_socket, vec![AF_NETLINK, SOCK_RAW, NETLINK_ROUTE], yes),
+            (SYS_socket, vec![AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER], no),
+            (SYS_socket, vec![AF_INET, SOCK_RAW, IPPROTO_ICMP], no),
+            (SYS_socket, vec![AF_INET, SOCK_DGRAM, IPPROTO_ICMP], no),
+            (SYS_socket, vec![AF_INET, SOCK_STREAM, IPPROTO_SCTP], no),
+            (SYS_socket, vec![AF_INET, SOCK_STREAM, 262], no),
+            (SYS_socket, vec![AF_PACKET, SOCK_RAW, 0], no),
+            (SYS_socket, vec![AF_VSOCK, SOCK_STREAM, 0], no),
+            (SYS_socket, vec![AF_ALG, SOCK_SEQPACKET, 0], no),
+            (SYS_socketpair, vec![AF_UNIX, SOCK_STREAM, 0], yes),
+            (SYS_socketpair, vec![AF_TIPC, SOCK_STREAM, 0], no),
+            (SYS_ioctl, vec![1, FIONBIO as i32], yes),
+            (SYS_ioctl, vec![1, TCGETS as i32], yes),
+            (SYS_ioctl, vec![1, TIOCSTI as i32], no),
+            (SYS_personality, vec![-1], yes),
+            (SYS_personality, vec![0], yes),
+            (SYS_personality, vec![ADDR_NO_RANDOMIZE], no),
+        ] {
+            let mut six = [0xdead_beef_0000_0000; 6];
+            for (argument, value) in six.iter_mut().zip(&arguments) {
+                // The upper half is what the kernel does not look at, and a filter must not either.
+                *argument |= u64::from(*value as u32);
+            }
+            assert_eq!(run(&filter, call as u32, six), expected.word(), "system call {call} with {arguments:?}");
+        }
     }
 }

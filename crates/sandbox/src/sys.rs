@@ -3,6 +3,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -184,6 +185,97 @@ pub(crate) fn raise_interface(name: &std::ffi::CStr) -> io::Result<()> {
         }
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
         check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request))
+    }
+}
+
+/// Lets a socket stand for addresses that are not the machine's.
+pub(crate) fn set_transparent(socket: BorrowedFd<'_>, six: bool) -> io::Result<()> {
+    const IPV6_TRANSPARENT: libc::c_int = 75;
+    let option = if six { (libc::SOL_IPV6, IPV6_TRANSPARENT) } else { (libc::SOL_IP, libc::IP_TRANSPARENT) };
+    set_option(socket, option)
+}
+
+/// Has the kernel say with each datagram to whom it was sent: see [`receive_for`].
+pub(crate) fn tell_destinations(socket: BorrowedFd<'_>, six: bool) -> io::Result<()> {
+    let option =
+        if six { (libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR) } else { (libc::SOL_IP, libc::IP_RECVORIGDSTADDR) };
+    set_option(socket, option)
+}
+
+fn set_option(socket: BorrowedFd<'_>, (level, name): (libc::c_int, libc::c_int)) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // Need: no safe wrapper for these options. Sound: the value is an int that lives through the call, and its size is passed.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), size_of::<libc::c_int>() as u32)
+    };
+    check(result)
+}
+
+/// A datagram and its way.
+pub(crate) struct Datagram {
+    pub(crate) length: usize,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+}
+
+/// Takes one datagram together with the address that it was sent to. `None` if the kernel did not say.
+pub(crate) fn receive_for(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Option<Datagram>> {
+    let mut from: libc::sockaddr_storage;
+    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    let mut control = [0u64; 16];
+    // Need: no safe wrapper knows this kind of control message. Sound: every pointer in the header is to something that lives through
+    // the call, with its true size; control messages are walked with the C library's macros, which stay inside what the kernel says it
+    // wrote; addresses are read unaligned and only as many bytes as their family has.
+    unsafe {
+        from = MaybeUninit::zeroed().assume_init();
+        let mut header: libc::msghdr = MaybeUninit::zeroed().assume_init();
+        header.msg_name = (&raw mut from).cast();
+        header.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
+        header.msg_iov = &raw mut part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = size_of_val(&control) as _;
+        let length = libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC);
+        if length < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let from = address(&from);
+        let mut to = None;
+        let mut message = libc::CMSG_FIRSTHDR(&raw const header);
+        while !message.is_null() {
+            let kind = ((*message).cmsg_level, (*message).cmsg_type);
+            let size = match kind {
+                (libc::SOL_IP, libc::IP_ORIGDSTADDR) => size_of::<libc::sockaddr_in>(),
+                (libc::SOL_IPV6, libc::IPV6_ORIGDSTADDR) => size_of::<libc::sockaddr_in6>(),
+                _ => 0,
+            };
+            if size > 0 && (*message).cmsg_len as usize >= libc::CMSG_LEN(size as u32) as usize {
+                let mut found: libc::sockaddr_storage = MaybeUninit::zeroed().assume_init();
+                std::ptr::copy_nonoverlapping(libc::CMSG_DATA(message), (&raw mut found).cast(), size);
+                to = address(&found);
+            }
+            message = libc::CMSG_NXTHDR(&raw const header, message);
+        }
+        Ok(from.zip(to).map(|(from, to)| Datagram { length: length as usize, from, to }))
+    }
+}
+
+fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    // Need: the C library's form of addresses is a union by family. Sound: the storage is large enough for each, was zeroed, and is
+    // aligned for each; what is read is decided by the family that the kernel wrote.
+    unsafe {
+        match libc::c_int::from(storage.ss_family) {
+            libc::AF_INET => {
+                let four = &*(&raw const *storage).cast::<libc::sockaddr_in>();
+                let ip = Ipv4Addr::from(u32::from_be(four.sin_addr.s_addr));
+                Some((ip, u16::from_be(four.sin_port)).into())
+            }
+            libc::AF_INET6 => {
+                let six = &*(&raw const *storage).cast::<libc::sockaddr_in6>();
+                Some((Ipv6Addr::from(six.sin6_addr.s6_addr), u16::from_be(six.sin6_port)).into())
+            }
+            _ => None,
+        }
     }
 }
 

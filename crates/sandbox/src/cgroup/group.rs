@@ -107,6 +107,10 @@ impl Group {
         self.memory.is_some()
     }
 
+    pub(crate) fn limits_processes(&self) -> bool {
+        self.processes.is_some()
+    }
+
     /// Changes what the guest may take. Lowering memory below what is in use fails in version 1, and evicts or kills in version 2.
     pub(crate) fn set(&self, change: impl FnOnce(&mut Limits)) -> io::Result<()> {
         let mut limits = self.limits.lock().expect("nothing panics while it holds this lock");

@@ -1,5 +1,6 @@
 //! From the helper to the program: every right is dropped, every descriptor but its own is closed, then exec.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -8,22 +9,26 @@ use super::{Failure, Step};
 use crate::host::CHANNEL;
 use crate::message::{self, Go, Identity, Start};
 use crate::plan::{Plan, Program};
-use crate::{seccomp, sys};
+use crate::{rules, seccomp, sys};
 
 /// Runs the program, at once or when it is told which. Returns only if that failed.
 pub(super) fn become_guest(node: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd>) -> Failure {
-    match prepare(&start.plan, start.identity, fds).and_then(|()| program(node, &start.plan)) {
+    match prepare(start, fds).and_then(|()| program(node, &start.plan)) {
         Err(failure) => failure,
         Ok(program) => execute(&program),
     }
 }
 
-fn prepare(plan: &Plan, identity: Identity, fds: Vec<OwnedFd>) -> Result<(), Failure> {
+fn prepare(start: &Start, fds: Vec<OwnedFd>) -> Result<(), Failure> {
     rustix::process::setsid().step("starting a session")?;
     sys::limit(libc::RLIMIT_CORE, 0).step("limiting core files")?;
-    sys::limit(libc::RLIMIT_NOFILE, plan.files_max.into()).step("limiting descriptors")?;
+    sys::limit(libc::RLIMIT_NOFILE, start.plan.files_max.into()).step("limiting descriptors")?;
     sys::limit(libc::RLIMIT_MEMLOCK, 64 << 10).step("limiting locked memory")?;
-    drop_rights(identity)?;
+    if let Some(processes_max) = start.processes_max {
+        // Counted by user in each user namespace, of which every guest has its own.
+        sys::limit(libc::RLIMIT_NPROC, processes_max.into()).step("limiting processes")?;
+    }
+    drop_rights(start.identity)?;
     sys::unblock_signals().step("unblocking signals")?;
     sys::default_sigpipe();
     streams(fds)
@@ -35,7 +40,7 @@ fn program(node: BorrowedFd<'_>, plan: &Plan) -> Result<Program, Failure> {
         Some(program) => Ok(program),
         None => match message::receive::<Go>(node).step("waiting for a program")? {
             Some((go, _)) => Ok(go.program),
-            None => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)).step("waiting for a program"),
+            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)).step("waiting for a program"),
         },
     }
 }
@@ -54,7 +59,7 @@ fn execute(program: &Program) -> Failure {
 /// failing exec can still be told.
 fn streams(fds: Vec<OwnedFd>) -> Result<(), Failure> {
     let mut fds = fds.into_iter();
-    let output = fds.next().ok_or(std::io::Error::from(std::io::ErrorKind::NotFound)).step("taking the output")?;
+    let output = fds.next().ok_or(io::Error::from(io::ErrorKind::NotFound)).step("taking the output")?;
     sys::place(output.as_fd(), 1).step("placing the output")?;
     sys::place(output.as_fd(), 2).step("placing the output")?;
     // Moved first: each may have come on a number that another one gets.
@@ -74,8 +79,8 @@ fn streams(fds: Vec<OwnedFd>) -> Result<(), Failure> {
     sys::close_on_exec_from(first_unused).step("closing descriptors")
 }
 
-/// Gives up every right, for good.
-pub(super) fn drop_rights(identity: Identity) -> Result<(), Failure> {
+/// Gives up every right, for good. Says which version of file rules hold from now on.
+pub(super) fn drop_rights(identity: Identity) -> Result<u32, Failure> {
     match identity {
         Identity::Own { uid } => {
             sys::drop_groups().step("leaving all groups")?;
@@ -96,5 +101,7 @@ pub(super) fn drop_rights(identity: Identity) -> Result<(), Failure> {
     }
     sys::drop_capabilities().step("dropping capabilities")?;
     rustix::thread::set_no_new_privs(true).step("forbidding new privileges")?;
-    seccomp::install().map_err(|error| std::io::Error::other(error.to_string())).step("filtering system calls")
+    let rules = rules::install().map_err(io::Error::other).step("holding to file rules")?;
+    seccomp::install().map_err(io::Error::other).step("filtering system calls")?;
+    Ok(rules)
 }

@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -18,8 +17,8 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Failure, Id, Step, view};
 use crate::cgroup;
-use crate::message::{self, Answer, Order, Start};
-use crate::plan::{Mount, Network, Plan};
+use crate::message::{self, Answer, Order, Purpose, Start};
+use crate::plan::{Mount, Plan};
 use crate::sys::{self, Brother, Fork};
 
 /// See the file.
@@ -128,7 +127,7 @@ impl Steward {
                 self.place(only(&fds)?, &mounts, tmp_bytes)?;
                 Ok(Outcome::Done(Answer::Done, Vec::new()))
             }
-            Order::Socket { address } => socket(only(&fds)?, address),
+            Order::Socket(purpose) => socket(only(&fds)?, purpose),
         }
     }
 
@@ -173,9 +172,8 @@ fn fork(start: Box<Start>, mut fds: Vec<OwnedFd>) -> Result<Outcome, Failure> {
     }
     let group = start.into_group.then(|| fds.remove(1));
     let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-    match start.plan.network {
-        Network::Full => {}
-        Network::Platform | Network::None => namespaces |= libc::CLONE_NEWNET,
+    if start.own_network {
+        namespaces |= libc::CLONE_NEWNET;
     }
     match start.identity {
         message::Identity::Own { .. } => {}
@@ -189,21 +187,33 @@ fn fork(start: Box<Start>, mut fds: Vec<OwnedFd>) -> Result<Outcome, Failure> {
 
 /// A socket in a guest's network, for somebody outside it. Made by a process of its own: an ordinary user's steward could enter
 /// that network, but not come back into the host's.
-fn socket(guest: BorrowedFd<'_>, address: SocketAddr) -> Result<Outcome, Failure> {
+fn socket(guest: BorrowedFd<'_>, purpose: Purpose) -> Result<Outcome, Failure> {
     match sys::fork().step("forking")? {
         Fork::Parent(pid) => Ok(Outcome::Left(pid)),
-        Fork::Child => Ok(match socket_inside(guest, address) {
+        Fork::Child => Ok(match socket_inside(guest, purpose) {
             Ok(socket) => Outcome::Last(Answer::Done, vec![socket]),
             Err(failure) => Outcome::Last(failure.answer(), Vec::new()),
         }),
     }
 }
 
-fn socket_inside(guest: BorrowedFd<'_>, address: SocketAddr) -> Result<OwnedFd, Failure> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+fn socket_inside(guest: BorrowedFd<'_>, purpose: Purpose) -> Result<OwnedFd, Failure> {
     move_into_link_name_space(guest, Some(LinkNameSpaceType::Network)).step("entering the guest's network")?;
+    let (kind, address) = match purpose {
+        Purpose::Connect(address) => (SocketType::STREAM, address),
+        Purpose::SendFrom(address) => (SocketType::DGRAM, address),
+    };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    rustix::net::socket_with(family, SocketType::STREAM, flags, None).step("making a socket")
+    let socket = rustix::net::socket_with(family, kind, flags, None).step("making a socket")?;
+    match purpose {
+        Purpose::Connect(_) => {}
+        Purpose::SendFrom(address) => {
+            sys::set_transparent(socket.as_fd(), address.is_ipv6()).step("standing for an address")?;
+            rustix::net::bind(&socket, &address).step("taking an address")?;
+        }
+    }
+    Ok(socket)
 }
 
 fn only(fds: &[OwnedFd]) -> Result<BorrowedFd<'_>, Failure> {

@@ -1,6 +1,8 @@
 //! The guest's root: a read-only view of the system, its code, a private `/tmp`, `/proc` and a few devices. Nothing else of the
 //! host is there, whatever its permissions.
 
+mod names;
+
 use std::ffi::CString;
 use std::fs;
 use std::io;
@@ -15,14 +17,19 @@ use rustix::mount::{
     move_mount, open_tree, unmount,
 };
 
+use self::names::Names;
 use super::{Failure, Step};
+use crate::message::Start;
 use crate::plan::{Mount, Plan};
 use crate::sys::{self, Recursive};
 
 /// The system's own folders, as far as the host has them. Where one is a link (to `/usr`, on most systems), so it is for the guest.
 const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
-/// What programs need to know of the system: loading libraries, resolving names, trusting certificates, telling the time.
+/// Whom to ask for names, which is the host's matter only in the host's network.
+const NAMES: &[&str] = &["/etc/resolv.conf", "/etc/hosts"];
+
+/// What programs need to know of the system: loading libraries, trusting certificates, telling the time.
 const SETTINGS: &[&str] = &[
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -32,8 +39,6 @@ const SETTINGS: &[&str] = &[
     "/etc/pki",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
-    "/etc/resolv.conf",
-    "/etc/hosts",
     "/etc/nsswitch.conf",
     "/etc/gai.conf",
     "/etc/services",
@@ -69,11 +74,13 @@ enum Kind {
 }
 
 /// Builds the root and makes it ours. Runs as the first process of the new namespaces.
-pub(super) fn build(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn build(start: &Start) -> Result<(), Failure> {
+    let plan = &start.plan;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .step("parting from the host's mounts")?;
     // First everything is opened, because what is mounted next may lie over where it is.
-    let (trees, links) = gather(plan)?;
+    let (trees, links) = gather(start)?;
+    let names = start.own_network.then(names::of_guest);
     let stage = Path::new(if Path::new("/tmp").is_dir() { "/tmp" } else { "/usr" });
     tmpfs(stage, "size=1m,nr_inodes=4096,mode=755").step("mounting the root")?;
     for (at, to) in links.iter().chain(&plan.links) {
@@ -84,16 +91,17 @@ pub(super) fn build(plan: &Plan) -> Result<(), Failure> {
     for tree in &trees {
         place(stage, tree).step(&format!("mounting {}", tree.target.display()))?;
     }
-    own_files(stage).step("writing the guest's own files")?;
+    own_files(stage, names).step("writing the guest's own files")?;
     own_mounts(stage, plan)?;
     pivot(stage)
 }
 
 /// Opens copies of all that the guest sees of the host.
-fn gather(plan: &Plan) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
+fn gather(start: &Start) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
+    let shared: &[&str] = if start.own_network { &[] } else { NAMES };
     let mut trees = Vec::new();
     let mut links = Vec::new();
-    for path in SYSTEM.iter().chain(SETTINGS).map(Path::new) {
+    for path in SYSTEM.iter().chain(SETTINGS).chain(shared).map(Path::new) {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_symlink() && SYSTEM.iter().any(|system| Path::new(system) == path) => {
                 links.push((path.to_owned(), fs::read_link(path).step("reading a link")?));
@@ -106,7 +114,7 @@ fn gather(plan: &Plan) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
     for path in DEVICES.iter().map(Path::new) {
         trees.push(copy(path, path, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC).step("opening a device")?);
     }
-    for mount in &plan.mounts {
+    for mount in &start.plan.mounts {
         trees.push(of_host(mount)?);
     }
     Ok((trees, links))
@@ -197,12 +205,16 @@ fn place(stage: &Path, tree: &Tree) -> io::Result<()> {
 }
 
 /// Files that are not the host's.
-fn own_files(stage: &Path) -> io::Result<()> {
+fn own_files(stage: &Path, names: Option<Names>) -> io::Result<()> {
     folder(&under(stage, Path::new("/etc")))?;
     let (uid, gid) = (super::GUEST_UID, super::GUEST_GID);
     let passwd = format!("root:x:0:0:root:/root:/sbin/nologin\nguest:x:{uid}:{gid}::/tmp:/sbin/nologin\n");
     fs::write(under(stage, Path::new("/etc/passwd")), passwd)?;
     fs::write(under(stage, Path::new("/etc/group")), format!("root:x:0:\nguest:x:{gid}:\n"))?;
+    if let Some(Names { resolver, hosts }) = names {
+        fs::write(under(stage, Path::new("/etc/resolv.conf")), resolver)?;
+        fs::write(under(stage, Path::new("/etc/hosts")), hosts)?;
+    }
     let dev = under(stage, Path::new("/dev"));
     folder(&dev)?;
     for (name, to) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {

@@ -17,7 +17,7 @@ pub fn helper() -> PathBuf {
 }
 
 pub fn host(mode: Mode) -> Host {
-    Host::new(mode, Some(helper())).expect("a mode that accepts what there is")
+    Host::new(mode, Some(helper())).expect("a mode that accepts what there is").boot_all()
 }
 
 /// A guest that runs a shell script.
@@ -45,6 +45,16 @@ pub fn shell(script: &str) -> Program {
         environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned()), ("ONLY".to_owned(), "this".to_owned())],
         directory: PathBuf::from("/"),
     }
+}
+
+/// A guest that runs a Python script; none, and says so, where there is no Python.
+pub fn python(script: &str) -> Option<Plan> {
+    let program = PathBuf::from("/usr/bin/python3");
+    if !program.exists() {
+        println!("skipped: no python3 here");
+        return None;
+    }
+    Some(Plan { program, arguments: vec!["-c".to_owned(), script.to_owned()], ..plan("") })
 }
 
 /// A guest that has no program yet.

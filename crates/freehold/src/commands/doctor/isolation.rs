@@ -108,23 +108,8 @@ fn wall(part: sandbox::Part, state: &sandbox::State) -> Check {
         sandbox::State::On => Check::good(part.name(), "on"),
         sandbox::State::Missing { reason } => {
             let consequence = if required { "; --sandbox required would refuse to start" } else { "" };
-            Check::poor(part.name(), format!("missing: {reason}"), format!("{}{consequence}", remedy(part)))
+            Check::poor(part.name(), format!("missing: {reason}"), format!("{}{consequence}", part.remedy()))
         }
-    }
-}
-
-fn remedy(part: sandbox::Part) -> &'static str {
-    match part {
-        sandbox::Part::Namespaces => {
-            "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or \
-             kernel.apparmor_restrict_unprivileged_userns=0), or start as root"
-        }
-        sandbox::Part::OwnUser => "start as root to give each function a user of its own",
-        sandbox::Part::MemoryLimit | sandbox::Part::ProcessLimit => {
-            "let systemd delegate a cgroup (systemd-run --user --scope -p Delegate=yes freehold up), or start as root"
-        }
-        sandbox::Part::SystemCalls => "use a kernel with CONFIG_SECCOMP_FILTER",
-        sandbox::Part::Network => "let untrusted code run on a machine of its own",
     }
 }
 
