@@ -30,6 +30,8 @@ pub mod fuzzing;
 mod guest;
 mod inspect;
 mod load;
+#[doc(hidden)]
+pub mod measuring;
 mod memory;
 mod meter;
 mod network;

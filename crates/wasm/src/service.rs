@@ -74,6 +74,13 @@ impl Service {
     }
 }
 
+impl Service {
+    /// What its instances are made of.
+    pub(crate) fn parts(&self) -> (&Arc<Context>, &Program) {
+        (&self.0.context, &self.0.component.program)
+    }
+}
+
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("settings", &self.0.context.settings).finish_non_exhaustive()

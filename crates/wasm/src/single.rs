@@ -46,7 +46,7 @@ pub(crate) async fn answer(
         let (context, program, ending) = (Arc::clone(context), program.clone(), Arc::clone(&ending));
         async move {
             let _place = place;
-            let mut store = guest::store(program.engine(), instance(&context, limits, ending));
+            let mut store = store(&context, &program, limits, ending);
             let worked = work(&program, &mut store, request, give).await;
             (store, worked)
         }
@@ -81,7 +81,8 @@ pub(crate) async fn answer(
             let streaming = Arc::clone(&ending);
             let usage = ending.meter.usage();
             task::spawn(Kind::Work, "wasm guest", async move {
-                let ended = supervised.await;
+                // Kept until all is said, like its store: a guest that is late still holds its streams.
+                let ended = (&mut supervised).await;
                 conclude(&ending, ended, time);
             });
             let answer = given.map_err(|code| Failed { failure: refused(code), usage })?;
@@ -95,11 +96,12 @@ enum First {
     Answered(Given),
 }
 
-fn instance(context: &Context, limits: Limits, ending: Arc<Ending>) -> Guest {
+/// A store for one instance.
+pub(crate) fn store(context: &Context, program: &ProxyPre<Guest>, limits: Limits, ending: Arc<Ending>) -> Store<Guest> {
     let settings = &context.settings;
     let wasi = guest::wasi(settings, Output::new(limits.stdout), Output::new(limits.stderr)).build();
     let memory = Memory::new(Arc::clone(context.engine.budget()), settings.memory, ending);
-    Guest::new(memory, wasi, Arc::clone(&context.reach))
+    guest::store(program.engine(), Guest::new(memory, wasi, Arc::clone(&context.reach)))
 }
 
 async fn work(

@@ -26,7 +26,7 @@ struct State {
     /// Those that were done with in the turn that goes on: it counts for them too.
     leaving: Vec<Arc<Ending>>,
     next: u64,
-    /// The latest deadline of all that was ever asked for.
+    /// The latest deadline of what was asked for since it was idle.
     horizon: Option<Instant>,
     /// Somebody's time was over: the guest may be stuck, and gets nothing more to do.
     spoiled: bool,
@@ -79,8 +79,9 @@ impl Board {
         let mut state = self.state();
         let id = Id(state.next);
         state.next += 1;
+        let since = if state.idle { None } else { state.horizon };
         state.idle = false;
-        state.horizon = state.horizon.max(Some(asked.deadline));
+        state.horizon = since.max(Some(asked.deadline));
         let Asked { ending, deadline, limit, reply, token } = asked;
         let held = Held::Here(ending);
         state.open.push(Open { id, deadline, limit, held, reply: Some(reply), token: Some(token) });
@@ -172,11 +173,14 @@ impl Board {
             Held::Here(_) => true,
             Held::ByItsReader(reader) => reader.strong_count() > 0,
         });
-        // A reader whose time is over is cut off with the instance, which therefore takes nothing more.
-        let late = state.open.iter().any(|open| open.reply.is_none() && open.deadline <= now);
-        state.spoiled |= late;
+        if state.open.is_empty() {
+            // It works on after its answers.
+            return state.horizon;
+        }
+        // A reader whose time is over is cut off with the instance, when all others' is over too; until then it takes nothing more.
+        state.spoiled |= state.open.iter().any(|open| open.reply.is_none() && open.deadline <= now);
         let next = state.open.iter().map(|open| open.deadline).filter(|deadline| *deadline > now).min();
-        next.or(state.horizon)
+        next.or(Some(now))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -65,19 +65,22 @@ impl Worker {
         let first = self.accept(first);
         let worked = {
             let guest = Box::pin(self.work(&mut store, first));
-            Watched { guest, ticker, board: &board, gauge: &gauge, stopwatch: Stopwatch::default(), alarm: None }.await
+            let stopwatch = Stopwatch::default();
+            let mut watched = Watched { guest, ticker, board: &board, gauge: &gauge, stopwatch, alarm: None };
+            let worked = (&mut watched).await;
+            // Why it ended is said before its streams close, here and below, so that who reads them learns it.
+            if let Err(TimeUp) = worked {
+                board.fail_late();
+            }
+            worked
         };
-        // Why it ended is said before the streams close, so that who reads them learns it.
         match worked {
             Ok(Ok(())) => drop(board.idle()),
             Ok(Err(error)) => board.fail(&failure::of_guest(&error, store.data().memory().refused())),
-            Err(TimeUp) => board.fail_late(),
+            Err(TimeUp) => {}
         }
         drop(store);
-        self.jobs.close();
-        while let Ok(job) = self.jobs.try_recv() {
-            job.give_back();
-        }
+        self.take_no_more();
         if let Some(warm) = self.warm.upgrade() {
             Warm(warm).sweep();
         }
@@ -121,6 +124,9 @@ impl Worker {
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                     Poll::Ready(None) | Poll::Pending => {}
                 }
+                if !self.goes_on(taken) && !self.jobs.is_closed() {
+                    self.take_no_more();
+                }
                 let is_idle = in_flight.is_empty() && accessor.poll_no_interesting_tasks(cx).is_ready();
                 if is_idle && silence.begins() {
                     let tokens = self.board.idle();
@@ -148,6 +154,14 @@ impl Worker {
             }
         })
         .await
+    }
+
+    /// Who has been sent here goes elsewhere.
+    fn take_no_more(&mut self) {
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            job.give_back();
+        }
     }
 
     fn goes_on(&self, taken: u32) -> bool {

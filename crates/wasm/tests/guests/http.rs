@@ -8,7 +8,7 @@ use http::Request;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
-use wasm::{Failure, Kind, Run, Settings, Whose};
+use wasm::{Failure, Kind, Limits, Run, Settings, Whose};
 
 use crate::support::{Bench, PATIENCE, ask, ask_within, get, limits, listening, patiently, read, text};
 
@@ -175,6 +175,21 @@ async fn an_answer_that_breaks_off_is_no_whole_answer() {
     let error = read(answer.response).await.unwrap_err();
     assert!(matches!(error.0, Failure::Trap { .. }), "{error}");
     assert!(matches!(patiently(answer.attempt.ended()).await.failure, Some(Failure::Trap { .. })));
+}
+
+/// The guest ends on one thread while another reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_never_takes_a_failure_for_the_end() {
+    let bench = Bench::new();
+    let service = bench.service(Settings::default());
+    for round in 0..100 {
+        let path = ["/T", "/L"][round % 2];
+        let limits = Limits::new(Duration::from_millis(if path == "/L" { 20 } else { 60_000 }));
+        // It may be over before anything was answered.
+        if let Ok(answer) = ask_within(&service, path, limits).await {
+            assert!(read(answer.response).await.is_err(), "{path} in round {round}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use wasm::{Collect, Failure, Limits, Settings, Whose};
 
 use crate::support::{Bench, PATIENCE, ask, ask_within, patiently, read, text};
 
-/// Long enough to begin, short enough to wait for.
-const SHORT: Duration = Duration::from_millis(100);
+/// Long enough to begin on a busy machine, short enough to wait for.
+const SHORT: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_guest_that_computes_or_waits_for_ever_ends_in_time() {
@@ -19,8 +19,10 @@ async fn a_guest_that_computes_or_waits_for_ever_ends_in_time() {
         let begun = Instant::now();
         let failed = ask_within(&service, path, Limits::new(SHORT)).await.unwrap_err();
         assert_eq!(failed.failure, Failure::Time { limit: SHORT }, "{path}");
-        assert_eq!(failed.failure.to_string(), "it took longer than its limit of 0.1 seconds");
+        assert_eq!(failed.failure.to_string(), "it took longer than its limit of 1 seconds");
         assert!(begun.elapsed() >= SHORT && begun.elapsed() < PATIENCE, "{path}: {:?}", begun.elapsed());
+        let usage = failed.usage;
+        assert!(usage.wall >= SHORT && usage.cpu > Duration::ZERO && usage.cpu <= usage.wall, "{path}: {usage:?}");
         assert_eq!((bench.engine.instances(), bench.engine.memory_used()), (0, ByteSize(0)), "{path}");
     }
 }
@@ -30,20 +32,16 @@ async fn one_that_computes_leaves_others_their_turn() {
     // One thread for all of it.
     let bench = Bench::new();
     let service = bench.service(Settings::default());
-    let busy = ask_within(&service, "/l", Limits::new(Duration::from_secs(2)));
     let quick = async {
         for _ in 0..20 {
             assert_eq!(text(&service, "/h").await, "Hello from WASI\n");
         }
-        Instant::now()
     };
-    let begun = Instant::now();
-    let (busy, quick_done) = tokio::join!(busy, quick);
-    let failed = busy.unwrap_err();
-    assert!(matches!(failed.failure, Failure::Time { .. }));
-    assert!(quick_done - begun < Duration::from_secs(2), "they did not wait for it");
-    assert!(failed.usage.cpu > Duration::from_millis(100), "it was busy meanwhile: {:?}", failed.usage);
-    assert!(failed.usage.cpu <= failed.usage.wall);
+    tokio::select! {
+        biased;
+        _ = ask(&service, "/l") => panic!("it never ends by itself"),
+        () = quick => {}
+    }
 }
 
 #[tokio::test]

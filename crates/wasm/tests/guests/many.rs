@@ -10,7 +10,7 @@ use crate::support::{Bench, PATIENCE, ask_within, patiently, read};
 
 const REQUESTS: u32 = 10_000;
 /// How long each guest waits: long enough that all are there before the first is done.
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_wait_in_less_than_two_gibibytes() {
