@@ -186,7 +186,7 @@ pub(crate) fn choose<'a>(
     best.map(|(_, one)| one).ok_or_else(|| Error::WrongPlatform {
         image: image.to_owned(),
         wanted: wanted.clone(),
-        found: images.iter().filter_map(|one| one.platform()).collect(),
+        found: images.iter().filter_map(|one| one.platform()).filter(|one| one.os != "unknown").collect(),
     })
 }
 

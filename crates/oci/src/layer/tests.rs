@@ -151,8 +151,8 @@ fn layers_become_folders() {
             &["lib -> usr/lib", "usr/ 755", "usr/lib/ 755", "usr/lib/x 644 1"],
         ),
         (
-            &[Link("up", "../../../.."), Plain("up/x", 0o644, "1"), Link("abs", "/d"), Plain("abs/y", 0o644, "2")],
-            &["abs -> /d", "d/ 755", "d/y 644 2", "up -> ../../../..", "x 644 1"],
+            &[Link("up", "../../../.."), Plain("up/x", 0o644, "1"), Link("s/abs", "/d"), Plain("s/abs/y", 0o644, "2")],
+            &["d/ 755", "d/y 644 2", "s/ 755", "s/abs -> /d", "up -> ../../../..", "x 644 1"],
         ),
         (
             &[
@@ -255,6 +255,17 @@ fn hostile_entries_are_refused() {
             "entry 'd' is a hard link to something that is not in the layer",
         ),
         (&[Link("a", "b"), Link("b", "a"), Plain("a/x", 0o644, "")], "entry 'a/x' lies behind too many links"),
+        // A link is replaced by way of itself.
+        (
+            &[
+                Dir("a", 0o755),
+                Link("a/l", "../a"),
+                Plain("a/l/x", 0o644, ""),
+                Plain("a/l/l", 0o644, ""),
+                Plain("a/l/y", 0o644, ""),
+            ],
+            "entry 'a/l/y' lies below something that is no folder",
+        ),
         (&[Plain(".wh.", 0o644, "")], "entry '.wh.' is a whiteout of nothing"),
         (&[Plain("a/.wh...", 0o644, "")], "entry 'a/.wh...' is a whiteout of nothing"),
         (&[Plain("a/.wh.b/c", 0o644, "")], "entry 'a/.wh.b/c' lies below a whiteout"),
