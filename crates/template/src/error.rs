@@ -59,6 +59,8 @@ pub enum Problem {
     ResourceMember { resource: String, member: &'static str, reason: String },
     #[error("Template format error: [/Outputs/{output}] {reason}")]
     OutputMember { output: String, reason: String },
+    #[error("Template format error: Output {output} is malformed. {field} must evaluate to a String.")]
+    OutputText { output: String, field: &'static str },
     #[error("Template format error: Every Mappings attribute must be a String or a List. ({path})")]
     MappingForm { path: String },
     #[error("No transform named {0} found.")]

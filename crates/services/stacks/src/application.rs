@@ -172,13 +172,17 @@ impl Application {
         self.order = graph::order(&edges).map_err(Problem::nowhere)?;
         for output in &self.outputs {
             let later = Named::new(self, coming);
-            for node in [Some(&output.value), output.export.as_ref()].into_iter().flatten() {
-                self.evaluate(node, &later).map_err(|error| match error.problem {
+            for (field, node) in output_fields(output) {
+                let value = self.evaluate(node, &later).map_err(|error| match error.problem {
                     Problem::Unresolved { names, .. } => {
                         Problem::Unresolved { names, block: "Outputs" }.at(output.line)
                     }
                     problem => problem.at(error.line.unwrap_or(output.line)),
                 })?;
+                // What hangs on resources shows when they are made.
+                if !value.is_some_and(|value| value.has_function() || value.scalar().is_some()) {
+                    return Err(Problem::OutputText { output: output.name.clone(), field }.at(output.line).into());
+                }
             }
         }
         Ok(())
@@ -208,6 +212,12 @@ impl Application {
         }
         Ok(())
     }
+}
+
+/// What of an output must be text, by the names that messages have for it.
+pub(crate) fn output_fields(output: &Output) -> impl Iterator<Item = (&'static str, &Node)> {
+    let export = output.export.iter().map(|export| ("The Name field of every Export member", export));
+    std::iter::once(("The Value field of every Outputs member", &output.value)).chain(export)
 }
 
 /// Properties with text in place of functions, so that names and forms can be checked around them.

@@ -7,8 +7,8 @@
 //! Start reading at `engine.rs`; then `operation.rs` (the stages of one operation), `work.rs` (one resource), `application.rs` (what a
 //! template means). `api.rs` is what the door mounts at `/_stacks`; CloudFormation's own API comes on the same engine.
 //!
-//! Limits: 2,000 stacks of one account and region; 500 resources of a stack, 8 of them in work at a time; 2,000 events kept; what is
-//! made must settle within ten minutes.
+//! Limits: 2,000 stacks of one account and region; 500 resources of a stack with 4 MB of properties together, 8 of them in work at a time;
+//! 2,000 events kept; what is made must settle within ten minutes.
 
 pub mod api;
 mod application;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
-use template::{Lookup, Node, Pseudo, Template};
+use template::{Lookup, Node, Output, Problem, Pseudo, Template};
 
 use crate::Error;
-use crate::application::{Application, Asked, Named, Plot};
+use crate::application::{Application, Asked, Named, Plot, output_fields};
 use crate::caller::BoxFuture;
 use crate::graph::Edges;
 use crate::model::{Event, OutputValue, ResourceState, Stack, Stage, Status, resource_status};
@@ -205,38 +205,27 @@ impl Operation {
 
     fn outputs(&self, application: &Application) -> Result<Vec<OutputValue>, Error> {
         let known = self.known(application);
-        let text = |node: &Node, name: &str| -> Result<String, Error> {
-            let wrong = |message: String| Error::Properties {
-                resource: format!("Outputs/{name}"),
-                fault: contract::PropertyFault { path: String::new(), message },
-                line: (node.line > 0).then_some(node.line),
-            };
+        let text = |output: &Output, (field, node): (&'static str, &Node)| -> Result<String, Error> {
             let value = application.evaluate(node, &known)?;
-            let value = value.as_ref().and_then(Node::scalar);
-            let value = value.ok_or_else(|| wrong("the value must be text".to_owned()))?;
+            let value = value.as_ref().and_then(Node::scalar).ok_or_else(|| {
+                Error::from(Problem::OutputText { output: output.name.clone(), field }.at(output.line))
+            })?;
             match value.len() {
                 0..=OUTPUT_BYTES_MAX => Ok(value),
-                bytes => Err(wrong(format!("the value has {bytes} bytes, and may have {OUTPUT_BYTES_MAX}"))),
+                bytes => Err(output_fault(output, format!("it has {bytes} bytes, and may have {OUTPUT_BYTES_MAX}"))),
             }
         };
         let outputs = application.outputs.iter().map(|output| {
-            Ok(OutputValue {
-                name: output.name.clone(),
-                value: text(&output.value, &output.name)?,
-                description: output.description.clone(),
-                export: output.export.as_ref().map(|export| text(export, &output.name)).transpose()?,
-            })
+            let mut texts = output_fields(output).map(|field| text(output, field));
+            let value = texts.next().transpose()?.unwrap_or_default();
+            let export = texts.next().transpose()?;
+            Ok(OutputValue { name: output.name.clone(), value, description: output.description.clone(), export })
         });
         let outputs: Vec<OutputValue> = outputs.collect::<Result<_, Error>>()?;
         let mut exports = BTreeSet::new();
-        for output in &outputs {
-            if let Some(export) = output.export.as_ref().filter(|export| !exports.insert(*export)) {
-                let message = format!("another output is exported as {export} already");
-                return Err(Error::Properties {
-                    resource: format!("Outputs/{}", output.name),
-                    fault: contract::PropertyFault { path: "Export".to_owned(), message },
-                    line: None,
-                });
+        for (output, made) in application.outputs.iter().zip(&outputs) {
+            if let Some(export) = made.export.as_ref().filter(|export| !exports.insert(*export)) {
+                return Err(output_fault(output, format!("another output is exported as {export} already")));
             }
         }
         Ok(outputs)
@@ -425,6 +414,14 @@ impl Operation {
     /// What is known of the resources now.
     fn known<'a>(&'a self, application: &'a Application) -> Named<'a, impl Fn(Asked<'_>) -> Lookup> {
         Named::new(application, |asked| look_up(&self.resources, asked))
+    }
+}
+
+fn output_fault(output: &Output, message: String) -> Error {
+    Error::Properties {
+        resource: format!("Outputs/{}", output.name),
+        fault: contract::PropertyFault { path: String::new(), message },
+        line: (output.line > 0).then_some(output.line),
     }
 }
 

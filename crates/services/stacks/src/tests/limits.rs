@@ -81,6 +81,16 @@ async fn mistakes_come_with_advice() {
             "Resources: {A: {Type: Toy::Thing}}\nOutputs:\n  O: {Value: !GetAtt A.Valu}",
             "Template error: resource A does not support attribute type Valu in Fn::GetAtt (line 3)",
         ),
+        (
+            "Resources: {A: {Type: Toy::Thing}}\nOutputs:\n  O: {Value: [a, !Ref AWS::Region]}",
+            "Template format error: Output O is malformed. The Value field of every Outputs member must evaluate to a String. (line \
+             3)",
+        ),
+        (
+            "Resources: {A: {Type: Toy::Thing}}\nOutputs:\n  O: {Value: a, Export: {Name: !Ref AWS::NoValue}}",
+            "Template format error: Output O is malformed. The Name field of every Export member must evaluate to a String. (line \
+             3)",
+        ),
         ("Resources:\n  A: {Type: Toy::Thing, DependsOn: A}", "Circular dependency between resources: [A] (line 2)"),
         (
             "Transform: AWS::Serverless-2016-10-31\nGlobals:\n  Functoin: {Value: v}\nResources: {A: {Type: Toy::Serverless::Pair}}",
@@ -102,7 +112,16 @@ async fn one_export_has_one_output() {
     let (engine, world) = stage();
     let template = "Resources: {A: {Type: Toy::Thing}}\nOutputs:\n  O: {Value: o, Export: {Name: x}}\n  P: {Value: p, Export: {Name: x}}";
     let message = refused(&engine, template).await;
-    assert!(message.contains("Outputs/P with message: Export: another output is exported as x already"), "{message}");
+    assert!(message.contains("Outputs/P with message: another output is exported as x already"), "{message}");
+    assert!(world.contents().is_empty());
+
+    // What only a made thing tells shows late, and goes back.
+    let late = "Resources: {A: {Type: Toy::Thing, Properties: {Value: [a]}}}\nOutputs: {O: {Value: !GetAtt A.Value}}";
+    let message = refused(&engine, late).await;
+    assert!(
+        message.contains("ROLLBACK_COMPLETE: Template format error: Output O is malformed. The Value"),
+        "{message}"
+    );
     assert!(world.contents().is_empty());
 }
 
