@@ -81,8 +81,8 @@ pub enum KeyError {
 }
 
 impl Identity {
-    /// How long a function's session lasts. Instances live for less, in general; one that does not signs with an expired key,
-    /// as on AWS when credentials are not renewed.
+    /// How long a function's session lasts: AWS's longest for a role. It is handed out when an instance starts and never renewed, so
+    /// whoever keeps instances must make a new one of one that was never idle for as long, before its key expires.
     pub const SESSION_TTL: Duration = Duration::from_secs(12 * 3600);
 
     /// Opens the service: reads the signing key, or makes it when the store is first used.
