@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod ahead;
+mod escapes;
 mod harness;
 mod life;
 mod limits;
