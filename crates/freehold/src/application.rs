@@ -175,39 +175,74 @@ fn refused(error: Error, package: &Package) -> Problem {
     let Error::Fault(fault) = error else {
         return error.into();
     };
-    // `arn:…:stack/NAME/ID ended as ROLLBACK_COMPLETE: REASON`: the reason is what a person needs.
-    let ended = match fault.code.as_str() {
-        "StackOperationFailed" => fault.message.split_once(" ended as ").and_then(|(_, ended)| ended.split_once(": ")),
-        _ => None,
-    };
-    let reason = ended.map_or(fault.message.as_str(), |(_, reason)| reason.trim());
     let place = fault.place.as_ref().zip(package.written.as_ref());
     let place = place.and_then(|((resource, path), written)| written.place(resource, path));
     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    let End { status, reason } = End::read(&fault);
     let problem = Problem::new(format!("{} was not deployed: {reason}{place}", package.origin));
-    match (ended, fault.code.as_str()) {
-        (Some(("ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE", _)), _) => {
+    match (status, fault.code.as_str()) {
+        (Some("ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"), _) => {
             problem.advise("Everything is as it was before.")
         }
-        (Some(_), _) | (None, "StackOperationFailed") => problem.advise(format!(
+        (Some(_), _) => problem.advise(format!(
             "Not all of it could be taken back. Remove the cause and deploy again, or delete it: freehold rm {}",
             package.name
         )),
-        (None, "ServiceUnavailable" | "InternalFailure") => {
-            problem.advise("What was begun is finished or taken back when the node goes on; see: freehold ls apps")
-        }
+        (None, "ServiceUnavailable" | "InternalFailure") => problem.advise(GOES_ON),
+        (None, _) if is_busy(reason) => problem.advise(BUSY),
         (None, _) => problem.advise("Nothing was changed."),
     }
 }
 
+/// Why it was not deleted, and what to do.
+fn kept(error: Error, name: &str) -> Problem {
+    let Error::Fault(fault) = error else {
+        return error.into();
+    };
+    let End { status, reason } = End::read(&fault);
+    let problem = Problem::new(format!("{name} was not deleted: {reason}"));
+    match (status, fault.code.as_str()) {
+        (Some(_), _) => problem.advise(format!("Remove the cause, and delete what is left with: freehold rm {name}")),
+        (None, "ServiceUnavailable" | "InternalFailure") => problem.advise(GOES_ON),
+        (None, _) if is_busy(reason) => problem.advise(BUSY),
+        (None, _) => problem.advise("Nothing was changed."),
+    }
+}
+
+const GOES_ON: &str = "What was begun is finished or taken back when the node goes on; see: freehold ls apps";
+const BUSY: &str = "Something else is done with it at the moment: try again when that has ended; see: freehold ls apps";
+
+/// CloudFormation's words for a stack that is in work.
+fn is_busy(reason: &str) -> bool {
+    reason.contains("_IN_PROGRESS")
+}
+
+/// How an operation on a stack ended, where it had begun.
+struct End<'a> {
+    status: Option<&'a str>,
+    reason: &'a str,
+}
+
+impl<'a> End<'a> {
+    /// `arn:…:stack/NAME/ID ended as ROLLBACK_COMPLETE: REASON`: the reason is what a person needs.
+    fn read(fault: &'a Fault) -> Self {
+        let whole = || Self { status: None, reason: &fault.message };
+        if fault.code != "StackOperationFailed" {
+            return whole();
+        }
+        let ended = fault.message.split_once(" ended as ").and_then(|(_, ended)| ended.split_once(": "));
+        ended.map_or_else(whole, |(status, reason)| Self { status: Some(status), reason: reason.trim() })
+    }
+}
+
 /// Deletes an application and all that it made.
-pub(crate) async fn delete(client: &Client, name: &str, progress: &ProgressBar) -> Result<(), Error> {
+pub(crate) async fn delete(client: &Client, name: &str, progress: &ProgressBar) -> Result<(), Problem> {
     let input = json!({ "StackName": name });
     let mut on_event = |event: &Value| {
         let id = event.get("LogicalResourceId").and_then(Value::as_str).unwrap_or_default();
         progress.set_message(format!("{name}: deleting {id}"));
     };
-    operate(client, "delete", &input, &mut on_event).await.map(drop)
+    operate(client, "delete", &input, &mut on_event).await.map(drop).map_err(|error| kept(error, name))
 }
 
 /// One operation on the node's stacks: its events, and then its result.
@@ -313,6 +348,12 @@ mod tests {
              freehold rm hello",
         );
         check(
+            "ValidationError",
+            "Stack:arn:aws:x is in UPDATE_IN_PROGRESS state and can not be updated.",
+            "hello was not deployed: Stack:arn:aws:x is in UPDATE_IN_PROGRESS state and can not be updated. Something else is done with \
+             it at the moment: try again when that has ended; see: freehold ls apps",
+        );
+        check(
             "ServiceUnavailable",
             "the node stops; the operation on x goes on when it is started again",
             "hello was not deployed: the node stops; the operation on x goes on when it is started again What was begun is finished or \
@@ -323,5 +364,25 @@ mod tests {
             "Template format error: line 3",
             "hello was not deployed: Template format error: line 3 Nothing was changed.",
         );
+    }
+
+    #[test]
+    fn what_could_not_be_deleted_says_why_and_what_to_do() {
+        for (code, message, expected) in [
+            (
+                "StackOperationFailed",
+                "arn:aws:x:stack/hello/1 ended as DELETE_FAILED: The following resource(s) failed to delete: [A]. A: in use",
+                "hello was not deleted: The following resource(s) failed to delete: [A]. A: in use Remove the cause, and delete what is \
+                 left with: freehold rm hello",
+            ),
+            (
+                "ValidationError",
+                "Export x cannot be deleted as it is in use by shop",
+                "hello was not deleted: Export x cannot be deleted as it is in use by shop Nothing was changed.",
+            ),
+        ] {
+            let fault = Fault { code: code.to_owned(), message: message.to_owned(), status: 400, place: None };
+            assert_eq!(kept(Error::Fault(fault), "hello").to_string(), expected);
+        }
     }
 }
