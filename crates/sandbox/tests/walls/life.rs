@@ -71,14 +71,10 @@ fn required_refuses_where_the_helper_is_no_helper() {
 }
 
 /// Runs this program's `a_node_for_a_while`, kills it as nothing can be prepared for, and waits until nobody holds its output.
-#[test]
-fn guests_die_with_their_node() {
-    if lacks(&host(Mode::Auto), Part::Namespaces) {
-        return;
-    }
+fn outlived(how: &str) {
     let mut node = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "life::a_node_for_a_while", "--nocapture"])
-        .env("SANDBOX_NODE", "1")
+        .env("SANDBOX_NODE", how)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -99,16 +95,79 @@ fn guests_die_with_their_node() {
 }
 
 #[test]
-fn a_node_for_a_while() {
-    if std::env::var_os("SANDBOX_NODE").is_none() {
-        println!("skipped: only guests_die_with_their_node runs this");
-        return;
+fn guests_die_with_their_node() {
+    if !lacks(&host(Mode::Auto), Part::Namespaces) {
+        outlived("running");
     }
+}
+
+#[test]
+fn frozen_guests_die_with_their_node() {
+    // They do not notice themselves: the steward sees to it.
+    if !lacks(&host(Mode::Auto), Part::Freezer) {
+        outlived("frozen");
+    }
+}
+
+#[test]
+fn a_node_for_a_while() {
+    let Some(how) = std::env::var_os("SANDBOX_NODE") else {
+        println!("skipped: only those that outlive a node run this");
+        return;
+    };
     let host = host(Mode::Auto);
     let output = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3).unwrap();
-    let plan = plan("(sleep 1000 &); echo; echo the guest runs; sleep 1000");
-    let _child = host.spawn(&plan, Streams { output, channels: Vec::new() }).unwrap();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let streams = Streams { output, channels: vec![theirs.into()] };
+    let child = host.spawn(&plan("(sleep 1000 &); echo ready >&3; sleep 1000"), streams).unwrap();
+    (&ours).read_exact(&mut [0; 6]).unwrap();
+    if how == "frozen" {
+        child.freeze().unwrap();
+    }
+    println!("\nthe guest runs");
     loop {
         std::thread::park();
     }
+}
+
+/// The stewards of this process, as the system numbers them.
+fn stewards() -> Vec<rustix::process::Pid> {
+    let folders = fs::read_dir("/proc").unwrap().flatten();
+    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let own = pids.filter(|pid| {
+        let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        // The second field after the name, which is in parentheses, is the parent.
+        let stat = read("stat");
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        // Reapers are copies of the steward, but first in their own numbering.
+        let is_first = read("status").lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"));
+        parent == Some(&std::process::id().to_string()) && read("cmdline").contains("sandbox-init") && !is_first
+    });
+    own.filter_map(rustix::process::Pid::from_raw).collect()
+}
+
+#[test]
+fn another_steward_takes_over() {
+    // In a process of its own, where no other test has a steward.
+    if std::env::var_os("SANDBOX_ALONE").is_none() {
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "life::another_steward_takes_over", "--nocapture"])
+            .env("SANDBOX_ALONE", "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let host = host(Mode::Auto);
+    if lacks(&host, Part::Namespaces) {
+        return;
+    }
+    let (read, streams) = crate::harness::output();
+    let survivor = host.spawn(&plan("echo ready; sleep 1000"), streams).unwrap();
+    assert_eq!(crate::harness::line(&read), "ready\n");
+    let before = stewards();
+    assert_eq!(before.len(), 1, "{before:?}");
+    rustix::process::kill_process(before[0], rustix::process::Signal::KILL).unwrap();
+    assert_eq!(run(&host, &plan("echo well")).output, "well\n");
+    assert_ne!(stewards(), before);
+    assert_eq!(survivor.try_wait().unwrap(), None, "guests do not depend on it");
 }

@@ -6,6 +6,7 @@
 mod ahead;
 mod escapes;
 mod harness;
+mod languages;
 mod life;
 mod limits;
 mod ordinary;
