@@ -1,11 +1,14 @@
-// Frames on descriptor 3. Reading blocks: between invocations this process does nothing at all.
+// Frames, read from descriptor 3 and written to 4. Reading blocks: between invocations this process does nothing at all.
 'use strict';
 
 const fs = require('fs');
 
-const CHANNEL = 3;
+const EVENTS = 3;
+const ANSWERS = 4;
+// What the host sends at a time, at most. A read into less room would lose the rest.
+const PACKET_BYTES = 4096;
 const HEADER_BYTES = 12;
-const KINDS = { ready: 16, initError: 17, result: 18, error: 19, fatal: 20, tooLarge: 21 };
+const KINDS = { ready: 16, initError: 17, result: 18, error: 19, fatal: 20, tooLarge: 21, log: 22, text: 23 };
 // The most that Lambda lets a function answer.
 const RESPONSE_BYTES_MAX = 6291556;
 
@@ -29,15 +32,15 @@ function persist(call) {
 // Makes sure that so many bytes are there to be parsed.
 function fill(bytes) {
   if (end - start >= bytes) return;
-  if (start + bytes > incoming.length) {
-    const room = bytes > incoming.length ? Buffer.allocUnsafeSlow(bytes) : incoming;
+  if (start + bytes + PACKET_BYTES > incoming.length) {
+    const room = bytes + PACKET_BYTES > incoming.length ? Buffer.allocUnsafeSlow(bytes + PACKET_BYTES) : incoming;
     incoming.copy(room, 0, start, end);
     incoming = room;
     end -= start;
     start = 0;
   }
   while (end - start < bytes) {
-    const count = persist(() => fs.readSync(CHANNEL, incoming, end, incoming.length - end, null));
+    const count = persist(() => fs.readSync(EVENTS, incoming, end, incoming.length - end, null));
     // The host is gone.
     if (count === 0) process.exit(0);
     end += count;
@@ -68,11 +71,11 @@ function writeAll(buffer, length) {
   let written = 0;
   while (written < length) {
     const from = written;
-    written += persist(() => fs.writeSync(CHANNEL, buffer, from, length - from));
+    written += persist(() => fs.writeSync(ANSWERS, buffer, from, length - from));
   }
 }
 
-// Sends one frame, in one system call where it is not huge.
+// Sends one frame of text, in one system call where it is not huge.
 function write(kind, body) {
   let frame = outgoing;
   let bytes;
@@ -94,4 +97,14 @@ function write(kind, body) {
   writeAll(frame, HEADER_BYTES + bytes);
 }
 
-module.exports = { KINDS, persist, read, write };
+// Sends one frame of bytes.
+function writeBytes(kind, body) {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  frame.writeUInt32LE(kind, 0);
+  frame.writeUInt32LE(0, 4);
+  frame.writeUInt32LE(body.length, 8);
+  frame.set(body, HEADER_BYTES);
+  writeAll(frame, frame.length);
+}
+
+module.exports = { KINDS, read, write, writeBytes };

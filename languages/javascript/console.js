@@ -1,15 +1,12 @@
-// console.log and its kin, in Lambda's format: one call is one event of the log, whatever line ends are in it.
+// console.log and its kin, in Lambda's format: one call is one event of the log, whatever line ends are in it. What is printed goes
+// by way of the channel, so that it keeps its place among the answers.
 'use strict';
 
-const fs = require('fs');
 const util = require('util');
-const { persist } = require('./channel');
+const { KINDS, write, writeBytes } = require('./channel');
 
-const MARK = 0xf5;
-const MARK_BYTES = 4;
-// The longest event; what is longer becomes several.
-const EVENT_BYTES_MAX = 256 * 1024;
-const OUTPUT = 1;
+// The longest piece that is sent at a time; the host makes lines of text, and cuts events that are longer.
+const PIECE_BYTES_MAX = 256 * 1024;
 
 const LEVELS = { log: 'INFO', trace: 'TRACE', debug: 'DEBUG', info: 'INFO', warn: 'WARN', error: 'ERROR' };
 
@@ -21,18 +18,14 @@ function setRequestId(id) {
 
 // Writes one event.
 function event(text) {
-  const bytes = Buffer.byteLength(text);
-  const frame = Buffer.allocUnsafe(MARK_BYTES + bytes);
-  frame.utf8Write(text, MARK_BYTES);
-  for (let from = 0; from < bytes; from += EVENT_BYTES_MAX) {
-    const length = Math.min(EVENT_BYTES_MAX, bytes - from);
-    // Written over the end of the piece before, which is out already.
-    frame.writeUInt32BE(((MARK << 24) | length) >>> 0, from);
-    let written = 0;
-    while (written < MARK_BYTES + length) {
-      const at = from + written;
-      written += persist(() => fs.writeSync(OUTPUT, frame, at, from + MARK_BYTES + length - at));
-    }
+  // A character takes three bytes at most.
+  if (text.length * 3 <= PIECE_BYTES_MAX) write(KINDS.log, text);
+  else pieces(KINDS.log, Buffer.from(text));
+}
+
+function pieces(kind, bytes) {
+  for (let from = 0; from < bytes.length; from += PIECE_BYTES_MAX) {
+    writeBytes(kind, bytes.subarray(from, from + PIECE_BYTES_MAX));
   }
 }
 
@@ -44,17 +37,21 @@ function patch() {
   for (const [method, level] of Object.entries(LEVELS)) {
     console[method] = (...values) => line(level, util.format(...values));
   }
-  for (const name of ['stdout', 'stderr']) block(name);
+  for (const name of ['stdout', 'stderr']) redirect(name);
   console.fatal = (...values) => line('FATAL', util.format(...values));
 }
 
-// Makes writes to a standard stream wait for room. Else Node.js keeps what the pipe does not take in its own memory, and it would
-// come out after the answer, or never. The stream itself is made when it is first used.
-function block(name) {
+// Makes writes to a standard stream go by way of the channel. They also wait for room there: else Node.js would keep what a pipe
+// does not take in its own memory, and it would come out after the answer, or never. The stream itself is made when it is first used.
+function redirect(name) {
   const { get, ...property } = Object.getOwnPropertyDescriptor(process, name);
   const make = () => {
     const stream = get.call(process);
-    if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+    stream._writev = null;
+    stream._write = (chunk, encoding, done) => {
+      pieces(KINDS.text, typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
+      done();
+    };
     Object.defineProperty(process, name, { ...property, get: () => stream });
     return stream;
   };

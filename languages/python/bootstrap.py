@@ -1,8 +1,9 @@
 """The life of a Python guest: take who you are, load the handler, then one invocation after the other.
 
-Between invocations it blocks in a read on descriptor 3; that is the freeze.
+It reads events on descriptor 3 and answers on 4. Between invocations it blocks in a read; that is the freeze.
 """
 
+import io
 import json
 import logging
 import os
@@ -11,12 +12,14 @@ import sys
 import time
 import traceback
 
-CHANNEL = 3
+EVENTS, ANSWERS = 3, 4
 OUTPUT = 1
 HEADER = struct.Struct("<III")
-INIT_ERROR, READY, RESULT, ERROR, TOO_LARGE = 17, 16, 18, 19, 21
+INIT_ERROR, READY, RESULT, ERROR, TOO_LARGE, LOG, TEXT = 17, 16, 18, 19, 21, 22, 23
+# What the host sends at a time, at most. A read into less room would lose the rest.
+PACKET_BYTES = 4096
 RESPONSE_BYTES_MAX = 6291556
-EVENT_BYTES_MAX = 256 * 1024
+PIECE_BYTES_MAX = 256 * 1024
 
 
 class RuntimeFault(Exception):
@@ -33,8 +36,8 @@ class RuntimeFault(Exception):
 
 def read_exactly(count):
     chunks = []
-    while count:
-        chunk = os.read(CHANNEL, min(count, 1 << 20))
+    while count > 0:
+        chunk = os.read(EVENTS, max(PACKET_BYTES, min(count, 1 << 16)))
         if not chunk:
             # The host is gone.
             os._exit(0)
@@ -49,7 +52,7 @@ _ahead = b""
 def read_frame():
     """The next frame: its text and its body. Usually one system call."""
     global _ahead
-    data = _ahead or os.read(CHANNEL, 1 << 16)
+    data = _ahead or os.read(EVENTS, 1 << 16)
     if not data:
         os._exit(0)
     if len(data) < HEADER.size:
@@ -66,7 +69,7 @@ def read_frame():
 def write_frame(kind, body=b""):
     parts = [HEADER.pack(kind, 0, len(body)), body]
     while parts:
-        written = os.writev(CHANNEL, parts)
+        written = os.writev(ANSWERS, parts)
         while parts and written >= len(parts[0]):
             written -= len(parts.pop(0))
         if parts and written:
@@ -75,12 +78,31 @@ def write_frame(kind, body=b""):
 
 def log_event(text):
     """One event of the log, whatever line ends are in it."""
-    data = text.encode("utf-8", "replace")
-    for at in range(0, len(data), EVENT_BYTES_MAX):
-        piece = data[at : at + EVENT_BYTES_MAX]
-        frame = struct.pack(">I", 0xF5000000 | len(piece)) + piece
-        while frame:
-            frame = frame[os.write(OUTPUT, frame) :]
+    write_pieces(LOG, text.encode("utf-8", "replace"))
+
+
+def write_pieces(kind, data):
+    for at in range(0, len(data), PIECE_BYTES_MAX):
+        write_frame(kind, data[at : at + PIECE_BYTES_MAX])
+
+
+class Printed(io.RawIOBase):
+    """A standard stream that keeps its place among the answers."""
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return OUTPUT
+
+    def write(self, data):
+        data = bytes(data)
+        write_pieces(TEXT, data)
+        return len(data)
+
+
+def standard_stream():
+    return io.TextIOWrapper(io.BufferedWriter(Printed()), encoding="utf-8", errors="replace", line_buffering=True)
 
 
 # What handlers see
@@ -283,13 +305,13 @@ def serve(handler):
 
 
 def main():
-    os.set_inheritable(CHANNEL, False)
+    for descriptor in (EVENTS, ANSWERS):
+        os.set_inheritable(descriptor, False)
     name, environment = read_frame()
     os.environ.update(json.loads(environment))
     if hasattr(time, "tzset"):
         time.tzset()
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
-    sys.stderr.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+    sys.stdout, sys.stderr = standard_stream(), standard_stream()
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     set_up_logging()
     try:

@@ -3,6 +3,7 @@
 //! A caller may go away at any time; the attempt does not: it is finished in the background, as on Lambda, and the instance goes
 //! back to its pool.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,18 +62,22 @@ impl Attempt {
         invocation: Invocation,
         admission: Admission,
     ) -> Self {
-        let limit = invocation.timeout.map_or(instance.image.timeout, |timeout| timeout.min(instance.image.timeout));
-        let mut work = Work {
-            shared: Arc::clone(shared),
-            instance,
-            invocation,
-            limit,
-            began: Instant::now(),
-            phase: Phase::Wait,
-            _admission: admission,
-        };
+        let mut work = Work::new(shared, instance, invocation, admission);
         work.begin();
-        Self { work: Some(Box::new(work)) }
+        work.send();
+        Self { work: Some(work) }
+    }
+
+    /// The same for an invocation that was laid ahead of the instance: it has it already.
+    pub(crate) fn follow(
+        shared: &Arc<Shared>,
+        instance: Box<Instance>,
+        invocation: Invocation,
+        admission: Admission,
+    ) -> Self {
+        let mut work = Work::new(shared, instance, invocation, admission);
+        work.begin();
+        Self { work: Some(work) }
     }
 
     /// Runs it to its end. If this is dropped half-way, it goes on in the background.
@@ -103,6 +108,17 @@ impl Drop for Attempt {
 }
 
 impl Work {
+    fn new(
+        shared: &Arc<Shared>,
+        instance: Box<Instance>,
+        invocation: Invocation,
+        admission: Admission,
+    ) -> Box<Self> {
+        let limit = invocation.limit(&instance.image);
+        let (shared, began) = (Arc::clone(shared), Instant::now());
+        Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, _admission: admission })
+    }
+
     /// Runs to the end. Safe to drop and call again.
     async fn drive(&mut self) -> Outcome {
         loop {
@@ -135,17 +151,19 @@ impl Work {
     fn begin(&mut self) {
         self.shared.monitor.begin(&self.instance.pulse);
         self.instance.output.begin_tail(self.invocation.log);
-        let line =
-            format!("START RequestId: {} Version: {}\n", self.invocation.request_id, self.instance.image.version);
-        self.instance.output.say(&[&line]);
-        self.began = Instant::now();
+        let Instance { output, image, .. } = &mut *self.instance;
+        output.say(format_args!("START RequestId: {} Version: {}\n", self.invocation.request_id, image.version));
         if let Some(failure) = &self.instance.failure {
             self.phase = Phase::Close { came: Came::NotReady(failure.cause.clone()), ran: Duration::ZERO };
-            return;
         }
-        let limit_ms = i64::try_from(self.limit.as_millis()).unwrap_or(i64::MAX);
-        let deadline_ms = self.shared.options.clock.now_ms().saturating_add(limit_ms);
-        if let Some(link) = self.instance.link() {
+    }
+
+    fn send(&mut self) {
+        let deadline_ms = self.invocation.deadline_ms(&self.instance.image, &self.shared.options.clock);
+        if let Phase::Wait = self.phase
+            && let Some(link) = self.instance.link()
+        {
+            self.began = Instant::now();
             link.send(&self.invocation, deadline_ms);
         }
     }
@@ -158,6 +176,7 @@ impl Work {
             Happening::Said(Event::Gone) => Came::Gone,
             Happening::Said(Event::Broken(reason)) => Came::Ended(Ending::Broken { reason }),
             Happening::Said(Event::InitError(document)) => Came::Document { document, after: After::Ends },
+            Happening::Said(Event::Logged(_) | Event::Printed(_)) => unreachable!("words go into the log"),
             Happening::Said(Event::Ready) => Came::Ended(Ending::Broken { reason: "ready twice".to_owned() }),
             Happening::TimedOut => Came::Ended(Ending::TimedOut { limit: self.limit }),
             Happening::OutOfMemory => Came::Ended(Ending::OutOfMemory),
@@ -182,11 +201,12 @@ impl Work {
             cold: init.is_some(),
             log_stream: self.instance.output.stream.name.clone(),
         };
-        let last_line = last_line.map(|line| line + "\n");
-        let end = format!("END RequestId: {id}\n");
-        let numbers = report_line(id, &report, self.instance.image.memory_mb, status.as_deref());
-        let lines: Vec<&str> = last_line.iter().map(String::as_str).chain([end.as_str(), numbers.as_str()]).collect();
-        self.instance.output.say(&lines);
+        let output = &mut self.instance.output;
+        if let Some(line) = last_line {
+            output.say(format_args!("{line}\n"));
+        }
+        output.say(format_args!("END RequestId: {id}\n"));
+        output.say(format_args!("{}", ReportLine { id, report: &report, memory_mb: self.instance.image.memory_mb, status: status.as_deref() }));
         Outcome { payload, error, log_tail: self.instance.output.take_tail(), report }
     }
 
@@ -233,21 +253,30 @@ fn billed(ran: Duration, init: Option<Duration>) -> Duration {
     Duration::from_millis(u64::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1))
 }
 
-fn report_line(id: &str, report: &Report, memory_mb: u32, status: Option<&str>) -> String {
-    use std::fmt::Write;
-    let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
-    let mut line = format!(
-        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {memory_mb} MB\tMax Memory Used: {} MB\t",
-        ms(report.duration),
-        report.billed.as_millis(),
-        report.memory_peak_mb,
-    );
-    if let Some(init) = report.init {
-        write!(line, "Init Duration: {:.2} ms\t", ms(init)).expect("writing to a string does not fail");
+/// The last line of an attempt.
+struct ReportLine<'a> {
+    id: &'a str,
+    report: &'a Report,
+    memory_mb: u32,
+    status: Option<&'a str>,
+}
+
+impl fmt::Display for ReportLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, report, memory_mb, status } = self;
+        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        write!(
+            f,
+            "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {memory_mb} MB\tMax Memory Used: {} MB\t",
+            ms(report.duration),
+            report.billed.as_millis(),
+            report.memory_peak_mb,
+        )?;
+        if let Some(init) = report.init {
+            write!(f, "Init Duration: {:.2} ms\t", ms(init))?;
+        }
+        writeln!(f, "{}", status.unwrap_or(""))
     }
-    line.push_str(status.unwrap_or(""));
-    line.push('\n');
-    line
 }
 
 #[cfg(test)]
@@ -289,7 +318,8 @@ mod tests {
                 "REPORT RequestId: id\tDuration: 0.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n",
             ),
         ] {
-            assert_eq!(report_line("id", &report, 128, status), expected);
+            let line = ReportLine { id: "id", report: &report, memory_mb: 128, status };
+            assert_eq!(line.to_string(), expected);
         }
     }
 }

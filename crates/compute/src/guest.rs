@@ -1,14 +1,18 @@
-//! How compute and a guest talk: frames over an inherited socket for managed languages, the Lambda Runtime API for `provided`.
+//! How compute and a guest talk: frames over inherited pipes for managed languages, the Lambda Runtime API for `provided`.
 
 pub(crate) mod api;
+pub(crate) mod feed;
 pub(crate) mod frames;
 pub(crate) mod managed;
 mod peer;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::invocation::Invocation;
 use api::ApiLink;
+use feed::Feed;
 use managed::ManagedLink;
 
 /// The most that a function may answer: Lambda's 6 MB and a little.
@@ -38,6 +42,10 @@ pub(crate) enum Event {
         /// Whether the guest goes on after this.
         after: After,
     },
+    /// It logged one event.
+    Logged(Bytes),
+    /// It printed text, in lines or not.
+    Printed(Bytes),
     /// The result was over [`RESPONSE_BYTES_MAX`].
     TooLarge,
     /// It hung up: its process ended, or is about to.
@@ -61,6 +69,14 @@ impl Link {
         match self {
             Self::Managed(link) => link.invoke(invocation, deadline_ms),
             Self::Api(link) => link.invoke(invocation, deadline_ms),
+        }
+    }
+
+    /// The way by which events may be laid ahead of a busy guest, if there is one.
+    pub(crate) fn feed(&self) -> Option<Arc<Feed>> {
+        match self {
+            Self::Managed(link) if link.feed().can_take_back() => Some(Arc::clone(link.feed())),
+            Self::Managed(_) | Self::Api(_) => None,
         }
     }
 

@@ -10,10 +10,13 @@ use sandbox::{Child, Exit};
 use tokio::sync::watch;
 
 use crate::faults::Ending;
+use crate::guest::feed::Feed;
 use crate::guest::{Event, Link};
 use crate::image::Image;
 use crate::monitor::Pulse;
 use crate::output::{Output, Read};
+use crate::pool::Lane;
+use crate::pump::Room;
 use crate::shared::Seat;
 
 /// How often a call that lasts has its memory looked at.
@@ -34,6 +37,8 @@ pub(crate) struct Instance {
     pub(crate) init: Option<Duration>,
     /// Set if there is nothing to send an attempt to.
     pub(crate) failure: Option<InitFailure>,
+    /// Where events may be laid ahead of it; its pool has that while it is busy.
+    pub(crate) lane: Option<Lane>,
     guest: Option<Guest>,
     usable: bool,
     idle_since: Instant,
@@ -152,7 +157,9 @@ impl Instance {
         seat: Seat,
     ) -> Box<Self> {
         let now = Instant::now();
+        let lane = guest.as_ref().and_then(|guest| guest.link.feed()).map(Lane::new);
         Box::new(Self {
+            lane,
             image,
             output,
             pulse,
@@ -201,6 +208,11 @@ impl Instance {
         self.idle_since
     }
 
+    /// The way by which events may be laid ahead of it, if there is one.
+    pub(crate) fn feed(&self) -> Option<Arc<Feed>> {
+        self.guest.as_ref().and_then(|guest| guest.link.feed())
+    }
+
     /// The way to its guest.
     pub(crate) fn link(&mut self) -> Option<&mut Link> {
         self.guest.as_mut().map(|guest| &mut guest.link)
@@ -211,14 +223,20 @@ impl Instance {
         let Some(guest) = &mut self.guest else {
             return Happening::Said(Event::Gone);
         };
-        if pace == Pace::Short {
+        let mut room = Room::Left;
+        while pace == Pace::Short && room == Room::Left {
             tokio::select! {
                 biased;
-                event = guest.link.receive() => return Happening::Said(event),
-                () = self.pulse.lasts.notified() => {}
+                event = guest.link.receive() => match heard(&mut self.output, event) {
+                    Heard::News(event) => return Happening::Said(event),
+                    // A guest that talks without end must not talk itself past its limit.
+                    Heard::Words(_) if Instant::now() > until => break,
+                    Heard::Words(left) => room = left,
+                },
+                () = self.pulse.lasts.notified() => break,
             }
         }
-        watch_all(guest, &mut self.output, until, memory_bytes(&self.image)).await
+        watch_all(guest, &mut self.output, until, memory_bytes(&self.image), room).await
     }
 
     /// What a guest that hung up died of.
@@ -258,34 +276,52 @@ fn memory_bytes(image: &Image) -> u64 {
     u64::from(image.memory_mb) << 20
 }
 
-/// Waits while looking at everything: the answer, the time, the log, the memory.
-async fn watch_all(guest: &mut Guest, output: &mut Output, until: Instant, memory_max: u64) -> Happening {
-    let Ok(watch) = output.watch() else {
-        // No descriptor is left for it: the answer and the time still count, and the log is read at the end.
-        return tokio::select! {
-            biased;
-            event = guest.link.receive() => Happening::Said(event),
-            () = tokio::time::sleep_until(until.into()) => Happening::TimedOut,
-        };
-    };
+/// What an event is to the attempt.
+enum Heard {
+    /// Something about the attempt.
+    News(Event),
+    /// Words, which are in the log now.
+    Words(Room),
+}
+
+fn heard(output: &mut Output, event: Event) -> Heard {
+    match event {
+        Event::Logged(text) => Heard::Words(output.log(&text)),
+        Event::Printed(text) => Heard::Words(output.print(&text)),
+        news => Heard::News(news),
+    }
+}
+
+/// Waits while looking at everything: the answer, the time, the log, the memory. While there is no room for words, the guest is not
+/// listened to.
+async fn watch_all(
+    guest: &mut Guest,
+    output: &mut Output,
+    until: Instant,
+    memory_max: u64,
+    mut room: Room,
+) -> Happening {
     let mut deadline = std::pin::pin!(tokio::time::sleep_until(until.into()));
     let mut look = tokio::time::interval(MEMORY_LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let slot = Arc::clone(output.slot());
     let mut read = Read::Empty;
     loop {
         tokio::select! {
             biased;
-            event = guest.link.receive() => return Happening::Said(event),
+            // First: a guest that talks without end must not talk itself past its limit.
             () = &mut deadline => return Happening::TimedOut,
+            event = guest.link.receive(), if room == Room::Left => match heard(output, event) {
+                Heard::News(event) => return Happening::Said(event),
+                Heard::Words(left) => room = left,
+            },
+            () = slot.room(), if room == Room::Full => room = Room::Left,
             _ = look.tick() => {
                 if guest.process.child.memory().used_bytes > memory_max {
                     return Happening::OutOfMemory;
                 }
             }
-            () = output.room(), if read == Read::Full => read = output.read(&watch),
-            ready = watch.readable(), if read == Read::Empty => {
-                read = if ready.is_ok() { output.read(&watch) } else { Read::Closed };
-            }
+            next = output.follow(read) => read = next,
         }
     }
 }

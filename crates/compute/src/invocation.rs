@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::Clock;
 use bytes::Bytes;
+
+use crate::image::Image;
 
 /// What a caller wants done.
 #[derive(Clone, Debug)]
@@ -30,6 +33,19 @@ pub struct Invocation {
     /// What the caller counts the attempt by, dropped when it has ended: later than [`crate::Compute::run`] answers where the
     /// caller went away.
     pub held: Option<Held>,
+}
+
+impl Invocation {
+    /// How long an attempt on this image may take.
+    pub(crate) fn limit(&self, image: &Image) -> Duration {
+        self.timeout.map_or(image.timeout, |timeout| timeout.min(image.timeout))
+    }
+
+    /// When an attempt that begins now has to be over, in milliseconds since the epoch.
+    pub(crate) fn deadline_ms(&self, image: &Image, clock: &Clock) -> i64 {
+        let limit_ms = i64::try_from(self.limit(image).as_millis()).unwrap_or(i64::MAX);
+        clock.now_ms().saturating_add(limit_ms)
+    }
 }
 
 /// Something that is kept as long as an attempt goes on, and not looked at.

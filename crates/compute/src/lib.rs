@@ -28,6 +28,7 @@ mod monitor;
 mod options;
 mod output;
 mod pool;
+mod processors;
 mod pump;
 mod shared;
 mod start;

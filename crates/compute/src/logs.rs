@@ -1,5 +1,6 @@
 //! Where guests' words go: the sink that compute is given, and the batches it writes there.
 
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -50,6 +51,14 @@ impl LogBatch {
     pub fn push(&mut self, time_ms: i64, line: &str) {
         self.text.push_str(line);
         self.lines.push((time_ms, self.text.len()));
+    }
+
+    /// Adds one line that is written right here, and gives it back.
+    pub fn push_fmt(&mut self, time_ms: i64, line: fmt::Arguments<'_>) -> &str {
+        let start = self.text.len();
+        self.text.write_fmt(line).expect("writing to a string does not fail");
+        self.lines.push((time_ms, self.text.len()));
+        &self.text[start..]
     }
 
     /// The lines: time in milliseconds since the epoch, and text as AWS has it (with the line's end, where it had one).

@@ -1,20 +1,25 @@
-//! What a guest prints, from its pipe to lines.
+//! What a guest prints, to lines.
 //!
-//! The pipe is not watched while a call is short: it is emptied after the answer, when everything printed before is in it. Only
-//! calls that last longer are watched, and a pipe that is full makes nobody but its guest wait.
+//! Managed languages say what they print by way of their channel, in its place among the answers. What goes past that, by a child
+//! process or a library that writes to descriptor 1 itself, and everything that other guests print, comes through a pipe: it is read
+//! after the answer, if something is in it, and while a call lasts. Full, it makes nobody but its guest wait.
 //!
-//! Managed languages mark what belongs together, so that one `console.log` of several lines is one event: the byte 0xF5, which no
-//! UTF-8 text contains, then the length (24 bits, big endian), then the text. Everything else is split at line ends.
+//! The pipe has marks for what belongs together: the byte 0xF5, which no UTF-8 text contains, then the length (24 bits, big endian),
+//! then the text. Everything else is split at line ends.
 
+use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use base::Clock;
 use rustix::io::Errno;
-use tokio::net::unix::pipe;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
+use crate::guest::managed::watch;
 use crate::invocation::LogWish;
 use crate::logs::{LogBatch, LogStream};
 use crate::pump::{Pump, Room, Slot};
@@ -32,11 +37,21 @@ const READ_BYTES: usize = 64 * 1024;
 const MARK: u8 = 0xF5;
 const MARK_BYTES: usize = 4;
 
+/// A guest is believed to print past its channel until so many calls in a row did not.
+const QUIET_CALLS: u32 = 64;
+
 /// One guest's output.
 pub(crate) struct Output {
-    pipe: OwnedFd,
+    pipe: AsyncFd<OwnedFd>,
     pub(crate) stream: Arc<LogStream>,
+    /// Of what comes through the pipe.
     assembler: Assembler,
+    /// Of text that comes through the channel.
+    text: Assembler,
+    /// How many calls may come until it is believed not to use the pipe.
+    loud_calls: u32,
+    /// Whether it used the pipe in this call.
+    heard: bool,
     pump: Arc<Pump>,
     slot: Arc<Slot>,
     clock: Clock,
@@ -55,10 +70,17 @@ pub(crate) enum Read {
 }
 
 impl Output {
-    /// `pipe` must not block.
-    pub(crate) fn new(pipe: OwnedFd, stream: Arc<LogStream>, pump: Arc<Pump>, clock: Clock) -> Self {
+    /// `pipe` must not block. Call it within the runtime.
+    pub(crate) fn new(pipe: OwnedFd, stream: Arc<LogStream>, pump: Arc<Pump>, clock: Clock) -> io::Result<Self> {
         let slot = pump.slot(Arc::clone(&stream));
-        Self { pipe, stream, assembler: Assembler::default(), pump, slot, clock, tail: None }
+        let pipe = watch(pipe, Interest::READABLE)?;
+        let (assembler, text) = (Assembler::default(), Assembler::default());
+        Ok(Self { pipe, stream, assembler, text, loud_calls: 0, heard: false, pump, slot, clock, tail: None })
+    }
+
+    /// True if it printed past its channel lately. When is then the only sign of what belongs to which call.
+    pub(crate) fn is_loud(&self) -> bool {
+        self.heard || self.loud_calls > 0
     }
 
     /// Starts to keep the end of what follows, or not.
@@ -76,89 +98,131 @@ impl Output {
         Some(tail)
     }
 
-    /// Adds the platform's own lines.
-    pub(crate) fn say(&mut self, lines: &[&str]) {
+    /// Adds a line of the platform's own, with its end.
+    pub(crate) fn say(&mut self, line: fmt::Arguments<'_>) {
         let now = self.clock.now_ms();
         let tail = &mut self.tail;
-        self.pump.write(&self.slot, |batch| lines.iter().for_each(|line| keep(batch, tail, now, line)));
+        self.pump.write(&self.slot, |batch| {
+            let said = batch.push_fmt(now, line);
+            keep_end(tail, said);
+        });
     }
 
-    /// Reads what is there by way of a watch, which then waits for more. Never waits itself.
-    pub(crate) fn read(&mut self, watch: &pipe::Receiver) -> Read {
-        let mut buffer = [0; READ_BYTES];
-        loop {
-            match watch.try_read(&mut buffer) {
-                Ok(0) => return Read::Closed,
-                Ok(count) => {
-                    if self.feed(&buffer[..count]) == Room::Full {
-                        return Read::Full;
-                    }
+    /// Adds one event, which the guest told by way of its channel.
+    pub(crate) fn log(&mut self, event: &[u8]) -> Room {
+        let now = self.clock.now_ms();
+        let tail = &mut self.tail;
+        self.pump.write(&self.slot, |batch| {
+            for piece in event.chunks(LINE_BYTES_MAX) {
+                keep(batch, tail, now, &String::from_utf8_lossy(piece));
+            }
+        })
+    }
+
+    /// Adds text, which the guest told by way of its channel.
+    pub(crate) fn print(&mut self, text: &[u8]) -> Room {
+        let now = self.clock.now_ms();
+        let (assembler, tail) = (&mut self.text, &mut self.tail);
+        self.pump.write(&self.slot, |batch| assembler.feed(text, |line| keep(batch, tail, now, line)))
+    }
+
+    /// Waits until there is something in the pipe, or room for more of it, and reads it. Says how that went, to be told the next
+    /// time. Safe to drop and call again.
+    pub(crate) async fn follow(&mut self, last: Read) -> Read {
+        match last {
+            Read::Closed => std::future::pending().await,
+            Read::Full => self.slot.room().await,
+            Read::Empty => {
+                if self.pipe.readable().await.is_err() {
+                    return Read::Closed;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Read::Empty,
             }
         }
+        self.read(READ_BYTES)
     }
 
     /// Reads what was printed before an answer, and waits for room as long as that takes. Safe to drop and call again.
     pub(crate) async fn read_last(&mut self) {
-        let mut left = LAST_BYTES_MAX;
-        while let Read::Full = self.read_at_most(left) {
-            left = left.saturating_sub(READ_BYTES);
-            if left == 0 {
-                break;
+        if self.loud_calls > 0 || self.has_news() {
+            let mut left = LAST_BYTES_MAX;
+            while let Read::Full = self.read(left) {
+                left = left.saturating_sub(READ_BYTES);
+                if left == 0 {
+                    break;
+                }
+                self.slot.room().await;
             }
-            self.slot.room().await;
         }
+        let heard = std::mem::take(&mut self.heard);
+        self.loud_calls = if heard { QUIET_CALLS } else { self.loud_calls.saturating_sub(1) };
+        self.finish();
+    }
+
+    /// What is printed from now on is the calls' own.
+    pub(crate) fn forget_noise(&mut self) {
+        self.loud_calls = 0;
+    }
+
+    /// The slot that says when there is room.
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// What has no line's end by now is a line.
+    fn finish(&mut self) {
         let now = self.clock.now_ms();
-        let (assembler, tail) = (&mut self.assembler, &mut self.tail);
-        if assembler.has_rest() {
-            self.pump.write(&self.slot, |batch| assembler.finish(|line| keep(batch, tail, now, line)));
+        for assembler in [&mut self.text, &mut self.assembler] {
+            if assembler.has_rest() {
+                let tail = &mut self.tail;
+                self.pump.write(&self.slot, |batch| assembler.finish(|line| keep(batch, tail, now, line)));
+            }
         }
     }
 
-    /// A second descriptor that can be watched, for calls that last.
-    pub(crate) fn watch(&self) -> io::Result<pipe::Receiver> {
-        pipe::Receiver::from_owned_fd(self.pipe.try_clone()?)
+    /// Whether the runtime has heard of anything in the pipe: no system call.
+    fn has_news(&self) -> bool {
+        self.pipe.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// Waits until more may be read.
-    pub(crate) async fn room(&self) {
-        self.slot.room().await;
-    }
-
-    fn read_at_most(&mut self, most: usize) -> Read {
-        // Not initialised: this happens after every call, mostly to find nothing, and clearing it would cost more than the read.
+    fn read(&mut self, most: usize) -> Read {
+        let Self { pipe, assembler, heard, pump, slot, clock, tail, .. } = self;
+        // What the runtime knows before the first read is what a read that finds nothing disproves.
+        let known = pipe.poll_read_ready(&mut Context::from_waker(Waker::noop()));
+        // Not initialised: clearing it would cost more than most reads.
         let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
         let mut total = 0;
         loop {
-            let bytes = match rustix::io::read(&self.pipe, &mut buffer) {
+            let bytes = match rustix::io::read(&*pipe, &mut buffer) {
                 Ok(([], _)) => return Read::Closed,
                 Ok((bytes, _)) => bytes,
                 Err(Errno::INTR) => continue,
-                Err(_) => return Read::Empty,
+                Err(_) => break,
             };
-            let count = bytes.len();
+            *heard = true;
+            let (now, count) = (clock.now_ms(), bytes.len());
             total += count;
-            if self.feed(bytes) == Room::Full || total >= most {
+            let room = pump.write(slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, line)));
+            if room == Room::Full || total >= most {
                 return Read::Full;
             }
             if count < READ_BYTES {
                 // The pipe held less than was asked for, so it is empty now.
-                return Read::Empty;
+                break;
             }
         }
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> Room {
-        let now = self.clock.now_ms();
-        let (assembler, tail) = (&mut self.assembler, &mut self.tail);
-        self.pump.write(&self.slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, line)))
+        if let Poll::Ready(Ok(mut ready)) = known {
+            ready.clear_ready();
+        }
+        Read::Empty
     }
 }
 
 fn keep(batch: &mut LogBatch, tail: &mut Option<Vec<u8>>, now: i64, line: &str) {
     batch.push(now, line);
+    keep_end(tail, line);
+}
+
+fn keep_end(tail: &mut Option<Vec<u8>>, line: &str) {
     if let Some(tail) = tail {
         tail.extend_from_slice(line.as_bytes());
         if tail.len() > 16 * TAIL_BYTES {

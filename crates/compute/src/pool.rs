@@ -1,8 +1,12 @@
 //! The instances of one image, and who waits for one.
 //!
 //! A call takes the idle instance that was used last, or waits; whoever waits longest gets the first that becomes free, be it an old
-//! or a new one. A new instance is started when the expected wait is longer than the expected start, so that a burst of short
-//! calls does not start a hundred processes on two cores.
+//! or a new one. Where calls are short, those that wait are laid ahead of a busy instance (`lane`), and taken back when another one
+//! has nothing to do. A new instance is started when the expected wait is longer than the expected start (`scale`), so that a burst of
+//! short calls does not start a hundred processes on two cores.
+
+mod lane;
+mod scale;
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
@@ -16,13 +20,18 @@ use crate::attempt::Attempt;
 use crate::image::Image;
 use crate::instance::Instance;
 use crate::invocation::{Invocation, RunFault, Throttle};
+use crate::monitor::TICK;
 use crate::shared::{Admission, Shared};
 use crate::start;
+pub(crate) use lane::Lane;
+use scale::View;
 
 /// What a start is expected to take before one was measured.
 const START_GUESS: Duration = Duration::from_millis(80);
 /// How much one measurement moves an average.
 const WEIGHT: f64 = 0.2;
+/// Calls that take less are laid ahead: one that has to wait behind another one is hardly late.
+const QUICK_MS: f64 = 1.0;
 
 /// See the file.
 pub(crate) struct Pool {
@@ -35,6 +44,8 @@ struct State {
     #[expect(clippy::vec_box, reason = "they are handed on, and a box moves faster than what is in it")]
     idle: Vec<Box<Instance>>,
     waiting: VecDeque<Waiter>,
+    /// The lanes of busy instances that have one.
+    lanes: Vec<Lane>,
     /// Started or starting, busy or idle.
     live: u32,
     starting: u32,
@@ -42,49 +53,31 @@ struct State {
     /// Averages, in milliseconds. A run is unknown until one was measured.
     run_ms: Option<f64>,
     start_ms: f64,
+    /// How many calls have ended.
+    ended: u64,
 }
 
+/// A call without an instance.
 struct Waiter {
     since: Instant,
+    /// How many calls had ended when it came.
+    ended: u64,
     image: Arc<Image>,
     invocation: Invocation,
     admission: Admission,
     answer: oneshot::Sender<Result<Attempt, RunFault>>,
 }
 
-/// What the decision to start an instance depends on.
-#[derive(Clone, Copy, Debug)]
-struct View {
-    live: u32,
-    starting: u32,
-    waiting: u32,
-    run_ms: Option<f64>,
-    start_ms: f64,
-    longest_wait_ms: f64,
-}
-
-impl View {
-    /// The rule of the file's head, as a number: how many instances should be starting that are not.
-    fn wanted(&self) -> u32 {
-        let unserved = self.waiting.saturating_sub(self.starting);
-        if unserved == 0 {
-            return 0;
-        }
-        let ready = self.live - self.starting;
-        if self.live == 0 {
-            return 1;
-        }
-        if self.longest_wait_ms > self.start_ms && ready > 0 || self.longest_wait_ms > 2.0 * self.start_ms {
-            // Whatever was expected, it has already taken longer than a start.
-            return unserved;
-        }
-        let Some(run_ms) = self.run_ms else {
-            return 0;
-        };
-        // Those that can be served by what is there within the time of a start need nothing.
-        let served = (f64::from(self.live) * self.start_ms / run_ms.max(0.001)).floor();
-        (f64::from(self.waiting) - served).clamp(0.0, f64::from(unserved)) as u32
-    }
+/// What an instance that was given back does next.
+enum Next {
+    /// A call that it has to be sent.
+    Begins(Waiter),
+    /// A call that was laid ahead of it.
+    Follows(Waiter),
+    /// Nothing.
+    Rests,
+    /// It is not needed any more.
+    Ends,
 }
 
 impl Pool {
@@ -94,11 +87,13 @@ impl Pool {
             state: Mutex::new(State {
                 idle: Vec::new(),
                 waiting: VecDeque::new(),
+                lanes: Vec::new(),
                 live: 0,
                 starting: 0,
                 retired: false,
                 run_ms: None,
                 start_ms: START_GUESS.as_secs_f64() * 1000.0,
+                ended: 0,
             }),
             function_counter,
         }
@@ -116,28 +111,23 @@ impl Pool {
         invocation: Invocation,
         admission: Admission,
     ) -> Result<Attempt, RunFault> {
-        let idle = self.lock().idle.pop();
-        if let Some(instance) = idle {
-            return Ok(Attempt::begin(shared, instance, invocation, admission));
-        }
-        let (answer, waiting) = oneshot::channel();
-        let waiter = Waiter { since: Instant::now(), image: Arc::clone(image), invocation, admission, answer };
-        let instance = {
+        let (waiting, wanted) = {
             let mut state = self.lock();
-            // One may have come back since.
-            match state.idle.pop() {
-                Some(instance) => Some((instance, waiter)),
-                None => {
-                    state.waiting.push_back(waiter);
-                    None
-                }
+            if let Some(mut instance) = state.idle.pop() {
+                state.occupy(&mut instance, &invocation);
+                drop(state);
+                return Ok(Attempt::begin(shared, instance, invocation, admission));
             }
+            let (answer, waiting) = oneshot::channel();
+            let (since, ended, image) = (Instant::now(), state.ended, Arc::clone(image));
+            state.waiting.push_back(Waiter { since, ended, image, invocation, admission, answer });
+            state.lay_ahead(shared);
+            (waiting, state.view(shared).wanted())
         };
-        if let Some((instance, waiter)) = instance {
-            return Ok(Attempt::begin(shared, instance, waiter.invocation, waiter.admission));
-        }
         shared.monitor.stir();
-        self.start_wanted(shared);
+        if wanted > 0 {
+            self.start_some(shared, image, wanted);
+        }
         // The sender is dropped only by a node that stops.
         waiting.await.unwrap_or(Err(RunFault::Stopping))
     }
@@ -146,38 +136,46 @@ impl Pool {
     ///
     /// The next attempt is begun here and not by the task that waits for it, so that the guest works while that task wakes up.
     pub(crate) fn give(self: &Arc<Self>, shared: &Arc<Shared>, mut instance: Box<Instance>, run: Option<Duration>) {
-        let (next, left_over) = {
+        let next = {
             let mut state = self.lock();
             if let Some(run) = run {
-                let run_ms = run.as_secs_f64() * 1000.0;
-                state.run_ms = Some(state.run_ms.map_or(run_ms, |average| average + WEIGHT * (run_ms - average)));
+                state.learn(run);
             }
-            let is_wanted = instance.is_usable() && !shared.is_stopping();
-            match if is_wanted { state.next_waiter() } else { None } {
-                Some(waiter) => (Some((waiter, instance)), None),
-                None if is_wanted && !state.retired && instance.is_ready() => {
-                    instance.rest();
-                    state.idle.push(instance);
-                    (None, None)
-                }
-                None => (None, Some(instance)),
+            let next = state.next(shared, &mut instance);
+            state.lay_ahead(shared);
+            if let Next::Rests = next {
+                instance.rest();
+                state.idle.push(instance);
+                return;
+            }
+            next
+        };
+        let (waiter, attempt) = match next {
+            Next::Begins(Waiter { invocation, admission, answer, .. }) => {
+                (answer, Attempt::begin(shared, instance, invocation, admission))
+            }
+            Next::Follows(Waiter { invocation, admission, answer, .. }) => {
+                (answer, Attempt::follow(shared, instance, invocation, admission))
+            }
+            Next::Rests => unreachable!("it is among the idle ones"),
+            Next::Ends => {
+                // Out of the lock: its seat comes back here.
+                drop(instance);
+                self.start_wanted(shared);
+                return;
             }
         };
-        if let Some((waiter, instance)) = next {
-            let attempt = Attempt::begin(shared, instance, waiter.invocation, waiter.admission);
-            // A caller that went away just now leaves an attempt that finishes by itself.
-            drop(waiter.answer.send(Ok(attempt)));
-        }
-        if left_over.is_some() {
-            // Out of the lock: its seat comes back here.
-            drop(left_over);
-            self.start_wanted(shared);
-        }
+        // A caller that went away just now leaves an attempt that finishes by itself.
+        drop(waiter.send(Ok(attempt)));
     }
 
     /// Lets go of who has waited enough, and starts what should be started. True if anybody waits.
     pub(crate) fn reconsider(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
-        let given_up = self.lock().give_up(shared.is_stopping());
+        let given_up = {
+            let mut state = self.lock();
+            state.take_back_late();
+            state.give_up(shared.is_stopping())
+        };
         for (waiter, fault) in given_up {
             // Its place under the limits is free before the caller hears of it.
             drop(waiter.admission);
@@ -190,18 +188,21 @@ impl Pool {
     fn start_wanted(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
         let (wanted, image) = {
             let state = self.lock();
-            let Some(first) = state.waiting.front() else {
+            let Some(first) = state.longest() else {
                 return false;
             };
-            let image = Arc::clone(&first.image);
-            (state.view().wanted(), image)
+            (state.view(shared).wanted(), Arc::clone(&first.image))
         };
+        self.start_some(shared, &image, wanted);
+        true
+    }
+
+    fn start_some(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>, wanted: u32) {
         for _ in 0..wanted {
-            if !self.start(shared, &image) {
+            if !self.start(shared, image) {
                 break;
             }
         }
-        true
     }
 
     /// Starts one instance in the background. False if the node has no room now.
@@ -299,15 +300,112 @@ impl Pool {
 }
 
 impl State {
-    fn view(&self) -> View {
+    fn view(&self, shared: &Shared) -> View {
+        let longest = self.longest();
         View {
             live: self.live,
             starting: self.starting,
-            waiting: self.waiting.len() as u32,
+            waiting: (self.waiting.len() + self.lanes.iter().map(Lane::len).sum::<usize>()) as u32,
             run_ms: self.run_ms,
             start_ms: self.start_ms,
-            longest_wait_ms: self.waiting.front().map_or(0.0, |first| first.since.elapsed().as_secs_f64() * 1000.0),
+            longest_wait_ms: longest.map_or(0.0, |first| first.since.elapsed().as_secs_f64() * 1000.0),
+            served: longest.map_or(0, |first| self.ended - first.ended),
+            saturated: shared.processors.saturated(),
         }
+    }
+
+    /// Who waits longest.
+    fn longest(&self) -> Option<&Waiter> {
+        self.lanes.iter().filter_map(Lane::first).chain(self.waiting.front()).min_by_key(|waiter| waiter.since)
+    }
+
+    /// A call has ended. Short ones are believed sooner than long ones: the first is slow because everything is new to it, and a
+    /// crowded processor makes all of them look long.
+    fn learn(&mut self, run: Duration) {
+        self.ended += 1;
+        let run_ms = run.as_secs_f64() * 1000.0;
+        self.run_ms = Some(self.run_ms.map_or(run_ms, |average| {
+            let weight = if run_ms < average { 2.0 * WEIGHT } else { WEIGHT };
+            average + weight * (run_ms - average)
+        }));
+    }
+
+    /// An idle instance begins a call.
+    fn occupy(&mut self, instance: &mut Instance, invocation: &Invocation) {
+        if let Some(mut lane) = instance.lane.take() {
+            lane.begin(invocation, instance.output.is_loud());
+            self.lanes.push(lane);
+        }
+    }
+
+    /// What an instance does that has just ended a call, or has just started.
+    fn next(&mut self, shared: &Shared, instance: &mut Instance) -> Next {
+        let at = instance.feed().and_then(|feed| self.lanes.iter().position(|lane| lane.is(&feed)));
+        let is_wanted = instance.is_usable() && !shared.is_stopping();
+        let loud = instance.output.is_loud();
+        if is_wanted {
+            if let Some(waiter) = at.and_then(|at| self.lanes[at].next(loud)) {
+                return Next::Follows(waiter);
+            }
+            if let Some(waiter) = self.next_waiter().or_else(|| self.steal()) {
+                match at {
+                    Some(at) => self.lanes[at].begin(&waiter.invocation, loud),
+                    None => self.occupy(instance, &waiter.invocation),
+                }
+                return Next::Begins(waiter);
+            }
+        }
+        let lane = at.map(|at| self.lanes.swap_remove(at));
+        if is_wanted && !self.retired && instance.is_ready() {
+            instance.lane = lane.or_else(|| instance.lane.take());
+            return Next::Rests;
+        }
+        if let Some(mut lane) = lane {
+            self.put_back(lane.clear());
+        }
+        Next::Ends
+    }
+
+    /// Lays those that wait ahead of busy instances, in order, where calls are short.
+    fn lay_ahead(&mut self, shared: &Shared) {
+        if self.run_ms.is_none_or(|run_ms| run_ms > QUICK_MS) {
+            return;
+        }
+        while let Some(first) = self.waiting.front()
+            && lane::fits(&first.invocation)
+            && let Some(lane) = self.lanes.iter_mut().filter(|lane| lane.has_room()).min_by_key(|lane| lane.len())
+            && let Some(waiter) = self.waiting.pop_front()
+        {
+            if waiter.answer.is_closed() {
+                continue;
+            }
+            let deadline_ms = waiter.invocation.deadline_ms(&waiter.image, &shared.options.clock);
+            if let Err(waiter) = lane.lay(waiter, deadline_ms) {
+                self.waiting.push_front(waiter);
+                return;
+            }
+        }
+    }
+
+    /// A call that lies ahead of another instance, for one that has nothing to do.
+    fn steal(&mut self) -> Option<Waiter> {
+        let fullest = self.lanes.iter_mut().max_by_key(|lane| lane.len()).filter(|lane| lane.len() > 0)?;
+        let back = fullest.take_back();
+        self.put_back(back);
+        self.next_waiter()
+    }
+
+    /// Takes calls back that lie ahead of an instance whose present call turned out long.
+    fn take_back_late(&mut self) {
+        let late = self.lanes.iter_mut().filter(|lane| lane.len() > 0 && lane.since.elapsed() > TICK);
+        let back: Vec<VecDeque<Waiter>> = late.map(Lane::take_back).collect();
+        back.into_iter().for_each(|back| self.put_back(back));
+    }
+
+    /// Calls that were laid ahead wait again, before those that never were.
+    fn put_back(&mut self, mut back: VecDeque<Waiter>) {
+        back.append(&mut self.waiting);
+        self.waiting = back;
     }
 
     /// Who waits longest and still cares.
@@ -338,35 +436,5 @@ impl State {
             }
         }
         given_up
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instances_are_started_when_waiting_costs_more() {
-        let view = |live, starting, waiting, run_ms, longest_wait_ms| View {
-            live,
-            starting,
-            waiting,
-            run_ms,
-            start_ms: 80.0,
-            longest_wait_ms,
-        };
-        for (view, expected, why) in [
-            (view(0, 0, 1, None, 0.0), 1, "nothing is there"),
-            (view(0, 0, 100, None, 0.0), 1, "a burst on a cold function starts one and sees"),
-            (view(1, 1, 100, None, 50.0), 0, "the first is still starting"),
-            (view(1, 0, 31, Some(0.05), 1.0), 0, "a burst of short calls"),
-            (view(1, 0, 1, Some(200.0), 0.0), 1, "one long call ahead"),
-            (view(1, 1, 1, Some(200.0), 0.0), 0, "and the start for it is under way"),
-            (view(2, 0, 10, Some(40.0), 0.0), 6, "four of ten are served within the time of a start"),
-            (view(1, 0, 99, None, 100.0), 99, "they have waited longer than a start takes"),
-            (view(5, 4, 99, None, 100.0), 95, "and some starts are under way"),
-        ] {
-            assert_eq!(view.wanted(), expected, "{why}: {view:?}");
-        }
     }
 }

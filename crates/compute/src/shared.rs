@@ -16,6 +16,7 @@ use crate::languages::Languages;
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::pool::Pool;
+use crate::processors::Processors;
 use crate::pump::Pump;
 
 /// See the file.
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) monitor: Monitor,
     pub(crate) tasks: Tasks,
     pub(crate) starts: Starts,
+    pub(crate) processors: Processors,
     in_flight: AtomicU32,
     stopping: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -80,7 +82,8 @@ impl Shared {
         bootstraps: Bootstraps,
         pump: Arc<Pump>,
     ) -> Arc<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let processors = Processors::new();
+        let starts = Starts { now: AtomicU32::new(0), max: (processors.cores() * 2).max(2) };
         let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));
         Arc::new(Self {
             options,
@@ -91,7 +94,8 @@ impl Shared {
             pump,
             monitor: Monitor::new(),
             tasks: Tasks::new(),
-            starts: Starts { now: AtomicU32::new(0), max: (cores * 2).max(2) },
+            starts,
+            processors,
             in_flight: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             ledger: Mutex::new(Ledger::default()),
@@ -166,6 +170,9 @@ impl Shared {
         let mut waiting = false;
         for pool in self.pools() {
             waiting |= pool.reconsider(self);
+        }
+        if waiting {
+            self.processors.look();
         }
         waiting
     }

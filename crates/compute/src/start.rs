@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -52,7 +51,8 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
     let (read, write) = output_pipe().map_err(|error| fault(error.to_string()))?;
-    let output = Output::new(read, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone());
+    let output = Output::new(read, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone())
+        .map_err(|error| fault(error.to_string()))?;
     let layout = Layout::of(shared, image, code);
     let made = match guest(shared, image, &layout, &credentials, &stream, write).await {
         Ok(made) => made,
@@ -98,21 +98,20 @@ async fn guest(
         runtime_api: door.as_ref().map(|door| door.address().to_string()),
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
-    let (channel, theirs) = match door {
+    let (managed, theirs) = match door {
         Some(_) => (None, Vec::new()),
-        None => UnixStream::pair()
-            .map(|(ours, theirs)| (Some(ours), vec![OwnedFd::from(theirs)]))
-            .map_err(|error| error.to_string())?,
+        None => ManagedLink::new()
+            .map(|(link, theirs)| (Some(link), Vec::from(theirs)))
+            .map_err(|error| format!("a guest's pipes could not be made: {error}"))?,
     };
     let plan = plan(image, layout, family, &variables);
     let host = Arc::clone(&shared.host);
     let spawned = tokio::task::spawn_blocking(move || host.spawn(&plan, Streams { output, channels: theirs })).await;
     let child = spawned.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let process = Process::watch(child);
-    let link = match (door, channel) {
+    let link = match (door, managed) {
         (Some(door), _) => Link::Api(door.serve(process.uid(), process.ended())),
-        (None, Some(channel)) => {
-            let mut link = ManagedLink::new(channel).map_err(|error| error.to_string())?;
+        (None, Some(mut link)) => {
             link.init(&image.handler, as_json(&variables));
             Link::Managed(link)
         }
@@ -129,10 +128,9 @@ async fn initialise(instance: &mut Instance, began: Instant) {
         (Some(interpreter), Family::Python | Family::Provided) => format!("python:{}", interpreter.version),
         (None, _) => status.name.replacen('.', ":", 1),
     };
-    let start_line = format!("INIT_START Runtime Version: {version}\n");
-    match status.note() {
-        Some(note) => instance.output.say(&[&start_line, &format!("{note}\n")]),
-        None => instance.output.say(&[&start_line]),
+    instance.output.say(format_args!("INIT_START Runtime Version: {version}\n"));
+    if let Some(note) = status.note() {
+        instance.output.say(format_args!("{note}\n"));
     }
     let limit = INIT_MAX.max(instance.image.timeout);
     let cause = if instance.link().is_none() {
@@ -146,6 +144,7 @@ async fn initialise(instance: &mut Instance, began: Instant) {
             }
             Happening::Said(Event::Gone) => Some(InitCause::Ending(instance.ending().await)),
             Happening::Said(Event::Broken(reason)) => Some(InitCause::Ending(Ending::Broken { reason })),
+            Happening::Said(Event::Logged(_) | Event::Printed(_)) => unreachable!("words go into the log"),
             Happening::Said(event @ (Event::Result(_) | Event::Error { .. } | Event::TooLarge)) => {
                 let reason = format!("an answer before any invocation: {event:?}").chars().take(200).collect();
                 Some(InitCause::Ending(Ending::Broken { reason }))
@@ -158,13 +157,11 @@ async fn initialise(instance: &mut Instance, began: Instant) {
     instance.init = Some(took);
     // What was printed until now belongs before START.
     instance.output.read_last().await;
+    instance.output.forget_noise();
     if let Some(cause) = cause {
-        let line = format!(
-            "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\t{}\n",
-            took.as_secs_f64() * 1000.0,
-            cause.status()
-        );
-        instance.output.say(&[&line]);
+        let took_ms = took.as_secs_f64() * 1000.0;
+        let status = cause.status();
+        instance.output.say(format_args!("INIT_REPORT Init Duration: {took_ms:.2} ms\tPhase: init\t{status}\n"));
         instance.fail(cause);
     }
 }

@@ -3,12 +3,18 @@
 //! `kind, 0, 0, 0, text length (u32, little endian), body length (u32, little endian), text, body`. The guest is hostile: every
 //! length is checked before anything is kept for it.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::io::Write;
+use std::ops::Range;
+
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::RESPONSE_BYTES_MAX;
+use crate::invocation::Invocation;
 
 /// The length of a header.
 pub(crate) const HEADER_BYTES: usize = 12;
+/// What the longest deadline takes, with its divider.
+const DEADLINE_BYTES_MAX: usize = 21;
 /// The longest text of a guest's frame.
 pub(crate) const TEXT_BYTES_MAX: usize = 4096;
 
@@ -31,9 +37,13 @@ pub(crate) enum Kind {
     Fatal,
     /// From the guest: the result was too large to send.
     TooLarge,
+    /// From the guest. Body: one event of the log.
+    Log,
+    /// From the guest. Body: text that it printed, not yet in lines.
+    Text,
 }
 
-const KINDS: [(u8, Kind); 8] = [
+const KINDS: [(u8, Kind); 10] = [
     (1, Kind::Init),
     (2, Kind::Invoke),
     (16, Kind::Ready),
@@ -42,6 +52,8 @@ const KINDS: [(u8, Kind); 8] = [
     (19, Kind::Error),
     (20, Kind::Fatal),
     (21, Kind::TooLarge),
+    (22, Kind::Log),
+    (23, Kind::Text),
 ];
 
 impl Kind {
@@ -79,17 +91,74 @@ pub(crate) fn head(kind: Kind, text: &[u8], body_bytes: usize) -> Bytes {
     head.freeze()
 }
 
-/// Takes one frame off the front, if it is all there. After an error nothing more can be understood.
-pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-    if buffer.len() < HEADER_BYTES {
+/// The start of an invocation; its payload follows by itself.
+pub(crate) fn invoke(invocation: &Invocation, deadline_ms: i64) -> Bytes {
+    let facts = facts(invocation);
+    let mut head = BytesMut::with_capacity(invoke_bytes(invocation) - invocation.payload.len());
+    head.put_slice(&[0; HEADER_BYTES]);
+    for (at, fact) in facts.into_iter().enumerate() {
+        if at > 0 {
+            head.put_u8(0);
+        }
+        if at == 1 {
+            write!((&mut head).writer(), "{deadline_ms}\0").expect("writing to memory does not fail");
+        }
+        head.put_slice(fact.as_bytes());
+    }
+    let text = u32::try_from(head.len() - HEADER_BYTES).expect("our texts are short");
+    let body = u32::try_from(invocation.payload.len()).expect("events are far below 4 GiB");
+    head[0..4].copy_from_slice(&u32::from(Kind::Invoke.number()).to_le_bytes());
+    head[4..8].copy_from_slice(&text.to_le_bytes());
+    head[8..12].copy_from_slice(&body.to_le_bytes());
+    head.freeze()
+}
+
+/// How long an invocation is at most as a frame.
+pub(crate) fn invoke_bytes(invocation: &Invocation) -> usize {
+    let facts: usize = facts(invocation).iter().map(|fact| fact.len() + 1).sum();
+    HEADER_BYTES + facts + DEADLINE_BYTES_MAX + invocation.payload.len()
+}
+
+/// What a guest is told beside the event and the deadline, which comes second.
+fn facts(invocation: &Invocation) -> [&str; 5] {
+    [
+        &invocation.request_id,
+        &invocation.invoked_arn,
+        invocation.trace.as_deref().unwrap_or(""),
+        invocation.client_context.as_deref().unwrap_or(""),
+        invocation.cognito_identity.as_deref().unwrap_or(""),
+    ]
+}
+
+/// Where a whole frame lies in the bytes that it begins.
+#[derive(Debug)]
+pub(crate) struct Span {
+    pub(crate) kind: Kind,
+    pub(crate) text: Range<usize>,
+    pub(crate) body: Range<usize>,
+    /// Where the next begins.
+    pub(crate) end: usize,
+}
+
+/// The frame with which the bytes begin, if it is all there. After an error nothing more can be understood.
+pub(crate) fn find(bytes: &[u8]) -> Result<Option<Span>, FrameError> {
+    let Some(span) = announced(bytes)? else {
+        return Ok(None);
+    };
+    Ok((bytes.len() >= span.end).then_some(span))
+}
+
+/// The frame that the header at the front announces.
+fn announced(bytes: &[u8]) -> Result<Option<Span>, FrameError> {
+    if bytes.len() < HEADER_BYTES {
         return Ok(None);
     }
-    let word = |at: usize| u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
+    let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let kind = KINDS
         .iter()
         .find(|(number, _)| u32::from(*number) == word(0))
         .map(|(_, kind)| *kind)
-        .ok_or(FrameError::Kind { kind: buffer[0] })?;
+        .ok_or(FrameError::Kind { kind: bytes[0] })?;
     let (text, body) = (word(4) as usize, word(8) as usize);
     if text > TEXT_BYTES_MAX {
         return Err(FrameError::Text { bytes: text });
@@ -97,15 +166,22 @@ pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
     if body > RESPONSE_BYTES_MAX {
         return Err(FrameError::Body { bytes: body });
     }
-    let whole = HEADER_BYTES + text + body;
-    if buffer.len() < whole {
-        buffer.reserve(whole - buffer.len());
+    let body_at = HEADER_BYTES + text;
+    let end = body_at + body;
+    Ok(Some(Span { kind, text: HEADER_BYTES..body_at, body: body_at..end, end }))
+}
+
+/// Takes one frame off the front, if it is all there, and else makes room for it. After an error nothing more can be understood.
+pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+    let Some(Span { kind, text, body, end }) = announced(buffer)? else {
+        return Ok(None);
+    };
+    if buffer.len() < end {
+        buffer.reserve(end - buffer.len());
         return Ok(None);
     }
-    buffer.advance(HEADER_BYTES);
-    let text = buffer.split_to(text).freeze();
-    let body = buffer.split_to(body).freeze();
-    Ok(Some(Frame { kind, text, body }))
+    let frame = buffer.split_to(end).freeze();
+    Ok(Some(Frame { kind, text: frame.slice(text), body: frame.slice(body) }))
 }
 
 #[cfg(test)]

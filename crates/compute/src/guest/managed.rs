@@ -1,77 +1,120 @@
-//! The link to a managed guest: frames over a local socket that it inherited.
+//! The link to a managed guest: frames over two pipes that it inherited, one for events and one for what it says.
 //!
 //! The task that waits for the answer is the one that writes and reads: there is no task in between to be woken. The guest blocks
 //! in a read between invocations, which is at once Lambda's freeze and the cheapest way to wait.
 
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes, BytesMut};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::frames::{self, Kind};
+use super::feed::Feed;
+use super::frames::{self, Frame, Kind};
 use super::{After, Event};
 use crate::invocation::Invocation;
 
-/// Room for usual answers without growing.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// What is read at a time.
+const LANDING_BYTES: usize = 16 * 1024;
 
-/// One end of the socket, and what is half-way.
-///
-/// The runtime watches it for bytes to read and nothing else: one that watched for room to write as well would be woken each time
-/// the guest reads an event, which is once a call, on another core, for nothing.
+/// The guest's ends, in the order of their numbers: where it reads events, where it writes what it says.
+pub(crate) type Theirs = [OwnedFd; 2];
+
+/// Our ends.
 pub(crate) struct ManagedLink {
-    stream: AsyncFd<StdUnixStream>,
-    coming: BytesMut,
-    /// Where reads go first: initialised once, while room in `coming` would have to be for every read.
-    landing: Box<[u8; BUFFER_BYTES]>,
-    /// The rest of a frame that did not fit into the socket's buffer.
+    telling: Telling,
+    hearing: Hearing,
+}
+
+/// Events, and the rest of one that did not fit into the pipe.
+struct Telling {
+    feed: Arc<Feed>,
     going: Option<Chain<Bytes, Bytes>>,
 }
 
+/// What the guest says, and what of it is half-way.
+struct Hearing {
+    answers: AsyncFd<OwnedFd>,
+    /// Where reads go, and where most frames are taken from as they lie.
+    landing: Box<[u8; LANDING_BYTES]>,
+    /// What of `landing` is not taken yet.
+    landed: Range<usize>,
+    /// A frame that came in pieces.
+    coming: BytesMut,
+}
+
 impl ManagedLink {
-    /// Takes our end. Call it within the runtime.
-    pub(crate) fn new(socket: StdUnixStream) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let stream = watch(socket, Interest::READABLE)?;
-        Ok(Self { stream, coming: BytesMut::new(), landing: Box::new([0; BUFFER_BYTES]), going: None })
+    /// Makes the pipes. Call it within the runtime.
+    pub(crate) fn new() -> io::Result<(Self, Theirs)> {
+        let (feed, events) = Feed::new()?;
+        let (read, answers) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::fs::fcntl_setfl(&read, OFlags::NONBLOCK)?;
+        let link = Self {
+            telling: Telling { feed: Arc::new(feed), going: None },
+            hearing: Hearing {
+                answers: watch(read, Interest::READABLE)?,
+                landing: Box::new([0; LANDING_BYTES]),
+                landed: 0..0,
+                coming: BytesMut::new(),
+            },
+        };
+        Ok((link, [events, answers]))
+    }
+
+    /// The way by which events go.
+    pub(crate) fn feed(&self) -> &Arc<Feed> {
+        &self.telling.feed
     }
 
     /// Tells the guest who it is.
     pub(crate) fn init(&mut self, handler: &str, environment: Bytes) {
-        self.write(frames::head(Kind::Init, handler.as_bytes(), environment.len()), environment);
+        self.telling.begin(frames::head(Kind::Init, handler.as_bytes(), environment.len()), environment);
     }
 
     /// Hands over an invocation.
     pub(crate) fn invoke(&mut self, invocation: &Invocation, deadline_ms: i64) {
-        let facts = [
-            invocation.request_id.as_str(),
-            &deadline_ms.to_string(),
-            &invocation.invoked_arn,
-            invocation.trace.as_deref().unwrap_or(""),
-            invocation.client_context.as_deref().unwrap_or(""),
-            invocation.cognito_identity.as_deref().unwrap_or(""),
-        ]
-        .join("\0");
-        self.write(frames::head(Kind::Invoke, facts.as_bytes(), invocation.payload.len()), invocation.payload.clone());
+        self.telling.begin(frames::invoke(invocation, deadline_ms), invocation.payload.clone());
     }
 
-    fn write(&mut self, head: Bytes, body: Bytes) {
+    /// The next frame, as an event. Safe to drop and call again.
+    pub(crate) async fn receive(&mut self) -> Event {
+        if self.telling.going.is_some() {
+            tokio::select! {
+                biased;
+                event = self.hearing.next() => return event,
+                sent = self.telling.finish() => {
+                    if sent.is_err() {
+                        return Event::Gone;
+                    }
+                }
+            }
+        }
+        self.hearing.next().await
+    }
+}
+
+impl Telling {
+    /// One system call is nearly always enough: the guest waits with an empty pipe. Errors show when the answer is awaited.
+    fn begin(&mut self, head: Bytes, body: Bytes) {
         let mut out = head.chain(body);
-        // One system call is nearly always enough: the guest waits with an empty buffer. Errors show when the answer is awaited.
-        if let Ok(written) = send(self.stream.get_ref(), &out) {
+        if let Ok(written) = write(&self.feed, &out) {
             out.advance(written);
         }
         self.going = out.has_remaining().then_some(out);
     }
 
-    /// An event may be longer than the socket's buffer: now room is worth watching for. Safe to drop: `going` knows how far it got.
-    async fn send_rest(&mut self) -> io::Result<()> {
-        let room = watch(self.stream.get_ref().try_clone()?, Interest::WRITABLE)?;
+    /// An event may be longer than the pipe: now room is worth watching for. Safe to drop: `going` knows how far it got.
+    async fn finish(&mut self) -> io::Result<()> {
+        let room = watch(self.feed.writer()?, Interest::WRITABLE)?;
         while let Some(out) = &mut self.going {
-            let written = room.async_io(Interest::WRITABLE, |socket| send(socket, out)).await?;
+            let written = room.async_io(Interest::WRITABLE, |_| write(&self.feed, out)).await?;
             out.advance(written);
             if !out.has_remaining() {
                 self.going = None;
@@ -79,59 +122,73 @@ impl ManagedLink {
         }
         Ok(())
     }
+}
 
-    /// The next frame, as an event.
-    pub(crate) async fn receive(&mut self) -> Event {
-        if self.going.is_some() && self.send_rest().await.is_err() {
-            return Event::Gone;
-        }
+impl Hearing {
+    async fn next(&mut self) -> Event {
         loop {
-            match frames::take(&mut self.coming) {
-                Ok(Some(frame)) => return event(frame),
+            match self.take() {
+                Ok(Some(event)) => return event,
                 Ok(None) => {}
                 Err(error) => return Event::Broken(error.to_string()),
             }
-            let Ok(mut readable) = self.stream.readable().await else { return Event::Gone };
-            match readable.try_io(|socket| socket.get_ref().read(&mut self.landing[..])) {
-                // Nothing there after all.
-                Err(_would_block) => {}
-                Ok(Ok(0) | Err(_)) => return Event::Gone,
-                Ok(Ok(count)) => {
-                    if count < BUFFER_BYTES {
+            let Ok(mut readable) = self.answers.readable().await else { return Event::Gone };
+            match rustix::io::read(self.answers.get_ref(), &mut self.landing[..]) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => readable.clear_ready(),
+                Ok(0) | Err(_) => return Event::Gone,
+                Ok(count) => {
+                    if count < LANDING_BYTES {
                         // That was all: asking once more would be a system call that finds nothing.
                         readable.clear_ready();
                     }
-                    self.coming.extend_from_slice(&self.landing[..count]);
+                    self.landed = 0..count;
                 }
             }
         }
     }
+
+    /// A frame, if one is whole. What is torn waits in `coming` for the rest, and `landing` is free again.
+    fn take(&mut self) -> Result<Option<Event>, frames::FrameError> {
+        if self.coming.is_empty() {
+            let landed = &self.landing[self.landed.clone()];
+            if let Some(span) = frames::find(landed)? {
+                let event = event(span.kind, Bytes::copy_from_slice(&landed[span.body]));
+                self.landed.start += span.end;
+                return Ok(Some(event));
+            }
+        }
+        self.coming.extend_from_slice(&self.landing[self.landed.clone()]);
+        self.landed = 0..0;
+        Ok(frames::take(&mut self.coming)?.map(|Frame { kind, body, .. }| event(kind, body)))
+    }
 }
 
-/// Registers a socket with the runtime, for one kind of news.
+/// Registers a descriptor with the runtime, for one kind of news: watching for others would wake somebody for nothing.
 #[expect(
     deprecated,
-    reason = "the replacement is an unsafe function, for types whose descriptor may change; a socket's does not"
+    reason = "the replacement is an unsafe function, for types whose descriptor may change; an owned one does not"
 )]
-fn watch(socket: StdUnixStream, interest: Interest) -> io::Result<AsyncFd<StdUnixStream>> {
-    AsyncFd::with_interest(socket, interest)
+pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, interest)
 }
 
-/// Writes what the socket takes.
-fn send(mut socket: &StdUnixStream, out: &Chain<Bytes, Bytes>) -> io::Result<usize> {
-    let mut slices = [io::IoSlice::new(&[]); 2];
+fn write(feed: &Feed, out: &Chain<Bytes, Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); 2];
     let count = out.chunks_vectored(&mut slices);
-    socket.write_vectored(&slices[..count])
+    feed.write(&slices[..count])
 }
 
-fn event(frame: frames::Frame) -> Event {
-    match frame.kind {
+fn event(kind: Kind, body: Bytes) -> Event {
+    match kind {
         Kind::Ready => Event::Ready,
-        Kind::InitError => Event::InitError(frame.body),
-        Kind::Result => Event::Result(frame.body),
-        Kind::Error => Event::Error { document: frame.body, after: After::GoesOn },
-        Kind::Fatal => Event::Error { document: frame.body, after: After::Ends },
+        Kind::InitError => Event::InitError(body),
+        Kind::Result => Event::Result(body),
+        Kind::Error => Event::Error { document: body, after: After::GoesOn },
+        Kind::Fatal => Event::Error { document: body, after: After::Ends },
         Kind::TooLarge => Event::TooLarge,
+        Kind::Log => Event::Logged(body),
+        Kind::Text => Event::Printed(body),
         Kind::Init | Kind::Invoke => Event::Broken("a frame that only the host sends".to_owned()),
     }
 }

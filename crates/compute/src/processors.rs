@@ -1,0 +1,106 @@
+//! Whether the machine's processors have anything left to give. Looked at while calls wait, and only then.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Over how long it is measured.
+const SPAN: Duration = Duration::from_millis(100);
+/// A measurement that is older says nothing.
+const OLD: Duration = Duration::from_millis(500);
+/// Processors that idle for less than this share are taken as busy.
+const IDLE_SHARE: f64 = 0.05;
+
+/// See the file.
+#[derive(Debug)]
+pub(crate) struct Processors {
+    cores: u32,
+    saturated: AtomicBool,
+    last: Mutex<Option<Reading>>,
+}
+
+/// The machine's time so far, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks {
+    idle: u64,
+    all: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    at: Instant,
+    ticks: Ticks,
+}
+
+impl Processors {
+    /// Nothing is known yet.
+    pub(crate) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        Self { cores, saturated: AtomicBool::new(false), last: Mutex::new(None) }
+    }
+
+    /// How many there are.
+    pub(crate) fn cores(&self) -> u32 {
+        self.cores
+    }
+
+    /// How many calls they can work on, if they were all busy when last looked at.
+    pub(crate) fn saturated(&self) -> Option<u32> {
+        self.saturated.load(Ordering::Relaxed).then_some(self.cores)
+    }
+
+    /// Looks, if the last look is long enough ago.
+    pub(crate) fn look(&self) {
+        let mut last = self.last.lock().expect("nothing panics while it holds this lock");
+        if last.is_some_and(|last| last.at.elapsed() < SPAN) {
+            return;
+        }
+        // Not every system has it. Then nothing is known, and that is not saturated.
+        let Some(ticks) = std::fs::read_to_string("/proc/stat").ok().and_then(|text| parse(&text)) else {
+            return;
+        };
+        let before = last.replace(Reading { at: Instant::now(), ticks }).filter(|before| before.at.elapsed() < OLD);
+        let saturated = before.is_some_and(|before| is_saturated(before.ticks, ticks));
+        self.saturated.store(saturated, Ordering::Relaxed);
+    }
+}
+
+fn is_saturated(before: Ticks, now: Ticks) -> bool {
+    let (idle, all) = (now.idle.saturating_sub(before.idle), now.all.saturating_sub(before.all));
+    all > 0 && (idle as f64) < IDLE_SHARE * all as f64
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, waiting for disks, interrupts…
+fn parse(text: &str) -> Option<Ticks> {
+    let fields = text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
+    let numbers: Vec<u64> = fields.take(8).map_while(|field| field.parse().ok()).collect();
+    let idle = numbers.get(3)? + numbers.get(4)?;
+    Some(Ticks { idle, all: numbers.iter().sum() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_counts() {
+        for (text, expected) in [
+            ("cpu  10 1 20 300 5 0 2 1 0 0\ncpu0 1 2 3 4 5\n", Some(Ticks { idle: 305, all: 339 })),
+            ("cpu  10 1 20 300 5\n", Some(Ticks { idle: 305, all: 336 })),
+            ("cpu  10 1 20\n", None),
+            ("intr 1\n", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_twentieth_idle_is_not_saturated() {
+        let before = Ticks { idle: 1000, all: 5000 };
+        for (idle, all, expected) in [(0, 20, true), (1, 20, false), (20, 20, false), (0, 0, false)] {
+            let now = Ticks { idle: before.idle + idle, all: before.all + all };
+            assert_eq!(is_saturated(before, now), expected, "{idle} of {all}");
+        }
+    }
+}
