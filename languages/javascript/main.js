@@ -187,6 +187,8 @@ function versionOf(execution) {
 async function main() {
   const { text: name, body } = channel.read();
   Object.assign(process.env, JSON.parse(body));
+  // The code was put there after this process had begun.
+  process.chdir(process.env.LAMBDA_TASK_ROOT);
   readConstants();
   trace.patch();
   logging.patch();

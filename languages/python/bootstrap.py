@@ -309,6 +309,8 @@ def main():
         os.set_inheritable(descriptor, False)
     name, environment = read_frame()
     os.environ.update(json.loads(environment))
+    # The code was put there after this process had begun.
+    os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     if hasattr(time, "tzset"):
         time.tzset()
     sys.stdout, sys.stderr = standard_stream(), standard_stream()

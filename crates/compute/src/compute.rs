@@ -17,6 +17,8 @@ use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::pump::Pump;
 use crate::shared::Shared;
+use crate::start;
+use crate::stock::Stock;
 
 /// The compute of one node. Cheap to clone; when the last clone is dropped, all guests end.
 #[derive(Clone)]
@@ -85,6 +87,7 @@ impl Compute {
         let pump = Pump::start(Arc::clone(&options.logs));
         let shared = Shared::new(options, host, codes, bootstraps, pump);
         Monitor::run(&shared);
+        Stock::run(&shared);
         Ok(Self { inner: Arc::new(Inner { shared }) })
     }
 
@@ -124,14 +127,21 @@ impl Compute {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
+    /// How many guests are booted ahead and ready.
+    pub fn booted_ahead(&self) -> usize {
+        self.inner.shared.stock.ready()
+    }
+
     /// Loads an image: the same one again if function, version and revision are the same, else a new one, and instances of the old
-    /// revision end (busy ones after their call). Cheap; starts nothing.
+    /// revision end (busy ones after their call). Cheap; starts no instance, but one of its kind is booted ahead.
     pub fn image(&self, settings: Settings) -> Result<Arc<Image>, LanguageError> {
         let shared = &self.inner.shared;
         let resolved = shared.languages.resolve(&settings.language)?;
         let key = (settings.arn.clone(), settings.version.clone());
         let revision = settings.revision.clone();
-        Ok(shared.image(key, &revision, |pool| Image::new(settings, resolved, pool)))
+        let image = shared.image(key, &revision, |pool| Image::new(settings, resolved, pool));
+        start::expect(shared, &image);
+        Ok(image)
     }
 
     /// Runs a function once. Waits for an instance and starts one where that pays.

@@ -9,7 +9,8 @@ use crate::languages::Family;
 pub(crate) struct Facts<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) family: Family,
-    pub(crate) credentials: &'a Credentials,
+    /// None if what they are for has none yet.
+    pub(crate) credentials: Option<&'a Credentials>,
     pub(crate) log_stream: &'a str,
     /// Where the code is, as the guest sees it.
     pub(crate) task_root: &'a Path,
@@ -62,9 +63,6 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let path = facts.host_path.as_ref().map_or_else(|| path.to_owned(), |host| format!("{path}:{host}"));
     let mut all = vec![
         ("_HANDLER", settings.handler.clone()),
-        ("AWS_ACCESS_KEY_ID", facts.credentials.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", facts.credentials.secret_access_key.clone()),
-        ("AWS_SESSION_TOKEN", facts.credentials.session_token.clone()),
         ("AWS_REGION", settings.region.clone()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
         ("AWS_LAMBDA_FUNCTION_NAME", settings.function.clone()),
@@ -84,6 +82,11 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             format!("/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:/opt/lib"),
         ),
     ];
+    if let Some(credentials) = facts.credentials {
+        all.push(("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()));
+        all.push(("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()));
+        all.push(("AWS_SESSION_TOKEN", credentials.session_token.clone()));
+    }
     match facts.family {
         Family::Javascript => {
             all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.language)));

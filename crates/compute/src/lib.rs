@@ -11,6 +11,7 @@
 //! the attempt on it (`attempt`, over `guest`), reads the log (`output`, `pump`) and gives the instance back.
 
 mod attempt;
+mod booted;
 mod bootstraps;
 mod code;
 mod compute;
@@ -32,6 +33,7 @@ mod processors;
 mod pump;
 mod shared;
 mod start;
+mod stock;
 
 pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
 pub use compute::{Activity, Compute, InstanceState, StartError};

@@ -28,6 +28,8 @@ pub struct Options {
     pub memory_total: ByteSize,
     /// The most instances on this node.
     pub instances_max: u32,
+    /// The most guests that are booted ahead; none if 0.
+    pub booted_max: usize,
     /// The most invocations in flight, running and waiting: AWS's account limit, 1000 by default there.
     pub concurrency_max: u32,
     /// How long an instance stays without work.
@@ -35,6 +37,9 @@ pub struct Options {
     /// `AWS_ENDPOINT_URL` inside functions: the node itself.
     pub endpoint_url: Option<String>,
 }
+
+/// One guest is booted ahead for so much memory of the machine.
+const BOOTED_BYTES: u64 = 1 << 30;
 
 impl Options {
     /// The usual settings: isolation as the machine gives it, three quarters of its memory, AWS's concurrency.
@@ -48,6 +53,7 @@ impl Options {
             logs,
             memory_total: ByteSize(memory_of_machine() / 4 * 3),
             instances_max: 1000,
+            booted_max: usize::try_from(memory_of_machine() / BOOTED_BYTES).unwrap_or(1).clamp(1, 8),
             concurrency_max: 1000,
             keep_alive: Duration::from_secs(600),
             endpoint_url: None,

@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::pool::Pool;
 use crate::processors::Processors;
 use crate::pump::Pump;
+use crate::stock::Stock;
 
 /// See the file.
 pub(crate) struct Shared {
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) starts: Starts,
     pub(crate) processors: Processors,
+    pub(crate) stock: Arc<Stock>,
     in_flight: AtomicU32,
     stopping: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -82,6 +84,7 @@ impl Shared {
         bootstraps: Bootstraps,
         pump: Arc<Pump>,
     ) -> Arc<Self> {
+        let stock = Arc::new(Stock::new(options.booted_max));
         let processors = Processors::new();
         let starts = Starts { now: AtomicU32::new(0), max: (processors.cores() * 2).max(2) };
         let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));
@@ -96,6 +99,7 @@ impl Shared {
             tasks: Tasks::new(),
             starts,
             processors,
+            stock,
             in_flight: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             ledger: Mutex::new(Ledger::default()),
@@ -204,6 +208,7 @@ impl Shared {
     /// No more attempts are admitted; idle instances end.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.stock.clear();
         self.pools().iter().for_each(|pool| pool.retire());
     }
 
@@ -222,6 +227,11 @@ impl Starts {
     /// Counts one start in, if there is room.
     pub(crate) fn begin(&self) -> bool {
         self.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < self.max).then_some(now + 1)).is_ok()
+    }
+
+    /// True if one goes on.
+    pub(crate) fn any(&self) -> bool {
+        self.now.load(Ordering::Acquire) > 0
     }
 
     /// One start is over.

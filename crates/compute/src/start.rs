@@ -8,17 +8,16 @@ use std::time::{Duration, Instant};
 
 use base::{Clock, Random};
 use bytes::Bytes;
-use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use sandbox::{Mount, Network, Plan, Streams};
+use sandbox::{Mount, Network, Placement, Plan};
 
+use crate::booted::{self, Booted, Placed, Recipe};
 use crate::environment::{self, Facts};
 use crate::faults::Ending;
 use crate::guest::api::Door;
-use crate::guest::managed::ManagedLink;
 use crate::guest::{Event, Link};
 use crate::image::{Credentials, Image};
-use crate::instance::{Guest, Happening, InitCause, Instance, Pace, Process};
+use crate::instance::{Guest, Happening, InitCause, Instance, Pace};
 use crate::invocation::RunFault;
 use crate::languages::Family;
 use crate::logs::LogStream;
@@ -31,6 +30,8 @@ const INIT_MAX: Duration = Duration::from_secs(10);
 /// Lambda's limits for one execution environment.
 const PROCESSES_MAX: u32 = 1024;
 const FILES_MAX: u32 = 1024;
+/// What a guest may take before it is somebody's.
+const BOOT_MEMORY_BYTES: u64 = 256 << 20;
 /// Where guests find their code and their bootstrap.
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
@@ -50,26 +51,40 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     let code = shared.codes.path(&image.code).ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
-    let (read, write) = output_pipe().map_err(|error| fault(error.to_string()))?;
-    let output = Output::new(read, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone())
-        .map_err(|error| fault(error.to_string()))?;
     let layout = Layout::of(shared, image, code);
-    let made = match guest(shared, image, &layout, &credentials, &stream, write).await {
-        Ok(made) => made,
-        Err(reason) => return Err(fault(reason)),
+    let made = guest(shared, image, &layout, &credentials, &stream).await.map_err(fault)?;
+    let (guest, pipe) = match made {
+        Some(Made { guest, output }) => (Some(guest), output),
+        // Nobody will ever write to it.
+        None => (None, pipe_with(PipeFlags::CLOEXEC).map_err(|errno| fault(errno.to_string()))?.0),
     };
+    let output = Output::new(pipe, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone())
+        .map_err(|error| fault(error.to_string()))?;
     let identity = Identity {
         function: image.function.clone(),
         version: image.version.clone(),
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
-        pid: made.as_ref().map_or(0, |guest| guest.process.pid()),
+        pid: guest.as_ref().map_or(0, |guest| guest.process.pid()),
         born: began,
     };
-    let pulse = shared.monitor.watch(identity, made.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
-    let mut instance = Instance::new(Arc::clone(image), output, pulse, made, seat);
+    let pulse = shared.monitor.watch(identity, guest.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
+    let mut instance = Instance::new(Arc::clone(image), output, pulse, guest, seat);
     initialise(&mut instance, began).await;
     Ok(instance)
+}
+
+/// A function's image was loaded: guests that it could become instances of are booted ahead from now on.
+pub(crate) fn expect(shared: &Shared, image: &Image) {
+    if shared.host.can_place() {
+        shared.stock.expect(recipe(shared, image));
+    }
+}
+
+/// A guest, and our end of what it prints to.
+struct Made {
+    guest: Guest,
+    output: OwnedFd,
 }
 
 /// The guest's process and the way to it; none if there is no program to run.
@@ -79,8 +94,7 @@ async fn guest(
     layout: &Layout,
     credentials: &Credentials,
     stream: &LogStream,
-    output: OwnedFd,
-) -> Result<Option<Guest>, String> {
+) -> Result<Option<Made>, String> {
     let family = image.resolved.status.family;
     let door = match family {
         Family::Provided if !is_executable(&layout.code.join("bootstrap")) => return Ok(None),
@@ -90,7 +104,7 @@ async fn guest(
     let variables = environment::variables(&Facts {
         settings: image,
         family,
-        credentials,
+        credentials: Some(credentials),
         log_stream: &stream.name,
         task_root: &layout.task_root,
         runtime_dir: &layout.runtime_dir,
@@ -98,18 +112,14 @@ async fn guest(
         runtime_api: door.as_ref().map(|door| door.address().to_string()),
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
-    let (managed, theirs) = match door {
-        Some(_) => (None, Vec::new()),
-        None => ManagedLink::new()
-            .map(|(link, theirs)| (Some(link), Vec::from(theirs)))
-            .map_err(|error| format!("a guest's pipes could not be made: {error}"))?,
+    let Placed { process, link, output } = if shared.host.can_place() {
+        place(shared, image, layout, &variables).await?
+    } else {
+        let mut plan = plan(image, layout, family, &variables);
+        plan.mounts.push(code_mount(layout));
+        booted::spawn(&shared.host, family, plan).await?
     };
-    let plan = plan(image, layout, family, &variables);
-    let host = Arc::clone(&shared.host);
-    let spawned = tokio::task::spawn_blocking(move || host.spawn(&plan, Streams { output, channels: theirs })).await;
-    let child = spawned.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    let process = Process::watch(child);
-    let link = match (door, managed) {
+    let link = match (door, link) {
         (Some(door), _) => Link::Api(door.serve(process.uid(), process.ended())),
         (None, Some(mut link)) => {
             link.init(&image.handler, as_json(&variables));
@@ -117,7 +127,58 @@ async fn guest(
         }
         (None, None) => return Err("a guest without any link".to_owned()),
     };
-    Ok(Some(Guest { link, process }))
+    Ok(Some(Made { guest: Guest { link, process }, output }))
+}
+
+/// Takes a guest that was booted ahead, or boots one, and makes it the function's.
+async fn place(
+    shared: &Arc<Shared>,
+    image: &Image,
+    layout: &Layout,
+    variables: &[(String, String)],
+) -> Result<Placed, String> {
+    let recipe = recipe(shared, image);
+    let booted = match shared.stock.take(&recipe) {
+        Some(booted) => booted,
+        None => Booted::boot(&shared.host, &recipe).await?,
+    };
+    let program = match recipe.family {
+        // Its program comes with its code.
+        Family::Provided => Some(booted::program_of(&mut plan(image, layout, recipe.family, variables))),
+        Family::Javascript | Family::Python => None,
+    };
+    let placement = Placement {
+        mounts: vec![code_mount(layout)],
+        tmp_bytes: Some(u64::from(image.tmp_mb) << 20),
+        memory_bytes: Some(memory_bytes(image)),
+        processes_max: Some(PROCESSES_MAX),
+        program,
+    };
+    booted.place(placement).await
+}
+
+/// How guests are booted that can become this image's instances: all that an interpreter reads before it knows for whom it is.
+fn recipe(shared: &Shared, image: &Image) -> Recipe {
+    let family = image.resolved.status.family;
+    let layout = Layout::of(shared, image, PathBuf::new());
+    let variables = environment::variables(&Facts {
+        settings: image,
+        family,
+        credentials: None,
+        log_stream: "",
+        task_root: &layout.task_root,
+        runtime_dir: &layout.runtime_dir,
+        endpoint_url: None,
+        runtime_api: None,
+        host_path: None,
+    });
+    let mut plan = plan(image, &layout, family, &variables);
+    plan.tmp_bytes = 1 << 20;
+    plan.memory_bytes = BOOT_MEMORY_BYTES;
+    if family == Family::Provided {
+        booted::program_of(&mut plan);
+    }
+    Recipe { family, plan }
 }
 
 /// Waits until the guest is ready, and writes down what came of it.
@@ -200,6 +261,15 @@ impl Layout {
     }
 }
 
+fn code_mount(layout: &Layout) -> Mount {
+    Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) }
+}
+
+fn memory_bytes(image: &Image) -> u64 {
+    u64::from(image.memory_mb) << 20
+}
+
+/// What runs, with all but the code.
 fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, String)]) -> Plan {
     let interpreter = image.resolved.status.interpreter.as_ref();
     let program = interpreter.map_or_else(|| layout.task_root.join("bootstrap"), |one| one.path.clone());
@@ -213,10 +283,7 @@ fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, St
         Family::Python => vec![script("bootstrap.py")],
         Family::Provided => Vec::new(),
     };
-    let mut mounts = vec![
-        Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) },
-        Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) },
-    ];
+    let mut mounts = vec![Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) }];
     let needs = interpreter.and_then(|one| one.needs.as_ref());
     mounts.extend(needs.map(|needs| Mount { source: needs.clone(), target: needs.clone() }));
     let name = match family {
@@ -238,7 +305,7 @@ fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, St
         directory: layout.task_root.clone(),
         mounts,
         tmp_bytes: u64::from(image.tmp_mb) << 20,
-        memory_bytes: u64::from(image.memory_mb) << 20,
+        memory_bytes: memory_bytes(image),
         processes_max: PROCESSES_MAX,
         files_max: FILES_MAX,
         network: Network::Full,
@@ -260,13 +327,6 @@ fn node_memory(image: &Image) -> Vec<String> {
 
 fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-/// A pipe whose reading end never blocks us, and whose writing end blocks only its guest.
-fn output_pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::fs::fcntl_setfl(&read, OFlags::NONBLOCK)?;
-    Ok((read, write))
 }
 
 /// `2026/11/21/[$LATEST]` and 32 random digits.

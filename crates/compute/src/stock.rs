@@ -1,0 +1,218 @@
+//! The guests that are booted ahead, so that nobody waits for an interpreter.
+//!
+//! One of each recipe that a function uses, and some more of those that were needed lately; refilled in the background, one at a
+//! time, when no function waits for a start. Bounded: what nobody asked for longest goes first. A recipe whose guests do not boot is
+//! tried again later and later; functions that use it are started the long way, and say what is wrong.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use base::task::{self, Kind};
+use tokio::sync::Notify;
+
+use crate::booted::{Booted, Recipe};
+use crate::shared::Shared;
+
+/// How long a recipe that nobody asks for stays in stock.
+const INTEREST: Duration = Duration::from_secs(3600);
+/// Guests taken in this time were needed lately.
+const LATELY: Duration = Duration::from_secs(10);
+/// The most of one recipe.
+const DEPTH_MAX: usize = 4;
+/// How often the stock is looked through without a reason.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How long refilling waits for functions that are being started.
+const CALM: Duration = Duration::from_millis(5);
+/// The longest wait before a recipe that failed is tried again.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// See the file.
+pub(crate) struct Stock {
+    shelves: Mutex<Vec<Shelf>>,
+    /// The most guests in stock.
+    max: usize,
+    changed: Notify,
+}
+
+/// The guests of one recipe.
+struct Shelf {
+    recipe: Arc<Recipe>,
+    ready: Vec<Booted>,
+    asked: Instant,
+    /// When guests were taken lately.
+    taken: Vec<Instant>,
+    failures: u32,
+    not_before: Instant,
+}
+
+impl Stock {
+    /// Empty, and for at most so many.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { shelves: Mutex::new(Vec::new()), max, changed: Notify::new() }
+    }
+
+    /// Refills it for as long as the node lives.
+    pub(crate) fn run(shared: &Arc<Shared>) {
+        let weak = Arc::downgrade(shared);
+        task::spawn(Kind::Vital, "boot guests ahead", async move {
+            while let Some(shared) = weak.upgrade() {
+                shared.stock.sweep();
+                if shared.is_stopping() {
+                    shared.stock.clear();
+                }
+                let recipe = if shared.is_stopping() { None } else { shared.stock.lacking() };
+                let Some(recipe) = recipe else {
+                    drop(shared);
+                    Self::wait(&weak).await;
+                    continue;
+                };
+                while shared.starts.any() {
+                    tokio::time::sleep(CALM).await;
+                }
+                let booted = Booted::boot(&shared.host, &recipe).await;
+                shared.stock.put(&recipe, booted);
+            }
+        });
+    }
+
+    /// Until something changes, or for some seconds.
+    async fn wait(shared: &Weak<Shared>) {
+        let Some(shared) = shared.upgrade() else { return };
+        let stock = Arc::clone(&shared.stock);
+        drop(shared);
+        // Late or told: either way it is looked through next.
+        let _ = tokio::time::timeout(SWEEP, stock.changed.notified()).await;
+    }
+
+    /// A function is there that will be started by this recipe.
+    pub(crate) fn expect(&self, recipe: Recipe) {
+        if self.max == 0 {
+            return;
+        }
+        let mut shelves = self.lock();
+        match shelves.iter_mut().find(|shelf| *shelf.recipe == recipe) {
+            Some(shelf) => shelf.asked = Instant::now(),
+            None => {
+                shelves.push(Shelf::new(recipe));
+                drop(shelves);
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    /// Takes one, if one is ready.
+    pub(crate) fn take(&self, recipe: &Recipe) -> Option<Booted> {
+        if self.max == 0 {
+            return None;
+        }
+        let mut shelves = self.lock();
+        let at = shelves.iter().position(|shelf| *shelf.recipe == *recipe).unwrap_or_else(|| {
+            shelves.push(Shelf::new(recipe.clone()));
+            shelves.len() - 1
+        });
+        let shelf = &mut shelves[at];
+        let now = Instant::now();
+        shelf.asked = now;
+        shelf.taken.retain(|at| at.elapsed() < LATELY);
+        if shelf.taken.len() < DEPTH_MAX {
+            shelf.taken.push(now);
+        }
+        let booted = std::iter::from_fn(|| shelf.ready.pop()).find(|booted| !booted.has_ended());
+        if booted.is_some() {
+            // One that lived until it was needed: its kind does.
+            shelf.failures = 0;
+        }
+        drop(shelves);
+        self.changed.notify_one();
+        booted
+    }
+
+    /// How many are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.lock().iter().map(|shelf| shelf.ready.len()).sum()
+    }
+
+    /// The recipe that lacks a guest, the one asked for last first; room is made where that takes another one's.
+    fn lacking(&self) -> Option<Arc<Recipe>> {
+        let mut shelves = self.lock();
+        let now = Instant::now();
+        let lacks = |shelf: &&Shelf| shelf.not_before <= now && shelf.ready.len() < shelf.wanted();
+        let shelf = shelves.iter().filter(lacks).max_by_key(|shelf| shelf.asked)?;
+        let (recipe, asked) = (Arc::clone(&shelf.recipe), shelf.asked);
+        let total: usize = shelves.iter().map(|shelf| shelf.ready.len()).sum();
+        if total >= self.max {
+            let oldest = shelves.iter_mut().filter(|shelf| !shelf.ready.is_empty()).min_by_key(|shelf| shelf.asked)?;
+            if oldest.asked >= asked {
+                return None;
+            }
+            oldest.ready.pop();
+        }
+        Some(recipe)
+    }
+
+    fn put(&self, recipe: &Arc<Recipe>, booted: Result<Booted, String>) {
+        let mut shelves = self.lock();
+        let Some(shelf) = shelves.iter_mut().find(|shelf| Arc::ptr_eq(&shelf.recipe, recipe)) else {
+            return;
+        };
+        match booted {
+            Ok(booted) => {
+                shelf.ready.push(booted);
+            }
+            Err(reason) => {
+                shelf.fail();
+                tracing::warn!(reason, program = %recipe.plan.program.display(), "a guest could not be booted ahead");
+            }
+        }
+    }
+
+    /// Lets go of what nobody asked for in a long time, of what ended, and of what is more than wanted.
+    fn sweep(&self) {
+        let mut gone = Vec::new();
+        let mut shelves = self.lock();
+        for shelf in shelves.iter_mut() {
+            shelf.taken.retain(|at| at.elapsed() < LATELY);
+            let (kept, ended): (Vec<Booted>, Vec<Booted>) =
+                std::mem::take(&mut shelf.ready).into_iter().partition(|booted| !booted.has_ended());
+            shelf.ready = kept;
+            if !ended.is_empty() {
+                shelf.fail();
+            }
+            gone.extend(ended);
+            let wanted = if shelf.asked.elapsed() > INTEREST { 0 } else { shelf.wanted() };
+            gone.extend(shelf.ready.drain(wanted.min(shelf.ready.len())..));
+        }
+        shelves.retain(|shelf| shelf.asked.elapsed() <= INTEREST);
+        drop(shelves);
+        drop(gone);
+    }
+
+    /// Nothing is kept any more.
+    pub(crate) fn clear(&self) {
+        let shelves = std::mem::take(&mut *self.lock());
+        drop(shelves);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Shelf>> {
+        self.shelves.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+impl Shelf {
+    fn new(recipe: Recipe) -> Self {
+        let now = Instant::now();
+        Self { recipe: Arc::new(recipe), ready: Vec::new(), asked: now, taken: Vec::new(), failures: 0, not_before: now }
+    }
+
+    /// Its guests do not boot, or do not live: it is tried again later and later.
+    fn fail(&mut self) {
+        self.failures += 1;
+        let wait = Duration::from_millis(100).saturating_mul(1 << self.failures.min(16)).min(RETRY_MAX);
+        self.not_before = Instant::now() + wait;
+    }
+
+    fn wanted(&self) -> usize {
+        let lately = self.taken.iter().filter(|at| at.elapsed() < LATELY).count();
+        (1 + lately).min(DEPTH_MAX)
+    }
+}
