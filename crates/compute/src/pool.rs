@@ -32,6 +32,9 @@ const START_GUESS: Duration = Duration::from_millis(80);
 const WEIGHT: f64 = 0.2;
 /// Calls that take less are laid ahead: one that has to wait behind another one is hardly late.
 const QUICK_MS: f64 = 1.0;
+/// What it takes to wake an idle instance, mostly on another processor. A call that waits no longer than that behind others is laid
+/// there, and the idle one sleeps on.
+const WAKE_MS: f64 = 0.1;
 
 /// See the file.
 pub(crate) struct Pool {
@@ -113,7 +116,8 @@ impl Pool {
     ) -> Result<Attempt, RunFault> {
         let (waiting, wanted) = {
             let mut state = self.lock();
-            if let Some(mut instance) = state.idle.pop() {
+            let idle = if state.is_near(&invocation) { None } else { state.idle.pop() };
+            if let Some(mut instance) = idle {
                 state.occupy(&mut instance, &invocation);
                 drop(state);
                 return Ok(Attempt::begin(shared, instance, invocation, admission));
@@ -310,7 +314,8 @@ impl State {
             start_ms: self.start_ms,
             longest_wait_ms: longest.map_or(0.0, |first| first.since.elapsed().as_secs_f64() * 1000.0),
             served: longest.map_or(0, |first| self.ended - first.ended),
-            saturated: shared.processors.saturated(),
+            idle_cores: shared.processors.idle(),
+            cores: shared.processors.cores(),
         }
     }
 
@@ -373,23 +378,46 @@ impl State {
         }
         while let Some(first) = self.waiting.front()
             && lane::fits(&first.invocation)
-            && let Some(lane) = self.lanes.iter_mut().filter(|lane| lane.has_room()).min_by_key(|lane| lane.len())
+            && let Some(at) = self.lane()
             && let Some(waiter) = self.waiting.pop_front()
         {
             if waiter.answer.is_closed() {
                 continue;
             }
             let deadline_ms = waiter.invocation.deadline_ms(&waiter.image, &shared.options.clock);
-            if let Err(waiter) = lane.lay(waiter, deadline_ms) {
+            if let Err(waiter) = self.lanes[at].lay(waiter, deadline_ms) {
                 self.waiting.push_front(waiter);
                 return;
             }
         }
     }
 
+    /// How many calls may lie ahead of an instance before it pays to wake another one.
+    fn depth(&self) -> usize {
+        self.run_ms.map_or(0, |run_ms| (WAKE_MS / run_ms.max(0.001)) as usize)
+    }
+
+    /// True if a call would begin sooner behind others than on an idle instance.
+    fn is_near(&self, invocation: &Invocation) -> bool {
+        let depth = self.depth();
+        self.waiting.is_empty()
+            && self.lanes.iter().any(|lane| lane.len() < depth && lane.has_room())
+            && lane::fits(invocation)
+    }
+
+    /// Where the next call is laid: where the most lie, as long as none waits long there, so that few instances do all the work and
+    /// the others sleep; else where the fewest lie.
+    fn lane(&self) -> Option<usize> {
+        let depth = self.depth();
+        let open = || self.lanes.iter().enumerate().filter(|(_, lane)| lane.has_room());
+        let near = open().filter(|(_, lane)| lane.len() < depth).max_by_key(|(_, lane)| lane.len());
+        near.or_else(|| open().min_by_key(|(_, lane)| lane.len())).map(|(at, _)| at)
+    }
+
     /// A call that lies ahead of another instance, for one that has nothing to do.
     fn steal(&mut self) -> Option<Waiter> {
-        let fullest = self.lanes.iter_mut().max_by_key(|lane| lane.len()).filter(|lane| lane.len() > 0)?;
+        let depth = self.depth();
+        let fullest = self.lanes.iter_mut().max_by_key(|lane| lane.len()).filter(|lane| lane.len() > depth)?;
         let back = fullest.take_back();
         self.put_back(back);
         self.next_waiter()

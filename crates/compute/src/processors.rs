@@ -1,21 +1,22 @@
-//! Whether the machine's processors have anything left to give. Looked at while calls wait, and only then.
+//! How many of the machine's processors have nothing to do. Looked at while calls wait, and only then.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Over how long it is measured.
 const SPAN: Duration = Duration::from_millis(100);
 /// A measurement that is older says nothing.
 const OLD: Duration = Duration::from_millis(500);
-/// Processors that idle for less than this share are taken as busy.
-const IDLE_SHARE: f64 = 0.05;
+/// Nothing is known.
+const UNKNOWN: u32 = u32::MAX;
 
 /// See the file.
 #[derive(Debug)]
 pub(crate) struct Processors {
     cores: u32,
-    saturated: AtomicBool,
+    /// In thousandths of a processor.
+    idle: AtomicU32,
     last: Mutex<Option<Reading>>,
 }
 
@@ -36,7 +37,7 @@ impl Processors {
     /// Nothing is known yet.
     pub(crate) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-        Self { cores, saturated: AtomicBool::new(false), last: Mutex::new(None) }
+        Self { cores, idle: AtomicU32::new(UNKNOWN), last: Mutex::new(None) }
     }
 
     /// How many there are.
@@ -44,9 +45,10 @@ impl Processors {
         self.cores
     }
 
-    /// How many calls they can work on, if they were all busy when last looked at.
-    pub(crate) fn saturated(&self) -> Option<u32> {
-        self.saturated.load(Ordering::Relaxed).then_some(self.cores)
+    /// How many had nothing to do when last looked at.
+    pub(crate) fn idle(&self) -> Option<f64> {
+        let idle = self.idle.load(Ordering::Relaxed);
+        (idle != UNKNOWN).then(|| f64::from(idle) / 1000.0)
     }
 
     /// Looks, if the last look is long enough ago.
@@ -55,19 +57,20 @@ impl Processors {
         if last.is_some_and(|last| last.at.elapsed() < SPAN) {
             return;
         }
-        // Not every system has it. Then nothing is known, and that is not saturated.
+        // Not every system has it.
         let Some(ticks) = std::fs::read_to_string("/proc/stat").ok().and_then(|text| parse(&text)) else {
             return;
         };
         let before = last.replace(Reading { at: Instant::now(), ticks }).filter(|before| before.at.elapsed() < OLD);
-        let saturated = before.is_some_and(|before| is_saturated(before.ticks, ticks));
-        self.saturated.store(saturated, Ordering::Relaxed);
+        let share = before.and_then(|before| idle_share(before.ticks, ticks));
+        let idle = share.map_or(UNKNOWN, |share| (share * f64::from(self.cores) * 1000.0) as u32);
+        self.idle.store(idle, Ordering::Relaxed);
     }
 }
 
-fn is_saturated(before: Ticks, now: Ticks) -> bool {
+fn idle_share(before: Ticks, now: Ticks) -> Option<f64> {
     let (idle, all) = (now.idle.saturating_sub(before.idle), now.all.saturating_sub(before.all));
-    all > 0 && (idle as f64) < IDLE_SHARE * all as f64
+    (all > 0).then(|| idle as f64 / all as f64)
 }
 
 /// The first line of `/proc/stat`: user, nice, system, idle, waiting for disks, interrupts…
@@ -96,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn a_twentieth_idle_is_not_saturated() {
+    fn what_passed_between_two_looks_counts() {
         let before = Ticks { idle: 1000, all: 5000 };
-        for (idle, all, expected) in [(0, 20, true), (1, 20, false), (20, 20, false), (0, 0, false)] {
+        for (idle, all, expected) in [(0, 20, Some(0.0)), (5, 20, Some(0.25)), (20, 20, Some(1.0)), (0, 0, None)] {
             let now = Ticks { idle: before.idle + idle, all: before.all + all };
-            assert_eq!(is_saturated(before, now), expected, "{idle} of {all}");
+            assert_eq!(idle_share(before, now), expected, "{idle} of {all}");
         }
     }
 }

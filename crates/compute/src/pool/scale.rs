@@ -15,9 +15,15 @@ pub(super) struct View {
     pub(super) longest_wait_ms: f64,
     /// How many calls ended while the first one waited.
     pub(super) served: u64,
-    /// How many calls the processors can really work on at a time, if they have nothing left to give.
-    pub(super) saturated: Option<u32>,
+    /// How many processors have nothing to do, if that was looked at lately.
+    pub(super) idle_cores: Option<f64>,
+    pub(super) cores: u32,
 }
+
+/// Calls that take less are taken as work for a processor; longer ones mostly wait for something else.
+const SHORT_MS: f64 = 10.0;
+/// However fast starts are, so long nothing may come back without anything being wrong.
+const STALL_MS: f64 = 20.0;
 
 impl View {
     /// How many instances should be starting that are not.
@@ -38,18 +44,24 @@ impl View {
         let Some(run_ms) = self.run_ms else {
             return 0;
         };
-        if run_ms < self.start_ms && self.saturated.is_some_and(|cores| ready >= cores) {
-            // They wait for a processor, and would wait for it together with one more.
-            return 0;
-        }
         // Those that can be served by what is there within the time of a start need nothing.
         let served = (f64::from(self.live) * self.start_ms / run_ms.max(0.001)).floor();
-        (f64::from(self.waiting) - served).clamp(0.0, f64::from(unserved)) as u32
+        let wanted = (f64::from(self.waiting) - served).clamp(0.0, f64::from(unserved)) as u32;
+        wanted.min(self.useful(run_ms, ready))
+    }
+
+    /// How many more instances would find a processor: others would only make each other wait.
+    fn useful(&self, run_ms: f64, ready: u32) -> u32 {
+        let idle = self.idle_cores.map(|idle| idle.round() as u32);
+        if run_ms < SHORT_MS {
+            return idle.unwrap_or(0).saturating_sub(self.starting);
+        }
+        if idle == Some(0) && ready >= 2 * self.cores { 0 } else { u32::MAX }
     }
 
     fn is_overdue(&self, ready: u32) -> bool {
         let patience = if ready > 0 { self.start_ms } else { 2.0 * self.start_ms };
-        self.longest_wait_ms > patience
+        self.longest_wait_ms > patience.max(STALL_MS)
     }
 }
 
@@ -67,9 +79,10 @@ mod tests {
             start_ms: 80.0,
             longest_wait_ms,
             served,
-            saturated: None,
+            idle_cores: None,
+            cores: 2,
         };
-        let saturated = |view: View| View { saturated: Some(2), ..view };
+        let idle = |cores, view: View| View { idle_cores: Some(cores), ..view };
         for (view, expected, why) in [
             (view(0, 0, 1, None, 0.0, 0), 1, "nothing is there"),
             (view(0, 0, 100, None, 0.0, 0), 1, "a burst on a cold function starts one and sees"),
@@ -84,9 +97,13 @@ mod tests {
             (view(2, 0, 10, Some(40.0), 0.0, 0), 6, "four of ten are served within the time of a start"),
             (view(1, 0, 99, None, 100.0, 0), 99, "they have waited longer than a start takes"),
             (view(5, 4, 99, None, 100.0, 0), 95, "and some starts are under way"),
-            (saturated(view(2, 0, 10, Some(40.0), 0.0, 3)), 0, "there is no processor for one more"),
-            (saturated(view(1, 0, 10, Some(40.0), 0.0, 3)), 8, "there is a processor for one more"),
-            (saturated(view(2, 0, 10, Some(400.0), 0.0, 3)), 10, "long calls mostly wait for something else"),
+            (view(1, 0, 900, Some(1.0), 0.0, 3), 0, "short calls, and nobody knows of a processor for one more"),
+            (idle(0.4, view(1, 0, 900, Some(1.0), 0.0, 3)), 0, "there is none"),
+            (idle(1.2, view(1, 0, 900, Some(1.0), 0.0, 3)), 1, "there is one"),
+            (idle(1.2, view(2, 1, 900, Some(1.0), 0.0, 3)), 0, "which has an instance already that is starting"),
+            (idle(0.1, view(3, 0, 10, Some(40.0), 0.0, 3)), 4, "longer calls need not be work for a processor"),
+            (idle(0.1, view(4, 0, 10, Some(40.0), 0.0, 3)), 0, "but these are"),
+            (idle(1.0, view(4, 0, 10, Some(400.0), 0.0, 3)), 10, "and these are not"),
         ] {
             assert_eq!(view.wanted(), expected, "{why}: {view:?}");
         }
