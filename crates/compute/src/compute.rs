@@ -132,6 +132,15 @@ impl Compute {
         self.inner.shared.stock.ready()
     }
 
+    /// A function is there that may be called: a guest of its kind is booted ahead. Cheap; does nothing for a language that is not
+    /// installed.
+    pub fn expect(&self, settings: &Settings) {
+        let shared = &self.inner.shared;
+        if let Ok(resolved) = shared.languages.resolve(&settings.language) {
+            start::expect(shared, settings, &resolved);
+        }
+    }
+
     /// Loads an image: the same one again if function, version and revision are the same, else a new one, and instances of the old
     /// revision end (busy ones after their call). Cheap; starts no instance, but one of its kind is booted ahead.
     pub fn image(&self, settings: Settings) -> Result<Arc<Image>, LanguageError> {
@@ -140,7 +149,7 @@ impl Compute {
         let key = (settings.arn.clone(), settings.version.clone());
         let revision = settings.revision.clone();
         let image = shared.image(key, &revision, |pool| Image::new(settings, resolved, pool));
-        start::expect(shared, &image);
+        start::expect(shared, &image, &image.resolved);
         Ok(image)
     }
 

@@ -16,10 +16,10 @@ use crate::environment::{self, Facts};
 use crate::faults::Ending;
 use crate::guest::api::Door;
 use crate::guest::{Event, Link};
-use crate::image::{Credentials, Image};
+use crate::image::{Credentials, Image, Settings};
 use crate::instance::{Guest, Happening, InitCause, Instance, Pace};
 use crate::invocation::RunFault;
-use crate::languages::Family;
+use crate::languages::{Family, Resolved};
 use crate::logs::LogStream;
 use crate::monitor::Identity;
 use crate::output::Output;
@@ -51,7 +51,7 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     let code = shared.codes.path(&image.code).ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
-    let layout = Layout::of(shared, image, code);
+    let layout = Layout::of(shared, image.resolved.status.family, code);
     let made = guest(shared, image, &layout, &credentials, &stream).await.map_err(fault)?;
     let (guest, pipe) = match made {
         Some(Made { guest, output }) => (Some(guest), output),
@@ -74,10 +74,10 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     Ok(instance)
 }
 
-/// A function's image was loaded: guests that it could become instances of are booted ahead from now on.
-pub(crate) fn expect(shared: &Shared, image: &Image) {
+/// A function is there: guests that could become instances of it are booted ahead from now on.
+pub(crate) fn expect(shared: &Shared, settings: &Settings, resolved: &Resolved) {
     if shared.host.can_place() {
-        shared.stock.expect(recipe(shared, image));
+        shared.stock.expect(recipe(shared, settings, resolved));
     }
 }
 
@@ -115,7 +115,7 @@ async fn guest(
     let Placed { process, link, output } = if shared.host.can_place() {
         place(shared, image, layout, &variables).await?
     } else {
-        let mut plan = plan(image, layout, family, &variables);
+        let mut plan = plan(image, &image.resolved, layout, &variables);
         plan.mounts.push(code_mount(layout));
         booted::spawn(&shared.host, family, plan).await?
     };
@@ -137,14 +137,14 @@ async fn place(
     layout: &Layout,
     variables: &[(String, String)],
 ) -> Result<Placed, String> {
-    let recipe = recipe(shared, image);
+    let recipe = recipe(shared, image, &image.resolved);
     let booted = match shared.stock.take(&recipe) {
         Some(booted) => booted,
         None => Booted::boot(&shared.host, &recipe).await?,
     };
     let program = match recipe.family {
         // Its program comes with its code.
-        Family::Provided => Some(booted::program_of(&mut plan(image, layout, recipe.family, variables))),
+        Family::Provided => Some(booted::program_of(&mut plan(image, &image.resolved, layout, variables))),
         Family::Javascript | Family::Python => None,
     };
     let placement = Placement {
@@ -158,11 +158,11 @@ async fn place(
 }
 
 /// How guests are booted that can become this image's instances: all that an interpreter reads before it knows for whom it is.
-fn recipe(shared: &Shared, image: &Image) -> Recipe {
-    let family = image.resolved.status.family;
-    let layout = Layout::of(shared, image, PathBuf::new());
+fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
+    let family = resolved.status.family;
+    let layout = Layout::of(shared, family, PathBuf::new());
     let variables = environment::variables(&Facts {
-        settings: image,
+        settings,
         family,
         credentials: None,
         log_stream: "",
@@ -172,7 +172,7 @@ fn recipe(shared: &Shared, image: &Image) -> Recipe {
         runtime_api: None,
         host_path: None,
     });
-    let mut plan = plan(image, &layout, family, &variables);
+    let mut plan = plan(settings, resolved, &layout, &variables);
     plan.tmp_bytes = 1 << 20;
     plan.memory_bytes = BOOT_MEMORY_BYTES;
     if family == Family::Provided {
@@ -250,8 +250,8 @@ pub(crate) fn error_type(document: &[u8]) -> String {
 }
 
 impl Layout {
-    fn of(shared: &Shared, image: &Image, code: PathBuf) -> Self {
-        let runtime = shared.bootstraps.folder(image.resolved.status.family);
+    fn of(shared: &Shared, family: Family, code: PathBuf) -> Self {
+        let runtime = shared.bootstraps.folder(family);
         let (task_root, runtime_dir) = if shared.host.has_own_root() {
             (PathBuf::from(TASK_ROOT), PathBuf::from(RUNTIME_DIR))
         } else {
@@ -265,18 +265,18 @@ fn code_mount(layout: &Layout) -> Mount {
     Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) }
 }
 
-fn memory_bytes(image: &Image) -> u64 {
-    u64::from(image.memory_mb) << 20
+fn memory_bytes(settings: &Settings) -> u64 {
+    u64::from(settings.memory_mb) << 20
 }
 
 /// What runs, with all but the code.
-fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, String)]) -> Plan {
-    let interpreter = image.resolved.status.interpreter.as_ref();
+fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[(String, String)]) -> Plan {
+    let (family, interpreter) = (resolved.status.family, resolved.status.interpreter.as_ref());
     let program = interpreter.map_or_else(|| layout.task_root.join("bootstrap"), |one| one.path.clone());
     let script = |name: &str| layout.runtime_dir.join(name).to_string_lossy().into_owned();
     let arguments = match family {
         Family::Javascript => {
-            let mut arguments = node_memory(image);
+            let mut arguments = node_memory(settings);
             arguments.push(script("main.js"));
             arguments
         }
@@ -304,8 +304,8 @@ fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, St
         environment,
         directory: layout.task_root.clone(),
         mounts,
-        tmp_bytes: u64::from(image.tmp_mb) << 20,
-        memory_bytes: memory_bytes(image),
+        tmp_bytes: u64::from(settings.tmp_mb) << 20,
+        memory_bytes: memory_bytes(settings),
         processes_max: PROCESSES_MAX,
         files_max: FILES_MAX,
         network: Network::Full,
@@ -314,14 +314,14 @@ fn plan(image: &Image, layout: &Layout, family: Family, variables: &[(String, St
 
 /// Lambda's own shares: a tenth of the memory is left to what is not JavaScript's heap. What the function says in `NODE_OPTIONS`
 /// counts instead.
-fn node_memory(image: &Image) -> Vec<String> {
-    let options = image.environment.get("NODE_OPTIONS").map_or("", String::as_str).replace('_', "-");
+fn node_memory(settings: &Settings) -> Vec<String> {
+    let options = settings.environment.get("NODE_OPTIONS").map_or("", String::as_str).replace('_', "-");
     if options.contains("--max-old-space-size") || options.contains("--max-semi-space-size") {
         return Vec::new();
     }
     vec![
-        format!("--max-old-space-size={}", image.memory_mb * 9 / 10),
-        format!("--max-semi-space-size={}", (image.memory_mb / 20).max(1)),
+        format!("--max-old-space-size={}", settings.memory_mb * 9 / 10),
+        format!("--max-semi-space-size={}", (settings.memory_mb / 20).max(1)),
     ]
 }
 

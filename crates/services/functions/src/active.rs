@@ -345,6 +345,9 @@ impl Functions {
         for ((scope, name), bundle) in std::mem::take(&mut bundles) {
             self.enter(&scope, &name, Some(bundle), snapshot.sequence());
         }
+        let (compute, all) = (self.compute.clone(), self.table.all());
+        // What is installed may have to be found out first, which blocks.
+        tokio::task::spawn_blocking(move || all.iter().for_each(|active| compute.expect(&active.latest.settings)));
         Ok(())
     }
 
