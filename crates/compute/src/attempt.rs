@@ -108,12 +108,7 @@ impl Drop for Attempt {
 }
 
 impl Work {
-    fn new(
-        shared: &Arc<Shared>,
-        instance: Box<Instance>,
-        invocation: Invocation,
-        admission: Admission,
-    ) -> Box<Self> {
+    fn new(shared: &Arc<Shared>, instance: Box<Instance>, invocation: Invocation, admission: Admission) -> Box<Self> {
         let limit = invocation.limit(&instance.image);
         let (shared, began) = (Arc::clone(shared), Instant::now());
         Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, _admission: admission })
@@ -206,7 +201,10 @@ impl Work {
             output.say(format_args!("{line}\n"));
         }
         output.say(format_args!("END RequestId: {id}\n"));
-        output.say(format_args!("{}", ReportLine { id, report: &report, memory_mb: self.instance.image.memory_mb, status: status.as_deref() }));
+        output.say(format_args!(
+            "{}",
+            ReportLine { id, report: &report, memory_mb: self.instance.image.memory_mb, status: status.as_deref() }
+        ));
         Outcome { payload, error, log_tail: self.instance.output.take_tail(), report }
     }
 

@@ -1,16 +1,18 @@
 //! A guest booted ahead: its walls stand, its interpreter is up with the bootstrap loaded, and it is nobody's yet.
 
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use sandbox::{Boot, Host, Placement, Plan, Program, Streams};
+use sandbox::{Boot, Host, Outside, Placement, Plan, Program, Streams};
 
 use crate::guest::managed::{ManagedLink, Theirs};
 use crate::instance::Process;
 use crate::languages::Family;
+use crate::ways;
 
 /// How to boot one. Guests of the same recipe are alike, whatever function they will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub(crate) struct Booted {
     /// None for guests that are told nothing until they run.
     link: Option<ManagedLink>,
     output: OwnedFd,
+    network: OwnNetwork,
 }
 
 /// A guest that has become somebody's.
@@ -33,17 +36,31 @@ pub(crate) struct Placed {
     pub(crate) process: Process,
     pub(crate) link: Option<ManagedLink>,
     pub(crate) output: OwnedFd,
+    pub(crate) network: OwnNetwork,
+}
+
+/// What leads out of a guest's own network; nothing where it has none.
+#[derive(Default)]
+pub(crate) struct OwnNetwork {
+    /// It listens at [`ways::PLATFORM`].
+    pub(crate) platform: Option<TcpListener>,
+    /// It listens at [`ways::RUNTIME_API`].
+    pub(crate) runtime_api: Option<TcpListener>,
+    pub(crate) outside: Option<Outside>,
 }
 
 impl Booted {
     /// Boots one. Call it within the runtime.
     pub(crate) async fn boot(host: &Arc<Host>, recipe: &Recipe) -> Result<Self, String> {
         let (output, link, streams) = streams(recipe.family)?;
-        let boot = Boot { plan: recipe.plan.clone(), ports: Vec::new() };
+        let ports = if host.has_own_network() { ports(recipe.family) } else { Vec::new() };
+        let boot = Boot { plan: recipe.plan.clone(), ports };
         let host = Arc::clone(host);
         let booted = tokio::task::spawn_blocking(move || host.boot(&boot, streams)).await;
         let booted = booted.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        Ok(Self { process: Process::watch(booted.child), link, output })
+        let mut ports = booted.ports.into_iter();
+        let network = OwnNetwork { platform: ports.next(), runtime_api: ports.next(), outside: booted.outside };
+        Ok(Self { process: Process::watch(booted.child), link, output, network })
     }
 
     /// True if it ended by itself, which none should.
@@ -53,14 +70,14 @@ impl Booted {
 
     /// Makes it somebody's.
     pub(crate) async fn place(self, placement: Placement) -> Result<Placed, String> {
-        let Self { process, link, output } = self;
+        let Self { process, link, output, network } = self;
         let child = process.child();
         let placed = tokio::task::spawn_blocking(move || match child.upgrade() {
             Some(child) => child.place(&placement).map_err(|error| error.to_string()),
             None => Err("it has ended".to_owned()),
         });
         placed.await.map_err(|error| error.to_string())??;
-        Ok(Placed { process, link, output })
+        Ok(Placed { process, link, output, network })
     }
 }
 
@@ -70,7 +87,15 @@ pub(crate) async fn spawn(host: &Arc<Host>, family: Family, plan: Plan) -> Resul
     let host = Arc::clone(host);
     let child = tokio::task::spawn_blocking(move || host.spawn(&plan, streams)).await;
     let child = child.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    Ok(Placed { process: Process::watch(child), link, output })
+    Ok(Placed { process: Process::watch(child), link, output, network: OwnNetwork::default() })
+}
+
+/// Where the node listens in a guest's own network, in the order of [`OwnNetwork`]'s fields.
+fn ports(family: Family) -> Vec<std::net::SocketAddr> {
+    match family {
+        Family::Provided => vec![ways::PLATFORM, ways::RUNTIME_API],
+        Family::Javascript | Family::Python => vec![ways::PLATFORM],
+    }
 }
 
 /// Our ends of what a guest prints to and, for managed languages, speaks by; and its own.

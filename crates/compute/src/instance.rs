@@ -18,6 +18,7 @@ use crate::output::{Output, Read};
 use crate::pool::Lane;
 use crate::pump::Room;
 use crate::shared::Seat;
+use crate::ways::Ways;
 
 /// How often a call that lasts has its memory looked at.
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
@@ -51,6 +52,8 @@ pub(crate) struct Instance {
 pub(crate) struct Guest {
     pub(crate) link: Link,
     pub(crate) process: Process,
+    /// Held for as long as it lives.
+    pub(crate) _ways: Ways,
 }
 
 /// A guest's process and its end.

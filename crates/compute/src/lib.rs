@@ -34,6 +34,7 @@ mod pump;
 mod shared;
 mod start;
 mod stock;
+mod ways;
 
 pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
 pub use compute::{Activity, Compute, InstanceState, StartError};

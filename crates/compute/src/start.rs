@@ -24,6 +24,7 @@ use crate::logs::LogStream;
 use crate::monitor::Identity;
 use crate::output::Output;
 use crate::shared::{Seat, Shared};
+use crate::ways::{self, Ways};
 
 /// How long initialisation may take at least, as on Lambda; a function with a longer time-out has that.
 const INIT_MAX: Duration = Duration::from_secs(10);
@@ -96,11 +97,24 @@ async fn guest(
     stream: &LogStream,
 ) -> Result<Option<Made>, String> {
     let family = image.resolved.status.family;
-    let door = match family {
-        Family::Provided if !is_executable(&layout.code.join("bootstrap")) => return Ok(None),
-        Family::Provided => Some(Door::open().await.map_err(|error| format!("the runtime api has no port: {error}"))?),
-        Family::Javascript | Family::Python => None,
+    if family == Family::Provided && !is_executable(&layout.code.join("bootstrap")) {
+        return Ok(None);
+    }
+    let own_network = shared.host.can_place() && shared.host.has_own_network();
+    // A guest with a network of its own finds it there, at an address that is always the same.
+    let host_door = match family {
+        Family::Provided if !own_network => {
+            Some(Door::open().await.map_err(|error| format!("the runtime api has no port: {error}"))?)
+        }
+        Family::Provided | Family::Javascript | Family::Python => None,
     };
+    let runtime_api = match (&host_door, family) {
+        (Some(door), _) => Some(door.address()),
+        (None, Family::Provided) => Some(ways::RUNTIME_API),
+        (None, Family::Javascript | Family::Python) => None,
+    };
+    let inside_url = format!("http://{}", ways::PLATFORM);
+    let endpoint_url = shared.options.endpoint_url.as_deref();
     let variables = environment::variables(&Facts {
         settings: image,
         family,
@@ -108,26 +122,41 @@ async fn guest(
         log_stream: &stream.name,
         task_root: &layout.task_root,
         runtime_dir: &layout.runtime_dir,
-        endpoint_url: shared.options.endpoint_url.as_deref(),
-        runtime_api: door.as_ref().map(|door| door.address().to_string()),
+        endpoint_url: if own_network { endpoint_url.map(|_| inside_url.as_str()) } else { endpoint_url },
+        runtime_api: runtime_api.map(|address| address.to_string()),
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
-    let Placed { process, link, output } = if shared.host.can_place() {
+    let Placed { process, link, output, network } = if shared.host.can_place() {
         place(shared, image, layout, &variables).await?
     } else {
         let mut plan = plan(image, &image.resolved, layout, &variables);
         plan.mounts.push(code_mount(layout));
         booted::spawn(&shared.host, family, plan).await?
     };
+    let mut ways = Ways::default();
+    let failed = |error: std::io::Error| format!("the guest's network could not be served: {error}");
+    let (platform, node) = (network.platform, endpoint_url.and_then(ways::address_of));
+    if let (Some(listener), Some(node)) = (platform, node) {
+        ways.to_platform(listener, node).map_err(failed)?;
+    }
+    if let Some(outside) = network.outside {
+        ways.to_world(outside);
+    }
+    // Inside its own network nobody else can be: there, its user id need not be asked for.
+    let door = match (host_door, network.runtime_api) {
+        (Some(door), _) => Some((door, process.uid())),
+        (None, Some(listener)) => Some((Door::inside(listener).map_err(failed)?, None)),
+        (None, None) => None,
+    };
     let link = match (door, link) {
-        (Some(door), _) => Link::Api(door.serve(process.uid(), process.ended())),
+        (Some((door, uid)), _) => Link::Api(door.serve(uid, process.ended())),
         (None, Some(mut link)) => {
             link.init(&image.handler, as_json(&variables));
             Link::Managed(link)
         }
         (None, None) => return Err("a guest without any link".to_owned()),
     };
-    Ok(Some(Made { guest: Guest { link, process }, output }))
+    Ok(Some(Made { guest: Guest { link, process, _ways: ways }, output }))
 }
 
 /// Takes a guest that was booted ahead, or boots one, and makes it the function's.

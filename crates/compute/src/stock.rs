@@ -201,7 +201,14 @@ impl Stock {
 impl Shelf {
     fn new(recipe: Recipe) -> Self {
         let now = Instant::now();
-        Self { recipe: Arc::new(recipe), ready: Vec::new(), asked: now, taken: Vec::new(), failures: 0, not_before: now }
+        Self {
+            recipe: Arc::new(recipe),
+            ready: Vec::new(),
+            asked: now,
+            taken: Vec::new(),
+            failures: 0,
+            not_before: now,
+        }
     }
 
     /// Its guests do not boot, or do not live: it is tried again later and later.
