@@ -190,6 +190,11 @@ fn refused(error: Error, package: &Package) -> Problem {
         )),
         (None, "ServiceUnavailable" | "InternalFailure") => problem.advise(GOES_ON),
         (None, _) if is_busy(reason) => problem.advise(BUSY),
+        // CloudFormation's words for parameters without a default.
+        (None, _) if reason.ends_with("] must have values") => problem.advise(format!(
+            "Give each one: freehold deploy {} --param NAME=VALUE\nThey are kept for what is deployed later, by `freehold up` too.",
+            package.origin
+        )),
         (None, _) => problem.advise("Nothing was changed."),
     }
 }
@@ -346,6 +351,12 @@ mod tests {
             "arn:aws:x:stack/hello/1 ended as UPDATE_ROLLBACK_FAILED: A: no room",
             "hello was not deployed: A: no room Not all of it could be taken back. Remove the cause and deploy again, or delete it: \
              freehold rm hello",
+        );
+        check(
+            "ValidationError",
+            "Parameters: [Stage] must have values",
+            "hello was not deployed: Parameters: [Stage] must have values Give each one: freehold deploy hello --param NAME=VALUE They \
+             are kept for what is deployed later, by `freehold up` too.",
         );
         check(
             "ValidationError",

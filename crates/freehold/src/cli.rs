@@ -79,7 +79,7 @@ pub(crate) struct Shared {
     #[arg(long, global = true, value_name = "DIR", env = "FREEHOLD_DATA", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
 
-    /// Whether to use colours
+    /// Whether to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub(crate) color: ColourChoice,
 
