@@ -122,7 +122,7 @@ pub trait ResourceType: Send + Sync + 'static {
         new: &Document,
     ) -> Result<Change, PropertyFault>;
 
-    /// The steps that delete it.
+    /// The steps that delete it. They also tell one real thing from another: two that are deleted by the same steps are taken to be one.
     fn delete(&self, physical_id: &str, properties: &Document) -> Vec<Step>;
 
     /// The read that tells whether it is ready and what its attributes are. `None`: ready at once, and
@@ -135,7 +135,8 @@ pub trait ResourceType: Send + Sync + 'static {
         Ok(true)
     }
 
-    /// `Ref` and `GetAtt`, from what `read` answered.
+    /// `Ref` and `GetAtt`, from what `read` answered. The names are the same whatever that was: the engine asks with `null` before
+    /// anything is made, to tell whether a template refers to attributes that there are.
     fn attributes(&self, physical_id: &str, properties: &Document, answer: &Document) -> Attributes;
 }
 
