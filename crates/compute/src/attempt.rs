@@ -26,7 +26,7 @@ pub(crate) struct Attempt {
 struct Work {
     shared: Arc<Shared>,
     instance: Box<Instance>,
-    invocation: Invocation,
+    invocation: Arc<Invocation>,
     limit: Duration,
     began: Instant,
     phase: Phase,
@@ -59,7 +59,7 @@ impl Attempt {
     pub(crate) fn begin(
         shared: &Arc<Shared>,
         instance: Box<Instance>,
-        invocation: Invocation,
+        invocation: Arc<Invocation>,
         admission: Admission,
     ) -> Self {
         let mut work = Work::new(shared, instance, invocation, admission);
@@ -72,7 +72,7 @@ impl Attempt {
     pub(crate) fn follow(
         shared: &Arc<Shared>,
         instance: Box<Instance>,
-        invocation: Invocation,
+        invocation: Arc<Invocation>,
         admission: Admission,
     ) -> Self {
         let mut work = Work::new(shared, instance, invocation, admission);
@@ -108,7 +108,7 @@ impl Drop for Attempt {
 }
 
 impl Work {
-    fn new(shared: &Arc<Shared>, instance: Box<Instance>, invocation: Invocation, admission: Admission) -> Box<Self> {
+    fn new(shared: &Arc<Shared>, instance: Box<Instance>, invocation: Arc<Invocation>, admission: Admission) -> Box<Self> {
         let limit = invocation.limit(&instance.image);
         let (shared, began) = (Arc::clone(shared), Instant::now());
         Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, _admission: admission })

@@ -66,7 +66,7 @@ struct Waiter {
     /// How many calls had ended when it came.
     ended: u64,
     image: Arc<Image>,
-    invocation: Invocation,
+    invocation: Arc<Invocation>,
     admission: Admission,
     answer: oneshot::Sender<Result<Attempt, RunFault>>,
 }
@@ -111,7 +111,7 @@ impl Pool {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         image: &Arc<Image>,
-        invocation: Invocation,
+        invocation: Arc<Invocation>,
         admission: Admission,
     ) -> Result<Attempt, RunFault> {
         let (waiting, wanted) = {

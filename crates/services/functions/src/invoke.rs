@@ -88,19 +88,18 @@ impl Functions {
             // The place stays taken as long as the instance is, even if whoever called hangs up.
             held: Some(Arc::new(place)),
         };
-        let outcome = self.attempt(runner, invocation).await?;
+        let outcome = self.attempt(runner, Arc::new(invocation)).await?;
         Ok(Done { outcome, version: runner.version.clone() })
     }
 
     /// Runs on the image. Code that was swept from the cache between two calls is unpacked again, once.
-    async fn attempt(&self, runner: &Runner, invocation: Invocation) -> Result<Outcome, Fault> {
+    async fn attempt(&self, runner: &Runner, invocation: Arc<Invocation>) -> Result<Outcome, Fault> {
         let image = self.image(runner).await?;
-        let again = invocation.clone();
-        match self.compute.run(image, invocation).await {
+        match self.compute.run(image, Arc::clone(&invocation)).await {
             Ok(outcome) => Ok(outcome),
             Err(RunFault::CodeMissing { .. }) => {
                 self.unpack_again(runner).await?;
-                self.compute.run(image, again).await.map_err(fault_of)
+                self.compute.run(image, invocation).await.map_err(fault_of)
             }
             Err(other) => Err(fault_of(other)),
         }
