@@ -160,7 +160,7 @@ impl Job {
             return Ok(());
         }
         match self.blob.at.clone() {
-            At::Here(place) => self.unpack(place, alone).await,
+            At::Here(place) => self.unpack(place, None, alone).await,
             At::Registry(registry) => {
                 let digest = self.blob.digest.clone().expect("a registry's blobs have digests");
                 let download = self.layers.gate(format!("download {digest}")).await;
@@ -168,15 +168,15 @@ impl Job {
                 let told = |done| self.tell(Stage::Download, done);
                 registry.download(&digest, self.blob.size, &path, &told).await?;
                 let place = Place { path: path.as_path().into(), offset: 0, len: self.blob.size };
-                // It is not needed again when the layer is here.
-                self.unpack(place, (alone, download, held, Scratch(path))).await
+                // It is not needed again when the layer is here; if that fails, it need not be fetched again.
+                self.unpack(place, Some(path), (alone, download, held)).await
             }
         }
     }
 
-    /// Unpacks the layer, and gives it its name. Runs to its end even if nobody waits for it any more, and only then lets go of what
-    /// it was handed.
-    async fn unpack(self, place: Place, until_then: impl Send + 'static) -> Result<(), Error> {
+    /// Unpacks the layer, gives it its name, and removes what is spent then. Runs to its end even if nobody waits for it any more, and
+    /// only then lets go of what it was handed.
+    async fn unpack(self, place: Place, spent: Option<PathBuf>, until_then: impl Send + 'static) -> Result<(), Error> {
         let turn = self.layers.turn_to_unpack().await;
         blocking(move || {
             let _until_then = (turn, until_then);
@@ -199,6 +199,7 @@ impl Job {
                 progress: &progress,
             })?;
             self.layers.publish(&new.0, &self.layer)?;
+            drop(spent.map(Scratch));
             self.tell(Stage::Ready, self.blob.size);
             Ok(())
         })
