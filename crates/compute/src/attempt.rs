@@ -108,7 +108,12 @@ impl Drop for Attempt {
 }
 
 impl Work {
-    fn new(shared: &Arc<Shared>, instance: Box<Instance>, invocation: Arc<Invocation>, admission: Admission) -> Box<Self> {
+    fn new(
+        shared: &Arc<Shared>,
+        instance: Box<Instance>,
+        invocation: Arc<Invocation>,
+        admission: Admission,
+    ) -> Box<Self> {
         let limit = invocation.limit(&instance.image);
         let (shared, began) = (Arc::clone(shared), Instant::now());
         Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, _admission: admission })

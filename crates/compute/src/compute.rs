@@ -157,11 +157,7 @@ impl Compute {
     ///
     /// An error of the function is an [`Outcome`]; a [`RunFault`] means that it never ran. If the future is dropped, an attempt
     /// that has begun runs to its end all the same.
-    pub async fn run(
-        &self,
-        image: &Arc<Image>,
-        invocation: impl Into<Arc<Invocation>>,
-    ) -> Result<Outcome, RunFault> {
+    pub async fn run(&self, image: &Arc<Image>, invocation: impl Into<Arc<Invocation>>) -> Result<Outcome, RunFault> {
         let (shared, invocation) = (&self.inner.shared, invocation.into());
         let admission = shared.admit(image)?;
         let attempt = image.pool.begin(shared, image, invocation, admission).await?;
