@@ -9,13 +9,15 @@ use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use sandbox::{Boot, Host, Outside, Placement, Plan, Program, Streams};
 
+use serde::{Deserialize, Serialize};
+
 use crate::guest::managed::{ManagedLink, Theirs};
 use crate::instance::Process;
 use crate::languages::Family;
 use crate::ways;
 
 /// How to boot one. Guests of the same recipe are alike, whatever function they will be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Recipe {
     pub(crate) family: Family,
     /// Without anybody's code. Its limits are those that a guest has until it is placed.

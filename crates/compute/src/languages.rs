@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use find::Interpreter;
+use serde::{Deserialize, Serialize};
 
 /// What a guest speaks and how it is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Family {
     /// Node.js with our bootstrap.
     Javascript,

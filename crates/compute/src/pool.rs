@@ -173,13 +173,18 @@ impl Pool {
         drop(waiter.send(Ok(attempt)));
     }
 
-    /// Lets go of who has waited enough, and starts what should be started. True if anybody waits.
+    /// Lets go of who has waited enough, gives those that lay behind a long call to idle instances, and starts what should be started.
+    /// True if anybody waits.
     pub(crate) fn reconsider(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
-        let given_up = {
+        let (given_up, found) = {
             let mut state = self.lock();
             state.take_back_late();
-            state.give_up(shared.is_stopping())
+            (state.give_up(shared.is_stopping()), state.pair_up())
         };
+        for (instance, Waiter { invocation, admission, answer, .. }) in found {
+            // A caller that went away just now leaves an attempt that finishes by itself.
+            drop(answer.send(Ok(Attempt::begin(shared, instance, invocation, admission))));
+        }
         for (waiter, fault) in given_up {
             // Its place under the limits is free before the caller hears of it.
             drop(waiter.admission);
@@ -428,6 +433,19 @@ impl State {
         let late = self.lanes.iter_mut().filter(|lane| lane.len() > 0 && lane.since.elapsed() > TICK);
         let back: Vec<VecDeque<Waiter>> = late.map(Lane::take_back).collect();
         back.into_iter().for_each(|back| self.put_back(back));
+    }
+
+    /// Who waits although an instance is idle, with that instance.
+    fn pair_up(&mut self) -> Vec<(Box<Instance>, Waiter)> {
+        let mut found = Vec::new();
+        while !self.idle.is_empty()
+            && let Some(waiter) = self.next_waiter()
+            && let Some(mut instance) = self.idle.pop()
+        {
+            self.occupy(&mut instance, &waiter.invocation);
+            found.push((instance, waiter));
+        }
+        found
     }
 
     /// Calls that were laid ahead wait again, before those that never were.

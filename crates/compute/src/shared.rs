@@ -84,7 +84,7 @@ impl Shared {
         bootstraps: Bootstraps,
         pump: Arc<Pump>,
     ) -> Arc<Self> {
-        let stock = Arc::new(Stock::new(options.booted_max));
+        let stock = Arc::new(Stock::new(options.booted_max, options.dir.join("booted.json")));
         let processors = Processors::new();
         let starts = Starts { now: AtomicU32::new(0), max: (processors.cores() * 2).max(2) };
         let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));

@@ -167,7 +167,7 @@ async fn place(
     variables: &[(String, String)],
 ) -> Result<Placed, String> {
     let recipe = recipe(shared, image, &image.resolved);
-    let booted = match shared.stock.take(&recipe) {
+    let booted = match shared.stock.take(&recipe).await {
         Some(booted) => booted,
         None => Booted::boot(&shared.host, &recipe).await?,
     };

@@ -1,14 +1,16 @@
 //! The guests that are booted ahead, so that nobody waits for an interpreter.
 //!
 //! One of each recipe that a function uses, and some more of those that were needed lately; refilled in the background, one at a
-//! time, when no function waits for a start. Bounded: what nobody asked for longest goes first. A recipe whose guests do not boot is
+//! time, when no function waits for a start; a function that needs one that is just booting waits for it instead of booting another.
+//! What was in use when the node ended is remembered in a file, and booted first thing when it starts again. Bounded: what nobody asked for longest goes first. A recipe whose guests do not boot is
 //! tried again later and later; functions that use it are started the long way, and say what is wrong.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use base::task::{self, Kind};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::booted::{Booted, Recipe};
 use crate::shared::Shared;
@@ -31,13 +33,26 @@ pub(crate) struct Stock {
     shelves: Mutex<Vec<Shelf>>,
     /// The most guests in stock.
     max: usize,
+    /// Where the recipes are remembered.
+    memory: PathBuf,
     changed: Notify,
+}
+
+/// What a function that needs a guest gets.
+enum Claim {
+    Ready(Box<Booted>),
+    Coming(oneshot::Receiver<Booted>),
+    Nothing,
 }
 
 /// The guests of one recipe.
 struct Shelf {
     recipe: Arc<Recipe>,
     ready: Vec<Booted>,
+    /// Whether one is being booted.
+    booting: bool,
+    /// The function that waits for it.
+    waiting: Option<oneshot::Sender<Booted>>,
     asked: Instant,
     /// When guests were taken lately.
     taken: Vec<Instant>,
@@ -46,9 +61,23 @@ struct Shelf {
 }
 
 impl Stock {
-    /// Empty, and for at most so many.
-    pub(crate) fn new(max: usize) -> Self {
-        Self { shelves: Mutex::new(Vec::new()), max, changed: Notify::new() }
+    /// For at most so many; as yet with nothing but the recipes that `memory` remembers.
+    pub(crate) fn new(max: usize, memory: PathBuf) -> Self {
+        // A file that is missing, or from another version, remembers nothing.
+        let text = std::fs::read(&memory).unwrap_or_default();
+        let recipes: Vec<Recipe> = serde_json::from_slice(&text).unwrap_or_default();
+        let shelves = recipes.into_iter().take(max).map(Shelf::new).collect();
+        Self { shelves: Mutex::new(shelves), max, memory, changed: Notify::new() }
+    }
+
+    /// Remembers the recipes that functions use now.
+    fn remember(&self, shelves: &[Shelf]) {
+        let recipes: Vec<&Recipe> = shelves.iter().map(|shelf| &*shelf.recipe).collect();
+        if let Ok(text) = serde_json::to_vec(&recipes)
+            && let Err(error) = std::fs::write(&self.memory, text)
+        {
+            tracing::debug!(%error, file = %self.memory.display(), "what to boot ahead is not remembered");
+        }
     }
 
     /// Refills it for as long as the node lives.
@@ -69,6 +98,7 @@ impl Stock {
                 while shared.starts.any() {
                     tokio::time::sleep(CALM).await;
                 }
+                shared.stock.begin(&recipe);
                 let booted = Booted::boot(&shared.host, &recipe).await;
                 shared.stock.put(&recipe, booted);
             }
@@ -94,17 +124,27 @@ impl Stock {
             Some(shelf) => shelf.asked = Instant::now(),
             None => {
                 shelves.push(Shelf::new(recipe));
+                self.remember(&shelves);
                 drop(shelves);
                 self.changed.notify_one();
             }
         }
     }
 
-    /// Takes one, if one is ready.
-    pub(crate) fn take(&self, recipe: &Recipe) -> Option<Booted> {
+    /// Takes one, if one is ready or just booting.
+    pub(crate) async fn take(&self, recipe: &Recipe) -> Option<Booted> {
         if self.max == 0 {
             return None;
         }
+        match self.claim(recipe) {
+            Claim::Ready(booted) => Some(*booted),
+            // None if it did not boot.
+            Claim::Coming(booted) => booted.await.ok(),
+            Claim::Nothing => None,
+        }
+    }
+
+    fn claim(&self, recipe: &Recipe) -> Claim {
         let mut shelves = self.lock();
         let at = shelves.iter().position(|shelf| *shelf.recipe == *recipe).unwrap_or_else(|| {
             shelves.push(Shelf::new(recipe.clone()));
@@ -122,9 +162,18 @@ impl Stock {
             // One that lived until it was needed: its kind does.
             shelf.failures = 0;
         }
+        let claim = match booted {
+            Some(booted) => Claim::Ready(Box::new(booted)),
+            None if shelf.booting && shelf.waiting.is_none() => {
+                let (hand, booted) = oneshot::channel();
+                shelf.waiting = Some(hand);
+                Claim::Coming(booted)
+            }
+            None => Claim::Nothing,
+        };
         drop(shelves);
         self.changed.notify_one();
-        booted
+        claim
     }
 
     /// How many are ready.
@@ -150,17 +199,30 @@ impl Stock {
         Some(recipe)
     }
 
+    fn begin(&self, recipe: &Arc<Recipe>) {
+        if let Some(shelf) = self.lock().iter_mut().find(|shelf| Arc::ptr_eq(&shelf.recipe, recipe)) {
+            shelf.booting = true;
+        }
+    }
+
     fn put(&self, recipe: &Arc<Recipe>, booted: Result<Booted, String>) {
         let mut shelves = self.lock();
         let Some(shelf) = shelves.iter_mut().find(|shelf| Arc::ptr_eq(&shelf.recipe, recipe)) else {
             return;
         };
+        shelf.booting = false;
         match booted {
             Ok(booted) => {
-                shelf.ready.push(booted);
+                let booted = match shelf.waiting.take() {
+                    Some(hand) => hand.send(booted).err(),
+                    None => Some(booted),
+                };
+                // One whose function went away stays in stock.
+                shelf.ready.extend(booted);
             }
             Err(reason) => {
                 shelf.fail();
+                shelf.waiting = None;
                 tracing::warn!(reason, program = %recipe.plan.program.display(), "a guest could not be booted ahead");
             }
         }
@@ -204,6 +266,8 @@ impl Shelf {
         Self {
             recipe: Arc::new(recipe),
             ready: Vec::new(),
+            booting: false,
+            waiting: None,
             asked: now,
             taken: Vec::new(),
             failures: 0,

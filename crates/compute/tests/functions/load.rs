@@ -129,6 +129,58 @@ async fn a_burst_of_short_calls_starts_few_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn short_calls_do_not_stay_behind_a_long_one() {
+    let node = Node::new(Mode::Auto);
+    let code = "exports.handler = async (ms) => { if (ms) await new Promise(r => setTimeout(r, ms)); return ms }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    join_all((0..3).map(|_| node.call(&image, "300"))).await;
+    for _ in 0..100 {
+        node.call(&image, "0").await;
+    }
+    // Known to be short by now, they may be laid behind the long one; all must be answered long before it.
+    let long = node.call(&image, "20000");
+    let short = async {
+        for _ in 0..20 {
+            join_all((0..8).map(|_| node.call(&image, "0"))).await;
+        }
+    };
+    tokio::select! {
+        _ = long => panic!("the short calls waited for the long one"),
+        () = short => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_stay_with_the_call_that_said_them() {
+    let script_code = "exports.handler = async (n) => { console.log('logged', n); process.stdout.write(`printed ${n}\\n`); return n }";
+    let app = "import sys\ndef handler(n, c):\n  print('logged', n); sys.stderr.write(f'printed {n}\\n'); return n\n";
+    for function in [
+        script(&[("index.js", script_code)]),
+        Function { language: "python3.11", handler: "app.handler", files: &[("app.py", app)] },
+    ] {
+        let node = Node::new(Mode::Auto);
+        let Some(image) = node.load(&function).await else { continue };
+        let first = node.call(&image, "1000").await;
+        for _ in 0..5 {
+            let (node, image) = (&node, &image);
+            join_all((0..60).map(|n| async move { node.call(image, &n.to_string()).await })).await;
+        }
+        // Each call has its START, its own two lines, its END and its REPORT, and nothing of anybody else's between them.
+        let log = node.log(&first).await;
+        let lines: Vec<&str> = log.lines().skip_while(|line| !line.starts_with("START")).collect();
+        assert!(lines.len() >= 5, "{log}");
+        for call in lines.chunks(5) {
+            let number = |line: &str| line.rsplit(' ').next().map(str::to_owned);
+            let [start, logged, printed, end, report] = call else { panic!("a torn call: {call:?}") };
+            assert!(start.starts_with("START"), "{call:?}");
+            assert!(logged.contains("logged") && printed.starts_with("printed"), "{call:?}");
+            assert_eq!(number(logged), number(printed), "{call:?}");
+            assert!(end.starts_with("END") && report.starts_with("REPORT"), "{call:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn slow_calls_get_instances_of_their_own() {
     let node = Node::new(Mode::Auto);
     let code = "exports.handler = async () => { await new Promise(r => setTimeout(r, 1000)); return 1 }";
