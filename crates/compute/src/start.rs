@@ -137,10 +137,10 @@ async fn guest(
     let failed = |error: std::io::Error| format!("the guest's network could not be served: {error}");
     let (platform, node) = (network.platform, endpoint_url.and_then(ways::address_of));
     if let (Some(listener), Some(node)) = (platform, node) {
-        ways.to_platform(listener, node).map_err(failed)?;
+        ways.open_platform(listener, node).map_err(failed)?;
     }
     if let Some(outside) = network.outside {
-        ways.to_world(outside);
+        ways.open_world(outside);
     }
     // Inside its own network nobody else can be: there, its user id need not be asked for.
     let door = match (host_door, network.runtime_api) {

@@ -29,14 +29,14 @@ pub(crate) struct Ways {
 
 impl Ways {
     /// Connects a guest to the platform at `node`, by its listener there. Call it within the runtime.
-    pub(crate) fn to_platform(&mut self, listener: StdListener, node: SocketAddr) -> std::io::Result<()> {
+    pub(crate) fn open_platform(&mut self, listener: StdListener, node: SocketAddr) -> std::io::Result<()> {
         let listener = TcpListener::from_std(listener)?;
         self.add("way to the platform", relay(listener, node));
         Ok(())
     }
 
     /// Lets a guest reach the world.
-    pub(crate) fn to_world(&mut self, outside: Outside) {
+    pub(crate) fn open_world(&mut self, outside: Outside) {
         self.add("way to the world", async move {
             if let Err(error) = outside.serve(Arc::new(Rules::default())).await {
                 tracing::warn!(%error, "a function lost its way to the world");
