@@ -74,7 +74,10 @@ if (!isMainThread) {
   process.kill(process.pid, 0);
   const signalled = once(process, "SIGUSR2");
   process.kill(process.pid, "SIGUSR2");
+  // To wait for a signal does not keep the process alive.
+  const alive = setInterval(() => {}, 1000);
   await signalled;
+  clearInterval(alive);
   console.log("works");
   process.exit(0);
 }
