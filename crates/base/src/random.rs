@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
 
 /// A source of randomness. Cheap to clone; clones of a seeded source share one sequence.
@@ -12,7 +11,7 @@ pub struct Random(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System(SystemRandom),
+    System,
     Seeded(Arc<Mutex<u64>>),
 }
 
@@ -20,7 +19,7 @@ thread_local! {
     static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [0; Stock::BYTES], used: Stock::BYTES }) };
 }
 
-/// Randomness fetched ahead: each call of the generator costs as much for 16 bytes as for some hundred, and every request draws
+/// Randomness fetched ahead: each call of the system costs as much for 16 bytes as for some hundred, and every request draws
 /// several ids. What was handed out is wiped, so that nobody finds a secret here.
 struct Stock {
     bytes: [u8; Self::BYTES],
@@ -30,9 +29,9 @@ struct Stock {
 impl Stock {
     const BYTES: usize = 512;
 
-    fn fill(&mut self, system: &SystemRandom, wanted: &mut [u8]) {
+    fn fill(&mut self, wanted: &mut [u8]) {
         let fetch = |bytes: &mut [u8]| {
-            system.fill(bytes).expect("the operating system gives randomness, or nothing here is safe");
+            getrandom::fill(bytes).expect("the operating system gives randomness, or nothing here is safe");
         };
         if wanted.len() > Self::BYTES / 4 {
             return fetch(wanted);
@@ -49,9 +48,9 @@ impl Stock {
 }
 
 impl Random {
-    /// The operating system's generator, by way of the crypto library's.
+    /// The operating system's generator. The crypto library has one as well, which gathers noise for 40 ms when it is first asked.
     pub fn system() -> Self {
-        Self(Source::System(SystemRandom::new()))
+        Self(Source::System)
     }
 
     /// A sequence that the seed decides (splitmix64). Not for secrets.
@@ -62,7 +61,7 @@ impl Random {
     /// Fills `bytes`.
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
-            Source::System(system) => STOCK.with_borrow_mut(|stock| stock.fill(system, bytes)),
+            Source::System => STOCK.with_borrow_mut(|stock| stock.fill(bytes)),
             Source::Seeded(state) => {
                 let mut state = state.lock().expect("nothing panics while it holds this lock");
                 for chunk in bytes.chunks_mut(8) {

@@ -104,7 +104,8 @@ fn programs() -> Vec<(Family, PathBuf)> {
         names.sort();
         for path in names {
             let family = path.file_name().and_then(|name| name.to_str()).and_then(family_of);
-            if let Some((family, path)) = family.zip(path.canonicalize().ok())
+            if let Some(family) = family
+                && let Ok(path) = path.canonicalize()
                 && is_program(&path)
                 && seen.insert(path.clone())
             {
