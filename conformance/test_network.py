@@ -1,0 +1,75 @@
+"""What a function reaches from its own network: the platform, by the address that it is given, and nothing of the machine."""
+
+import json
+import socket
+import threading
+import uuid
+
+import pytest
+from support import create, zipped
+
+HANDLER = """
+import os, socket, urllib.request
+
+def ask(url):
+    try:
+        return urllib.request.urlopen(url, timeout=5).status
+    except Exception as error:
+        return type(error).__name__
+
+def knock(host, port):
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+        return "open"
+    except OSError as error:
+        return "closed"
+
+def handler(event, context):
+    return {
+        "platform": ask(os.environ["AWS_ENDPOINT_URL"] + "/_health"),
+        "doors": [knock(host, port) for host, port in event["doors"]],
+        "metadata": knock("169.254.169.254", 80),
+    }
+"""
+
+
+@pytest.fixture
+def stranger():
+    """A server of the machine's own, which is none of a function's business."""
+    server = socket.create_server(("0.0.0.0", 0))
+
+    def accept():
+        while True:
+            try:
+                server.accept()[0].close()
+            except OSError:
+                return
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield server.getsockname()[1]
+    server.close()
+
+
+def own_address():
+    """An address of this machine that is not its loopback, if it has one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: this only asks which address would be used.
+            probe.connect(("192.0.2.1", 9))
+            return probe.getsockname()[0]
+        except OSError:
+            return None
+
+
+def test_a_function_reaches_the_platform_and_not_the_machine(node, lambda_client, stranger):
+    doctor = json.loads(node.freehold("doctor", "--json", check=False).stdout)
+    verdicts = {check["subject"]: check["verdict"] for check in doctor["checks"]}
+    if verdicts["own network"] != "good":
+        pytest.skip("this machine gives functions no network of their own")
+    name = f"f-{uuid.uuid4().hex[:12]}"
+    create(lambda_client, name, code=zipped({"app.py": HANDLER}))
+    hosts = ["127.0.0.1"] + [address for address in [own_address()] if address]
+    answer = lambda_client.invoke(FunctionName=name, Payload=json.dumps({"doors": [[host, stranger] for host in hosts]}))
+    told = json.loads(answer["Payload"].read())
+    lambda_client.delete_function(FunctionName=name)
+    assert told == {"platform": 200, "doors": ["closed"] * len(hosts), "metadata": "closed"}
