@@ -3,6 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a disk may take to come back.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// EXT4_IOC_SHUTDOWN with "no log flush", after a line on standard input; prints when it began.
 const CUTTER: &str = "
@@ -58,9 +62,19 @@ impl Disk {
     }
 
     /// Mounts it again after a cut.
+    ///
+    /// A process that starts in a mount namespace of its own at that moment, anywhere on the machine, holds a copy of the mount for some
+    /// milliseconds: unmounting then does not end the file system that was cut, and mounting gives the same one again, dead as it is.
     pub fn mount_again(&mut self) {
-        run("umount", &[self.mount.as_os_str()]).unwrap();
-        self.mount().unwrap();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            run("umount", &[self.mount.as_os_str()]).unwrap();
+            self.mount().unwrap();
+            match std::fs::read_dir(self.data()) {
+                Ok(_) => return,
+                Err(error) => assert!(Instant::now() < until, "the disk does not come back: {error}"),
+            }
+        }
     }
 
     fn mount(&self) -> Result<(), String> {
