@@ -30,6 +30,8 @@ use scale::View;
 const START_GUESS: Duration = Duration::from_millis(80);
 /// How much one measurement moves an average.
 const WEIGHT: f64 = 0.2;
+const BRISK_DOWN: f64 = 0.5;
+const BRISK_UP: f64 = 0.01;
 /// Calls that take less are laid ahead: one that has to wait behind another one is hardly late.
 const QUICK_MS: f64 = 1.0;
 /// What it takes to wake an idle instance, mostly on another processor. A call that waits no longer than that behind others is laid
@@ -55,6 +57,8 @@ struct State {
     retired: bool,
     /// Averages, in milliseconds. A run is unknown until one was measured.
     run_ms: Option<f64>,
+    /// What a call takes when nothing is in its way: follows short ones at once and long ones slowly.
+    brisk_ms: Option<f64>,
     start_ms: f64,
     /// How many calls have ended.
     ended: u64,
@@ -95,6 +99,7 @@ impl Pool {
                 starting: 0,
                 retired: false,
                 run_ms: None,
+                brisk_ms: None,
                 start_ms: START_GUESS.as_secs_f64() * 1000.0,
                 ended: 0,
             }),
@@ -338,6 +343,11 @@ impl State {
             let weight = if run_ms < average { 2.0 * WEIGHT } else { WEIGHT };
             average + weight * (run_ms - average)
         }));
+        // Between an answer and our reading it lies whatever else we do, so only the short ones tell how long a call itself takes.
+        self.brisk_ms = Some(self.brisk_ms.map_or(run_ms, |average| {
+            let weight = if run_ms < average { BRISK_DOWN } else { BRISK_UP };
+            average + weight * (run_ms - average)
+        }));
     }
 
     /// An idle instance begins a call.
@@ -378,7 +388,7 @@ impl State {
 
     /// Lays those that wait ahead of busy instances, in order, where calls are short.
     fn lay_ahead(&mut self, shared: &Shared) {
-        if self.run_ms.is_none_or(|run_ms| run_ms > QUICK_MS) {
+        if self.brisk_ms.is_none_or(|brisk_ms| brisk_ms > QUICK_MS) {
             return;
         }
         while let Some(first) = self.waiting.front()
@@ -399,7 +409,7 @@ impl State {
 
     /// How many calls may lie ahead of an instance before it pays to wake another one.
     fn depth(&self) -> usize {
-        self.run_ms.map_or(0, |run_ms| (WAKE_MS / run_ms.max(0.001)) as usize)
+        self.brisk_ms.map_or(0, |brisk_ms| (WAKE_MS / brisk_ms.max(0.001)) as usize)
     }
 
     /// True if a call would begin sooner behind others than on an idle instance.
