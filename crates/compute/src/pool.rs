@@ -30,8 +30,6 @@ use scale::View;
 const START_GUESS: Duration = Duration::from_millis(80);
 /// How much one measurement moves an average.
 const WEIGHT: f64 = 0.2;
-const BRISK_DOWN: f64 = 0.5;
-const BRISK_UP: f64 = 0.01;
 /// Calls that take less are laid ahead: one that has to wait behind another one is hardly late.
 const QUICK_MS: f64 = 1.0;
 /// What it takes to wake an idle instance, mostly on another processor. A call that waits no longer than that behind others is laid
@@ -57,8 +55,6 @@ struct State {
     retired: bool,
     /// Averages, in milliseconds. A run is unknown until one was measured.
     run_ms: Option<f64>,
-    /// What a call takes when nothing is in its way: follows short ones at once and long ones slowly.
-    brisk_ms: Option<f64>,
     start_ms: f64,
     /// How many calls have ended.
     ended: u64,
@@ -72,8 +68,11 @@ struct Waiter {
     image: Arc<Image>,
     invocation: Arc<Invocation>,
     admission: Admission,
-    answer: oneshot::Sender<Result<Attempt, RunFault>>,
+    answer: Answer,
 }
+
+/// The way to whoever waits.
+type Answer = oneshot::Sender<Result<Attempt, RunFault>>;
 
 /// What an instance that was given back does next.
 enum Next {
@@ -99,7 +98,6 @@ impl Pool {
                 starting: 0,
                 retired: false,
                 run_ms: None,
-                brisk_ms: None,
                 start_ms: START_GUESS.as_secs_f64() * 1000.0,
                 ended: 0,
             }),
@@ -124,7 +122,7 @@ impl Pool {
             let idle = if state.is_near(&invocation) { None } else { state.idle.pop() };
             if let Some(mut instance) = idle {
                 state.occupy(&mut instance, &invocation);
-                drop(state);
+                // Sent before the lock is free: nothing may be laid ahead of the instance before its own call.
                 return Ok(Attempt::begin(shared, instance, invocation, admission));
             }
             let (answer, waiting) = oneshot::channel();
@@ -145,29 +143,32 @@ impl Pool {
     ///
     /// The next attempt is begun here and not by the task that waits for it, so that the guest works while that task wakes up.
     pub(crate) fn give(self: &Arc<Self>, shared: &Arc<Shared>, mut instance: Box<Instance>, run: Option<Duration>) {
-        let next = {
+        let begun = {
             let mut state = self.lock();
             if let Some(run) = run {
                 state.learn(run);
             }
-            let next = state.next(shared, &mut instance);
+            // A call is sent before the lock is free: nothing may be laid ahead of the instance before its own call.
+            let begun = match state.next(shared, &mut instance) {
+                Next::Begins(Waiter { invocation, admission, answer, .. }) => {
+                    Ok((answer, Attempt::begin(shared, instance, invocation, admission)))
+                }
+                Next::Follows(Waiter { invocation, admission, answer, .. }) => {
+                    Ok((answer, Attempt::follow(shared, instance, invocation, admission)))
+                }
+                Next::Rests => {
+                    instance.rest();
+                    state.idle.push(instance);
+                    return;
+                }
+                Next::Ends => Err(instance),
+            };
             state.lay_ahead(shared);
-            if let Next::Rests = next {
-                instance.rest();
-                state.idle.push(instance);
-                return;
-            }
-            next
+            begun
         };
-        let (waiter, attempt) = match next {
-            Next::Begins(Waiter { invocation, admission, answer, .. }) => {
-                (answer, Attempt::begin(shared, instance, invocation, admission))
-            }
-            Next::Follows(Waiter { invocation, admission, answer, .. }) => {
-                (answer, Attempt::follow(shared, instance, invocation, admission))
-            }
-            Next::Rests => unreachable!("it is among the idle ones"),
-            Next::Ends => {
+        let (waiter, attempt) = match begun {
+            Ok(begun) => begun,
+            Err(instance) => {
                 // Out of the lock: its seat comes back here.
                 drop(instance);
                 self.start_wanted(shared);
@@ -184,11 +185,11 @@ impl Pool {
         let (given_up, found) = {
             let mut state = self.lock();
             state.take_back_late();
-            (state.give_up(shared.is_stopping()), state.pair_up())
+            (state.give_up(shared.is_stopping()), state.pair_up(shared))
         };
-        for (instance, Waiter { invocation, admission, answer, .. }) in found {
+        for (answer, attempt) in found {
             // A caller that went away just now leaves an attempt that finishes by itself.
-            drop(answer.send(Ok(Attempt::begin(shared, instance, invocation, admission))));
+            drop(answer.send(Ok(attempt)));
         }
         for (waiter, fault) in given_up {
             // Its place under the limits is free before the caller hears of it.
@@ -343,11 +344,6 @@ impl State {
             let weight = if run_ms < average { 2.0 * WEIGHT } else { WEIGHT };
             average + weight * (run_ms - average)
         }));
-        // Between an answer and our reading it lies whatever else we do, so only the short ones tell how long a call itself takes.
-        self.brisk_ms = Some(self.brisk_ms.map_or(run_ms, |average| {
-            let weight = if run_ms < average { BRISK_DOWN } else { BRISK_UP };
-            average + weight * (run_ms - average)
-        }));
     }
 
     /// An idle instance begins a call.
@@ -388,7 +384,7 @@ impl State {
 
     /// Lays those that wait ahead of busy instances, in order, where calls are short.
     fn lay_ahead(&mut self, shared: &Shared) {
-        if self.brisk_ms.is_none_or(|brisk_ms| brisk_ms > QUICK_MS) {
+        if self.run_ms.is_none_or(|run_ms| run_ms > QUICK_MS) {
             return;
         }
         while let Some(first) = self.waiting.front()
@@ -409,7 +405,7 @@ impl State {
 
     /// How many calls may lie ahead of an instance before it pays to wake another one.
     fn depth(&self) -> usize {
-        self.brisk_ms.map_or(0, |brisk_ms| (WAKE_MS / brisk_ms.max(0.001)) as usize)
+        self.run_ms.map_or(0, |run_ms| (WAKE_MS / run_ms.max(0.001)) as usize)
     }
 
     /// True if a call would begin sooner behind others than on an idle instance.
@@ -445,15 +441,16 @@ impl State {
         back.into_iter().for_each(|back| self.put_back(back));
     }
 
-    /// Who waits although an instance is idle, with that instance.
-    fn pair_up(&mut self) -> Vec<(Box<Instance>, Waiter)> {
+    /// Who waits although an instance is idle begins on that one.
+    fn pair_up(&mut self, shared: &Arc<Shared>) -> Vec<(Answer, Attempt)> {
         let mut found = Vec::new();
         while !self.idle.is_empty()
             && let Some(waiter) = self.next_waiter()
             && let Some(mut instance) = self.idle.pop()
         {
             self.occupy(&mut instance, &waiter.invocation);
-            found.push((instance, waiter));
+            let Waiter { invocation, admission, answer, .. } = waiter;
+            found.push((answer, Attempt::begin(shared, instance, invocation, admission)));
         }
         found
     }
