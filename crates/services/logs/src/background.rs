@@ -32,18 +32,20 @@ pub(crate) async fn sweep(archive: Archive, clock: Clock, stopping: Cancellation
         if stopping.is_cancelled() {
             return;
         }
-        if let Err(error) = swept {
-            tracing::error!(%error, "deleted logs could not be taken away; trying again soon");
-            tokio::select! {
-                () = clock.sleep(RETRY_AFTER) => continue,
-                () = stopping.cancelled() => return,
+        let retry = match swept {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(%error, "deleted logs could not be taken away; trying again soon");
+                Some(RETRY_AFTER)
             }
-        }
+        };
         tokio::select! {
+            // What is deleted meanwhile does not wait for what cannot be taken away.
             change = notes.next() => match change {
                 Change::Commit { .. } | Change::Lagged => {}
                 Change::Closed => return,
             },
+            () = clock.sleep(retry.unwrap_or_default()), if retry.is_some() => {}
             () = stopping.cancelled() => return,
         }
     }
