@@ -18,10 +18,6 @@ use managed::ManagedLink;
 /// The most that a function may answer: Lambda's 6 MB and a little.
 pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
 
-/// Whether calls are laid ahead of busy instances. Off: one call in some thousand that was laid behind a long one was not given to
-/// another instance before that ended (`load::short_calls_do_not_stay_behind_a_long_one` shows it when this is on).
-const LAY_AHEAD: bool = false;
-
 /// The way to one guest.
 pub(crate) enum Link {
     /// Frames.
@@ -79,7 +75,7 @@ impl Link {
     /// The way by which events may be laid ahead of a busy guest, if there is one.
     pub(crate) fn feed(&self) -> Option<Arc<Feed>> {
         match self {
-            Self::Managed(link) if LAY_AHEAD && link.feed().can_take_back() => Some(Arc::clone(link.feed())),
+            Self::Managed(link) if link.feed().can_take_back() => Some(Arc::clone(link.feed())),
             Self::Managed(_) | Self::Api(_) => None,
         }
     }

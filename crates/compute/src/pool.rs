@@ -56,15 +56,13 @@ struct State {
     /// Averages, in milliseconds. A run is unknown until one was measured.
     run_ms: Option<f64>,
     start_ms: f64,
-    /// How many calls have ended.
-    ended: u64,
+    /// When a call ended last.
+    ended: Instant,
 }
 
 /// A call without an instance.
 struct Waiter {
     since: Instant,
-    /// How many calls had ended when it came.
-    ended: u64,
     image: Arc<Image>,
     invocation: Arc<Invocation>,
     admission: Admission,
@@ -99,7 +97,7 @@ impl Pool {
                 retired: false,
                 run_ms: None,
                 start_ms: START_GUESS.as_secs_f64() * 1000.0,
-                ended: 0,
+                ended: Instant::now(),
             }),
             function_counter,
         }
@@ -126,8 +124,8 @@ impl Pool {
                 return Ok(Attempt::begin(shared, instance, invocation, admission));
             }
             let (answer, waiting) = oneshot::channel();
-            let (since, ended, image) = (Instant::now(), state.ended, Arc::clone(image));
-            state.waiting.push_back(Waiter { since, ended, image, invocation, admission, answer });
+            let (since, image) = (Instant::now(), Arc::clone(image));
+            state.waiting.push_back(Waiter { since, image, invocation, admission, answer });
             state.lay_ahead(shared);
             (waiting, state.view(shared).wanted())
         };
@@ -323,8 +321,7 @@ impl State {
             waiting: (self.waiting.len() + self.lanes.iter().map(Lane::len).sum::<usize>()) as u32,
             run_ms: self.run_ms,
             start_ms: self.start_ms,
-            longest_wait_ms: longest.map_or(0.0, |first| first.since.elapsed().as_secs_f64() * 1000.0),
-            served: longest.map_or(0, |first| self.ended - first.ended),
+            stalled_ms: longest.map_or(0.0, |first| first.since.max(self.ended).elapsed().as_secs_f64() * 1000.0),
             idle_cores: shared.processors.idle(),
             cores: shared.processors.cores(),
         }
@@ -338,7 +335,7 @@ impl State {
     /// A call has ended. Short ones are believed sooner than long ones: the first is slow because everything is new to it, and a
     /// crowded processor makes all of them look long.
     fn learn(&mut self, run: Duration) {
-        self.ended += 1;
+        self.ended = Instant::now();
         let run_ms = run.as_secs_f64() * 1000.0;
         self.run_ms = Some(self.run_ms.map_or(run_ms, |average| {
             let weight = if run_ms < average { 2.0 * WEIGHT } else { WEIGHT };

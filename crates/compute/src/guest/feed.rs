@@ -57,22 +57,31 @@ impl Feed {
         self.write(&[IoSlice::new(head), IoSlice::new(body)]).is_ok_and(|written| written == whole)
     }
 
-    /// Takes back what the guest has not taken, at most so many events: says how many they were. They were the last ones.
-    pub(crate) fn take_back(&self, most: usize) -> usize {
+    /// How much the guest has not taken.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        let bytes = self.back.as_ref().and_then(|back| rustix::io::ioctl_fionread(back).ok());
+        bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// Takes back what the guest has not taken, at most so many events, and shows each. The guest may take one between two of them:
+    /// which ones came back is known by what is in them alone.
+    pub(crate) fn take_back(&self, most: usize, mut show: impl FnMut(&[u8])) {
         let Some(back) = &self.back else {
-            return 0;
+            return;
         };
         let mut packet = [0; PACKET_BYTES];
-        let mut count = 0;
-        while count < most {
+        let mut left = most;
+        while left > 0 {
             match rustix::io::read(back, &mut packet) {
                 Ok(0) => break,
-                Ok(_) => count += 1,
+                Ok(bytes) => {
+                    show(&packet[..bytes]);
+                    left -= 1;
+                }
                 Err(Errno::INTR) => {}
                 Err(_) => break,
             }
         }
-        count
     }
 
     /// A second descriptor of our writing end, to wait for room with.
@@ -98,10 +107,20 @@ mod tests {
         for at in 0..5u8 {
             assert!(feed.lay(&[at; 12], &vec![at; usize::from(at) * 100]), "there is room");
         }
+        let all = (0..5).map(|at| 12 + at * 100).sum::<usize>();
+        assert_eq!(feed.unread_bytes(), all);
         assert_eq!(read(&theirs), [0; 12], "one read is one event");
+        assert_eq!(feed.unread_bytes(), all - 12);
         assert_eq!(read(&theirs), [1; 112]);
-        assert_eq!(feed.take_back(10), 3, "the guest took two of five");
-        assert_eq!(feed.take_back(10), 0);
+        let back = |most| {
+            let mut back = Vec::new();
+            feed.take_back(most, |packet| back.push((packet[0], packet.len())));
+            back
+        };
+        assert_eq!(back(1), [(2, 212)], "the guest took two of five");
+        assert_eq!(read(&theirs), [3; 312], "and one between two that we take");
+        assert_eq!(back(10), [(4, 412)]);
+        assert_eq!(back(10), []);
         assert!(feed.lay(&[9; 12], &[9; PACKET_BYTES - 12]), "the longest");
         assert_eq!(read(&theirs), [9; PACKET_BYTES]);
     }
@@ -115,6 +134,38 @@ mod tests {
         }
         assert!(laid >= AHEAD_MAX, "{laid}");
         assert_eq!(read(&theirs).len(), 3012);
-        assert_eq!(feed.take_back(100), laid - 1);
+        let mut back = 0;
+        feed.take_back(100, |_| back += 1);
+        assert_eq!(back, laid - 1);
+    }
+
+    #[test]
+    fn each_event_is_taken_once_by_the_guest_or_by_us() {
+        const EVENTS: u32 = 20_000;
+        let (feed, theirs) = Feed::new().unwrap();
+        let guest = std::thread::spawn(move || {
+            let mut taken = Vec::new();
+            loop {
+                let event = read(&theirs);
+                if event.is_empty() {
+                    return taken;
+                }
+                taken.push(u32::from_le_bytes(event.try_into().unwrap()));
+            }
+        });
+        let mut back = Vec::new();
+        let mut laid = 0;
+        while laid < EVENTS {
+            for _ in 0..=laid % 7 {
+                laid += u32::from(feed.lay(&laid.to_le_bytes(), &[]));
+            }
+            feed.take_back(3, |event| back.push(u32::from_le_bytes(event.try_into().unwrap())));
+        }
+        drop(feed);
+        let taken = guest.join().unwrap();
+        assert!(taken.is_sorted() && back.is_sorted(), "each sees them in order");
+        let mut all = [taken, back].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..laid).collect::<Vec<u32>>());
     }
 }

@@ -119,6 +119,13 @@ pub(crate) fn invoke_bytes(invocation: &Invocation) -> usize {
     HEADER_BYTES + facts + DEADLINE_BYTES_MAX + invocation.payload.len()
 }
 
+/// The request id of an invocation that lies in one piece.
+pub(crate) fn invoked(frame: &[u8]) -> Option<&str> {
+    let text = frame.get(HEADER_BYTES..)?;
+    let id = text.split(|byte| *byte == 0).next()?;
+    std::str::from_utf8(id).ok()
+}
+
 /// What a guest is told beside the event and the deadline, which comes second.
 fn facts(invocation: &Invocation) -> [&str; 5] {
     [

@@ -14,11 +14,17 @@ use crate::invocation::Invocation;
 /// One instance's way, and what lies on it. Its pool has it while the instance is busy, and the instance while it is idle.
 pub(crate) struct Lane {
     feed: Arc<Feed>,
-    ahead: VecDeque<Waiter>,
+    ahead: VecDeque<Laid>,
     /// Since when the instance works on its present call.
     pub(super) since: Instant,
     /// Whether anything may follow the present call before it is answered.
     open: bool,
+}
+
+/// A call that lies ahead, and the bytes that it takes there.
+struct Laid {
+    waiter: Waiter,
+    bytes: usize,
 }
 
 impl Lane {
@@ -46,7 +52,7 @@ impl Lane {
 
     /// Since when the first of them waits.
     pub(super) fn first(&self) -> Option<&Waiter> {
-        self.ahead.front()
+        self.ahead.front().map(|laid| &laid.waiter)
     }
 
     /// True if one more may be laid ahead.
@@ -57,16 +63,18 @@ impl Lane {
     /// Lays a call ahead; gives it back if it could not be.
     pub(super) fn lay(&mut self, waiter: Waiter, deadline_ms: i64) -> Result<(), Waiter> {
         let invocation = &waiter.invocation;
-        if !self.feed.lay(&frames::invoke(invocation, deadline_ms), &invocation.payload) {
+        let head = frames::invoke(invocation, deadline_ms);
+        let bytes = head.len() + invocation.payload.len();
+        if !self.feed.lay(&head, &invocation.payload) {
             return Err(waiter);
         }
-        self.ahead.push_back(waiter);
+        self.ahead.push_back(Laid { waiter, bytes });
         Ok(())
     }
 
     /// The call that the instance begins now by itself.
     pub(super) fn next(&mut self, loud: bool) -> Option<Waiter> {
-        let waiter = self.ahead.pop_front()?;
+        let Laid { waiter, .. } = self.ahead.pop_front()?;
         self.since = Instant::now();
         // What prints past its channel is told apart by time alone: nothing more is laid ahead.
         self.open = !loud;
@@ -74,15 +82,25 @@ impl Lane {
     }
 
     /// Takes back what the guest has not read, the first one first. Nothing more is laid ahead during the present call.
+    ///
+    /// Nothing comes back while the present call itself lies there unread: it would come first.
     pub(super) fn take_back(&mut self) -> VecDeque<Waiter> {
+        if self.feed.unread_bytes() > self.ahead.iter().map(|laid| laid.bytes).sum() {
+            return VecDeque::new();
+        }
         self.open = false;
-        let count = self.feed.take_back(self.ahead.len());
-        self.ahead.split_off(self.ahead.len() - count)
+        let (ahead, mut back) = (&mut self.ahead, VecDeque::new());
+        self.feed.take_back(ahead.len(), |packet| {
+            let id = frames::invoked(packet);
+            let at = ahead.iter().position(|laid| id == Some(&laid.waiter.invocation.request_id));
+            back.extend(at.and_then(|at| ahead.remove(at)).map(|laid| laid.waiter));
+        });
+        back
     }
 
     /// Takes back everything, because the guest ends: whatever it has read, it has not begun.
     pub(super) fn clear(&mut self) -> VecDeque<Waiter> {
-        std::mem::take(&mut self.ahead)
+        self.ahead.drain(..).map(|laid| laid.waiter).collect()
     }
 }
 

@@ -12,9 +12,8 @@ pub(super) struct View {
     pub(super) run_ms: Option<f64>,
     /// How long a start takes.
     pub(super) start_ms: f64,
-    pub(super) longest_wait_ms: f64,
-    /// How many calls ended while the first one waited.
-    pub(super) served: u64,
+    /// How long somebody has waited without a single call coming to its end.
+    pub(super) stalled_ms: f64,
     /// How many processors have nothing to do, if that was looked at lately.
     pub(super) idle_cores: Option<f64>,
     pub(super) cores: u32,
@@ -36,7 +35,7 @@ impl View {
             return 1;
         }
         let ready = self.live - self.starting;
-        if self.served == 0 && self.is_overdue(ready) {
+        if self.is_stalled(ready) {
             // Whatever was expected, nothing has come back in the time of a start. As long as none was ever ready, their number
             // doubles: it may be the starts that are slow.
             return if ready > 0 { unserved } else { unserved.min(self.starting) };
@@ -59,9 +58,9 @@ impl View {
         if idle == Some(0) && ready >= 2 * self.cores { 0 } else { u32::MAX }
     }
 
-    fn is_overdue(&self, ready: u32) -> bool {
+    fn is_stalled(&self, ready: u32) -> bool {
         let patience = if ready > 0 { self.start_ms } else { 2.0 * self.start_ms };
-        self.longest_wait_ms > patience.max(STALL_MS)
+        self.stalled_ms > patience.max(STALL_MS)
     }
 }
 
@@ -71,39 +70,38 @@ mod tests {
 
     #[test]
     fn instances_are_started_when_waiting_costs_more() {
-        let view = |live, starting, waiting, run_ms, longest_wait_ms, served| View {
+        let view = |live, starting, waiting, run_ms, stalled_ms| View {
             live,
             starting,
             waiting,
             run_ms,
             start_ms: 80.0,
-            longest_wait_ms,
-            served,
+            stalled_ms,
             idle_cores: None,
             cores: 2,
         };
         let idle = |cores, view: View| View { idle_cores: Some(cores), ..view };
         for (view, expected, why) in [
-            (view(0, 0, 1, None, 0.0, 0), 1, "nothing is there"),
-            (view(0, 0, 100, None, 0.0, 0), 1, "a burst on a cold function starts one and sees"),
-            (view(1, 1, 100, None, 50.0, 0), 0, "the first is still starting"),
-            (view(1, 1, 100, None, 200.0, 0), 1, "which takes long: one more"),
-            (view(2, 2, 100, None, 200.0, 0), 2, "and two more"),
-            (view(1, 0, 31, Some(0.05), 1.0, 9), 0, "a burst of short calls"),
-            (view(1, 0, 255, Some(0.05), 200.0, 900), 0, "many short calls, which get on"),
-            (view(1, 0, 255, Some(0.05), 200.0, 0), 255, "short until now, and now nothing comes back"),
-            (view(1, 0, 1, Some(200.0), 0.0, 0), 1, "one long call ahead"),
-            (view(1, 1, 1, Some(200.0), 0.0, 0), 0, "and the start for it is under way"),
-            (view(2, 0, 10, Some(40.0), 0.0, 0), 6, "four of ten are served within the time of a start"),
-            (view(1, 0, 99, None, 100.0, 0), 99, "they have waited longer than a start takes"),
-            (view(5, 4, 99, None, 100.0, 0), 95, "and some starts are under way"),
-            (view(1, 0, 900, Some(1.0), 0.0, 3), 0, "short calls, and nobody knows of a processor for one more"),
-            (idle(0.4, view(1, 0, 900, Some(1.0), 0.0, 3)), 0, "there is none"),
-            (idle(1.2, view(1, 0, 900, Some(1.0), 0.0, 3)), 1, "there is one"),
-            (idle(1.2, view(2, 1, 900, Some(1.0), 0.0, 3)), 0, "which has an instance already that is starting"),
-            (idle(0.1, view(3, 0, 10, Some(40.0), 0.0, 3)), 4, "longer calls need not be work for a processor"),
-            (idle(0.1, view(4, 0, 10, Some(40.0), 0.0, 3)), 0, "but these are"),
-            (idle(1.0, view(4, 0, 10, Some(400.0), 0.0, 3)), 10, "and these are not"),
+            (view(0, 0, 1, None, 0.0), 1, "nothing is there"),
+            (view(0, 0, 100, None, 0.0), 1, "a burst on a cold function starts one and sees"),
+            (view(1, 1, 100, None, 50.0), 0, "the first is still starting"),
+            (view(1, 1, 100, None, 200.0), 1, "which takes long: one more"),
+            (view(2, 2, 100, None, 200.0), 2, "and two more"),
+            (view(1, 0, 31, Some(0.05), 1.0), 0, "a burst of short calls"),
+            (view(1, 0, 255, Some(0.05), 10.0), 0, "many short calls, which get on"),
+            (view(1, 0, 255, Some(0.05), 200.0), 255, "short until now, and now nothing comes back"),
+            (view(1, 0, 1, Some(200.0), 0.0), 1, "one long call ahead"),
+            (view(1, 1, 1, Some(200.0), 0.0), 0, "and the start for it is under way"),
+            (view(2, 0, 10, Some(40.0), 0.0), 6, "four of ten are served within the time of a start"),
+            (view(1, 0, 99, None, 100.0), 99, "they have waited longer than a start takes"),
+            (view(5, 4, 99, None, 100.0), 95, "and some starts are under way"),
+            (view(1, 0, 900, Some(1.0), 0.0), 0, "short calls, and nobody knows of a processor for one more"),
+            (idle(0.4, view(1, 0, 900, Some(1.0), 0.0)), 0, "there is none"),
+            (idle(1.2, view(1, 0, 900, Some(1.0), 0.0)), 1, "there is one"),
+            (idle(1.2, view(2, 1, 900, Some(1.0), 0.0)), 0, "which has an instance already that is starting"),
+            (idle(0.1, view(3, 0, 10, Some(40.0), 0.0)), 4, "longer calls need not be work for a processor"),
+            (idle(0.1, view(4, 0, 10, Some(40.0), 0.0)), 0, "but these are"),
+            (idle(1.0, view(4, 0, 10, Some(400.0), 0.0)), 10, "and these are not"),
         ] {
             assert_eq!(view.wanted(), expected, "{why}: {view:?}");
         }

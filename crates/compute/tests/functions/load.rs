@@ -145,7 +145,7 @@ async fn short_calls_do_not_stay_behind_a_long_one() {
         }
     };
     tokio::select! {
-        _ = long => panic!("the short calls waited for the long one"),
+        outcome = long => panic!("the short calls waited for the long one: {:?} {} {:?}", text(&outcome), String::from_utf8_lossy(outcome.log_tail.as_deref().unwrap_or_default()), outcome.report),
         () = short => {}
     }
 }
