@@ -4,14 +4,18 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::failure::Failure;
 use crate::meter::Ending;
+use crate::shared::Spoiled;
+use crate::supervise::deadline;
 
 /// A request's body as a guest reads it.
 pub(crate) fn into_guest<B>(body: B, ending: &Arc<Ending>) -> WasiBody
@@ -38,6 +42,15 @@ pub struct AnswerBody {
     rest: Option<WasiBody>,
     /// Let go at the end, so that the attempt may end before this is dropped.
     ending: Option<Arc<Ending>>,
+    /// Where the guest goes on with other requests, and is therefore not ended: its time for this one.
+    limit: Option<Limit>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    time: Duration,
+    alarm: Pin<Box<Sleep>>,
+    spoiled: Spoiled,
 }
 
 /// Why an answer broke off.
@@ -48,7 +61,14 @@ pub struct BodyError(pub Failure);
 impl AnswerBody {
     /// Of a guest that goes on.
     pub(crate) fn streaming(body: WasiBody, ending: Arc<Ending>) -> Self {
-        Self { ready: VecDeque::new(), rest: Some(body), ending: Some(ending) }
+        Self { ready: VecDeque::new(), rest: Some(body), ending: Some(ending), limit: None }
+    }
+
+    /// Of a guest that has other requests as well, and is to get no more if this one takes too long.
+    pub(crate) fn limited(body: WasiBody, ending: Arc<Ending>, time: Duration, spoiled: Spoiled) -> Self {
+        let deadline = deadline(ending.meter.started(), time);
+        let alarm = Box::pin(tokio::time::sleep_until(deadline.into()));
+        Self { limit: Some(Limit { time, alarm, spoiled }), ..Self::streaming(body, ending) }
     }
 
     /// Of a guest that has ended: all of it is here, so that its length is known. An error if the guest gave it up.
@@ -64,13 +84,22 @@ impl AnswerBody {
                 Poll::Pending => break Some(body),
             }
         };
-        Ok(Self { ready, rest, ending: Some(ending) })
+        Ok(Self { ready, rest, ending: Some(ending), limit: None })
     }
 
     fn count(&self, frame: &Frame<Bytes>) {
         if let (Some(ending), Some(data)) = (&self.ending, frame.data_ref()) {
             ending.meter.bytes_out(data.len());
         }
+    }
+
+    /// Ready when its time is over, which then is why it ends.
+    fn poll_too_long(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(limit), Some(ending)) = (&mut self.limit, &self.ending) else { return Poll::Pending };
+        ready!(limit.alarm.as_mut().poll(cx));
+        limit.spoiled.set();
+        ending.finish(Some(Failure::Time { limit: limit.time }));
+        Poll::Ready(())
     }
 
     /// The end. It is a good one only if the guest did not fail: its streams close in either case.
@@ -91,8 +120,12 @@ impl Body for AnswerBody {
             return Poll::Ready(Some(Ok(frame)));
         }
         let next = match &mut self.rest {
-            Some(rest) => ready!(Pin::new(rest).poll_frame(cx)),
-            None => None,
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(None),
+        };
+        let Poll::Ready(next) = next else {
+            ready!(self.poll_too_long(cx));
+            return Poll::Ready(self.end().map(Err));
         };
         Poll::Ready(match next {
             Some(Ok(frame)) => {

@@ -7,10 +7,10 @@
 //!
 //! Files are written beside and renamed. They are not synced: a torn one does not match its seal.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::{digest, hmac};
@@ -21,6 +21,7 @@ const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 32;
 const SEAL_BYTES: usize = 32;
 const ENDING: &str = "code";
+const UNFINISHED: &str = "new";
 /// Begins what is sealed: changes with the file's form.
 const FORM: &[u8] = b"compiled wasm, form 1";
 
@@ -45,6 +46,8 @@ pub(crate) type EngineMark = [u8; 32];
 impl Cache {
     pub(crate) fn open(dir: &Path, bytes_max: ByteSize, random: Random) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+        remove_unfinished(dir)?;
         let key = key(dir, &random)?;
         Ok(Self { dir: dir.to_owned(), bytes_max: bytes_max.bytes(), key, random })
     }
@@ -73,7 +76,7 @@ impl Cache {
 
     /// Keeps code under this name.
     pub(crate) fn keep(&self, name: &Name, code: &[u8]) -> io::Result<()> {
-        let beside = self.dir.join(format!("{:016x}.new", self.random.u64()));
+        let beside = beside(&self.dir, &self.random);
         let written = write_private(&beside, &[self.sealed(name, code).as_ref(), code])
             .and_then(|()| fs::rename(&beside, self.path(name)));
         if written.is_err() {
@@ -158,6 +161,22 @@ impl Hasher for Sha256 {
     }
 }
 
+/// Removes what was being written when somebody stopped.
+fn remove_unfinished(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == UNFINISHED) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A name that nobody has yet.
+fn beside(dir: &Path, random: &Random) -> PathBuf {
+    dir.join(format!("{:016x}.{UNFINISHED}", random.u64()))
+}
+
 /// The folder's key; made when there is none yet.
 fn key(dir: &Path, random: &Random) -> io::Result<hmac::Key> {
     let path = dir.join(KEY_FILE);
@@ -170,7 +189,7 @@ fn key(dir: &Path, random: &Random) -> io::Result<hmac::Key> {
         // Missing, or torn: what is there is compiled anew.
         key = vec![0; KEY_BYTES];
         random.fill(&mut key);
-        let beside = dir.join(format!("{:016x}.new", random.u64()));
+        let beside = beside(dir, random);
         write_private(&beside, &[&key])?;
         fs::rename(&beside, &path)?;
     }

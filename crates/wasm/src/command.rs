@@ -7,13 +7,13 @@ use base::ByteSize;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use wasmtime::{InstancePre, Store};
-use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
 
-use crate::component::{Component, Program};
+use crate::component::Command;
 use crate::egress::Reach;
+use crate::engine::Engine;
 use crate::failure::{self, Failed, Failure};
 use crate::guest::{self, Guest, HasMemory, ModuleGuest};
 use crate::memory::Memory;
@@ -58,17 +58,26 @@ pub struct Ran {
 /// A command's exit status, or why it has none.
 type Worked = Result<i32, Failure>;
 
-/// Runs `component`, which is a command.
-pub(crate) async fn run(component: &Component, settings: &Settings, run: Run) -> Result<Ran, Failed> {
-    let place = component.engine.place().map_err(Failed::at_once)?;
+/// Runs `program`.
+pub(crate) async fn run(engine: &Engine, program: &Command, settings: &Settings, run: Run) -> Result<Ran, Failed> {
+    let place = engine.place().map_err(Failed::at_once)?;
     let (ending, _) = Ending::begin();
     let output = Arc::new(Collect::new(run.output_bytes_max));
     ending.meter.bytes_in(run.input.len());
-    let memory = Memory::new(Arc::clone(component.engine.budget()), settings.memory, Arc::clone(&ending));
+    let memory = Memory::new(Arc::clone(engine.budget()), settings.memory, Arc::clone(&ending));
     let mut wasi = guest::wasi(settings, Output::new(Arc::clone(&output) as _), Output::new(run.stderr));
     wasi.args(&run.arguments).stdin(MemoryInputPipe::new(run.input));
-    let work = work(component, settings, memory, wasi);
-    let ticker = Arc::clone(component.engine.ticker());
+    let work = match program {
+        // No network: preview 1 has no words for it.
+        Command::Module(program) => self::module(program.clone(), ModuleGuest::new(memory, wasi)),
+        Command::Component(program) => {
+            component(program.clone(), Guest::new(memory, wasi.build(), reach(engine, settings)))
+        }
+        Command::Concurrent(program) => {
+            concurrent(program.clone(), Guest::new(memory, wasi.build(), reach(engine, settings)))
+        }
+    };
+    let ticker = Arc::clone(engine.ticker());
     let worked = Supervised::new(work, ticker, Arc::clone(&ending), run.time).await;
     ending.finish(None);
     drop(place);
@@ -82,41 +91,45 @@ pub(crate) async fn run(component: &Component, settings: &Settings, run: Run) ->
     Ok(Ran { status, output, usage: ending.meter.usage() })
 }
 
-fn work(
-    component: &Component,
-    settings: &Settings,
-    memory: Memory,
-    mut wasi: WasiCtxBuilder,
-) -> BoxFuture<'static, Worked> {
-    let mut guest =
-        |memory| Guest::new(memory, wasi.build(), Reach::new(settings.network.clone(), component.engine.trust()));
-    match &*component.program {
-        Program::Command(program) => {
-            let (program, guest) = (program.clone(), guest(memory));
-            Box::pin(async move {
-                let mut store = guest::store(program.engine(), guest);
-                let worked = command(&program, &mut store).await;
-                ended(worked, store.data())
-            })
-        }
-        Program::ConcurrentCommand(program) => {
-            let (program, guest) = (program.clone(), guest(memory));
-            Box::pin(async move {
-                let mut store = guest::store(program.engine(), guest);
-                let worked = concurrent(&program, &mut store).await;
-                ended(worked, store.data())
-            })
-        }
-        Program::Module(program) => {
-            let (program, guest) = (program.clone(), ModuleGuest::new(memory, wasi));
-            Box::pin(async move {
-                let mut store = guest::store(program.module().engine(), guest);
-                let worked = module(&program, &mut store).await;
-                ended(worked, store.data())
-            })
-        }
-        Program::Http(_) | Program::SharedHttp(_) => unreachable!("only commands are run"),
-    }
+fn reach(engine: &Engine, settings: &Settings) -> Arc<Reach> {
+    Reach::new(settings.network.clone(), engine.trust())
+}
+
+fn component(program: CommandPre<Guest>, guest: Guest) -> BoxFuture<'static, Worked> {
+    Box::pin(async move {
+        let mut store = guest::store(program.engine(), guest);
+        let run = async |store: &mut Store<Guest>| {
+            let command = program.instantiate_async(&mut *store).await?;
+            command.wasi_cli_run().call_run(store).await
+        };
+        let worked = run(&mut store).await.map(status);
+        ended(worked, store.data())
+    })
+}
+
+fn concurrent(program: CommandPre3<Guest>, guest: Guest) -> BoxFuture<'static, Worked> {
+    Box::pin(async move {
+        let mut store = guest::store(program.engine(), guest);
+        let run = async |store: &mut Store<Guest>| {
+            let command = program.instantiate_async(&mut *store).await?;
+            store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await).await?
+        };
+        let worked = run(&mut store).await.map(status);
+        ended(worked, store.data())
+    })
+}
+
+fn module(program: InstancePre<ModuleGuest>, guest: ModuleGuest) -> BoxFuture<'static, Worked> {
+    Box::pin(async move {
+        let mut store = guest::store(program.module().engine(), guest);
+        let run = async |store: &mut Store<ModuleGuest>| {
+            let instance = program.instantiate_async(&mut *store).await?;
+            instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call_async(store, ()).await
+        };
+        // It says otherwise by exiting.
+        let worked = run(&mut store).await.map(|()| 0);
+        ended(worked, store.data())
+    })
 }
 
 fn ended(worked: wasmtime::Result<i32>, guest: &impl HasMemory) -> Worked {
@@ -128,24 +141,6 @@ fn ended(worked: wasmtime::Result<i32>, guest: &impl HasMemory) -> Worked {
         Failure::Exit { status } => Ok(status),
         failure => Err(failure),
     }
-}
-
-async fn command(program: &CommandPre<Guest>, store: &mut Store<Guest>) -> wasmtime::Result<i32> {
-    let command = program.instantiate_async(&mut *store).await?;
-    let result = command.wasi_cli_run().call_run(store).await?;
-    Ok(status(result))
-}
-
-async fn concurrent(program: &CommandPre3<Guest>, store: &mut Store<Guest>) -> wasmtime::Result<i32> {
-    let command = program.instantiate_async(&mut *store).await?;
-    let result = store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await).await??;
-    Ok(status(result))
-}
-
-async fn module(program: &InstancePre<ModuleGuest>, store: &mut Store<ModuleGuest>) -> wasmtime::Result<i32> {
-    let instance = program.instantiate_async(&mut *store).await?;
-    instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call_async(store, ()).await?;
-    Ok(0)
 }
 
 fn status(result: Result<(), ()>) -> i32 {

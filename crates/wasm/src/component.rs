@@ -1,7 +1,6 @@
 //! A binary that is ready to run.
 
 use std::fmt;
-use std::sync::Arc;
 
 use wasmtime::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -38,41 +37,59 @@ impl fmt::Display for Kind {
 #[derive(Clone)]
 pub struct Component {
     pub(crate) engine: Engine,
-    pub(crate) program: Arc<Program>,
+    pub(crate) program: Program,
 }
 
-/// Compiled, linked and looked through for what is called.
+/// Compiled, linked and looked through for what is called. Cheap to clone.
+#[derive(Clone)]
 pub(crate) enum Program {
-    Http(ProxyPre<Guest>),
-    SharedHttp(ServicePre<Guest>),
-    Command(CommandPre<Guest>),
-    ConcurrentCommand(CommandPre3<Guest>),
+    Http(Http),
+    Command(Command),
+}
+
+/// Answers requests.
+#[derive(Clone)]
+pub(crate) enum Http {
+    /// WASI 0.2: an instance for each.
+    Single(ProxyPre<Guest>),
+    /// WASI 0.3.
+    Shared(ServicePre<Guest>),
+}
+
+/// Runs once.
+#[derive(Clone)]
+pub(crate) enum Command {
+    /// WASI 0.2.
+    Component(CommandPre<Guest>),
+    /// WASI 0.3.
+    Concurrent(CommandPre3<Guest>),
+    /// Preview 1.
     Module(InstancePre<ModuleGuest>),
 }
 
 impl Component {
     /// What it can be asked for.
     pub fn kind(&self) -> Kind {
-        match &*self.program {
-            Program::Http(_) | Program::SharedHttp(_) => Kind::Http,
-            Program::Command(_) | Program::ConcurrentCommand(_) | Program::Module(_) => Kind::Command,
+        match &self.program {
+            Program::Http(_) => Kind::Http,
+            Program::Command(_) => Kind::Command,
         }
     }
 
     /// Something that answers requests with this component under `settings`. Keep it for as long as they hold: warm instances and
     /// outgoing connections are its own.
     pub fn service(&self, settings: Settings) -> Result<Service, Failure> {
-        match self.kind() {
-            Kind::Http => Ok(Service::new(self.clone(), settings)),
-            kind @ Kind::Command => Err(Failure::Kind { kind }),
+        match &self.program {
+            Program::Http(program) => Ok(Service::new(self.engine.clone(), program.clone(), settings)),
+            Program::Command(_) => Err(Failure::Kind { kind: self.kind() }),
         }
     }
 
     /// Runs it once.
     pub async fn run(&self, settings: &Settings, run: Run) -> Result<Ran, Failed> {
-        match self.kind() {
-            Kind::Command => command::run(self, settings, run).await,
-            kind @ Kind::Http => Err(Failed::at_once(Failure::Kind { kind })),
+        match &self.program {
+            Program::Command(program) => command::run(&self.engine, program, settings, run).await,
+            Program::Http(_) => Err(Failed::at_once(Failure::Kind { kind: self.kind() })),
         }
     }
 }

@@ -167,10 +167,10 @@ impl Reach {
             return Err(Error::HttpRequestMethodInvalid);
         }
         let leave = self.network.leave(host, port(uri));
-        if leave == Leave::None {
-            return Err(Error::HttpRequestDenied);
+        match leave {
+            Leave::None => Err(Error::HttpRequestDenied),
+            Leave::Anywhere | Leave::If(_) => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -232,7 +232,7 @@ async fn connect(network: &Network, uri: &Uri) -> Result<TcpStream, ConnectError
     let (host, port) = (uri.host().unwrap_or_default(), port(uri));
     let leave = network.leave(host, port);
     let mut last = ConnectError::Denied;
-    for address in resolve(host, port).await?.into_iter().filter(|address| leave.covers(address.ip())) {
+    for address in resolve(host, port).await?.into_iter().filter(|address| leave.covers(*address)) {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;

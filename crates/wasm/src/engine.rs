@@ -20,9 +20,9 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::cache::{self, Cache, EngineMark, Name};
-use crate::component::{Component, Program};
+use crate::component::{Command, Component, Http, Program};
 use crate::egress::Trust;
-use crate::failure::{Failure, PrepareError};
+use crate::failure::{Failure, PrepareError, shortened};
 use crate::guest::{Guest, ModuleGuest};
 use crate::inspect::{self, Entry, Inspection};
 use crate::load;
@@ -135,16 +135,16 @@ impl Engine {
         if bytes.len() as u64 > self.0.component_bytes_max.bytes() {
             return Err(PrepareError::TooLarge { bytes: bytes.len(), limit: self.0.component_bytes_max });
         }
-        let Inspection { entry, is_concurrent } = inspect::inspect(bytes)?;
-        let runtime = if is_concurrent { &self.0.shared } else { &self.0.single };
-        let program = match entry {
-            Entry::Start => self.module(runtime, bytes).and_then(|module| runtime.link_module(&module)),
-            Entry::Http2 | Entry::Http3 | Entry::Run2 | Entry::Run3 => {
+        let Inner { single, shared, .. } = &*self.0;
+        let program = match inspect::inspect(bytes)? {
+            Inspection::Module => self.module(single, bytes).and_then(|module| single.link_module(&module)),
+            Inspection::Component { entry, is_concurrent } => {
+                let runtime = if is_concurrent { shared } else { single };
                 self.component(runtime, bytes).and_then(|component| runtime.link(&component, entry))
             }
         };
-        let program = program.map_err(|error| PrepareError::Invalid { reason: format!("{error:#}") })?;
-        Ok(Component { engine: self.clone(), program: Arc::new(program) })
+        let program = program.map_err(|error| PrepareError::Invalid { reason: shortened(&format!("{error:#}")) })?;
+        Ok(Component { engine: self.clone(), program })
     }
 
     /// Where instances get their memory.
@@ -347,16 +347,15 @@ impl Runtime {
     fn link(&self, component: &component::Component, entry: Entry) -> wasmtime::Result<Program> {
         let linked = self.components.instantiate_pre(component)?;
         Ok(match entry {
-            Entry::Http2 => Program::Http(ProxyPre::new(linked)?),
-            Entry::Http3 => Program::SharedHttp(ServicePre::new(linked)?),
-            Entry::Run2 => Program::Command(CommandPre::new(linked)?),
-            Entry::Run3 => Program::ConcurrentCommand(CommandPre3::new(linked)?),
-            Entry::Start => unreachable!("a module is no component"),
+            Entry::Http2 => Program::Http(Http::Single(ProxyPre::new(linked)?)),
+            Entry::Http3 => Program::Http(Http::Shared(ServicePre::new(linked)?)),
+            Entry::Run2 => Program::Command(Command::Component(CommandPre::new(linked)?)),
+            Entry::Run3 => Program::Command(Command::Concurrent(CommandPre3::new(linked)?)),
         })
     }
 
     fn link_module(&self, module: &Module) -> wasmtime::Result<Program> {
-        Ok(Program::Module(self.modules.instantiate_pre(module)?))
+        Ok(Program::Command(Command::Module(self.modules.instantiate_pre(module)?)))
     }
 }
 

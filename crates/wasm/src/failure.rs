@@ -206,7 +206,7 @@ pub(crate) fn of_guest(error: &wasmtime::Error, refused: Option<Refusal>) -> Fai
     Failure::Trap { reason, backtrace }
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }
 

@@ -11,7 +11,19 @@ use crate::failure::PrepareError;
 const NAMES_MAX: usize = 20;
 const NAME_BYTES_MAX: usize = 120;
 
-/// What is to be called.
+/// What a binary is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inspection {
+    Component {
+        entry: Entry,
+        /// It uses WASI 0.3 somewhere, and needs the runtime that knows it.
+        is_concurrent: bool,
+    },
+    /// A core module with `_start`.
+    Module,
+}
+
+/// What is to be called of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// `wasi:http/incoming-handler@0.2`.
@@ -22,16 +34,6 @@ pub(crate) enum Entry {
     Run2,
     /// `wasi:cli/run@0.3`.
     Run3,
-    /// `_start` of a core module.
-    Start,
-}
-
-/// What was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Inspection {
-    pub(crate) entry: Entry,
-    /// It uses WASI 0.3 somewhere, and needs the engine that knows it.
-    pub(crate) is_concurrent: bool,
 }
 
 /// Interfaces of WASI 0.2 that are served, without their version.
@@ -132,7 +134,7 @@ fn component(outline: &Outline) -> Result<Inspection, PrepareError> {
     };
     refuse(outline.imports.iter().filter(|name| !is_served(name)))?;
     let of_three = |name: &String| split(name).is_some_and(|(_, version)| version == Version::Three);
-    Ok(Inspection { entry, is_concurrent: outline.exports.iter().chain(&outline.imports).any(of_three) })
+    Ok(Inspection::Component { entry, is_concurrent: outline.exports.iter().chain(&outline.imports).any(of_three) })
 }
 
 fn module(outline: &Outline) -> Result<Inspection, PrepareError> {
@@ -140,7 +142,7 @@ fn module(outline: &Outline) -> Result<Inspection, PrepareError> {
         return Err(PrepareError::NoEntry { exports: some(&outline.exports) });
     }
     refuse(outline.imports.iter().filter(|name| !name.starts_with(PREVIEW_1)))?;
-    Ok(Inspection { entry: Entry::Start, is_concurrent: false })
+    Ok(Inspection::Module)
 }
 
 /// Nothing is refused if nothing is missing.
@@ -249,11 +251,11 @@ fn short(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(wat: &str, expected: Result<(Entry, bool), &str>) {
+    fn check(wat: &str, expected: Result<Inspection, &str>) {
         let bytes = wat::parse_str(wat).unwrap();
         let found = inspect(&bytes);
         match expected {
-            Ok((entry, is_concurrent)) => assert_eq!(found, Ok(Inspection { entry, is_concurrent }), "{wat}"),
+            Ok(expected) => assert_eq!(found, Ok(expected), "{wat}"),
             Err(words) => assert_eq!(found.unwrap_err().to_string(), words, "{wat}"),
         }
     }
@@ -266,16 +268,17 @@ mod tests {
 
     #[test]
     fn entries_are_found() {
-        check(&names("wasi:http/incoming-handler@0.2.0", &[]), Ok((Entry::Http2, false)));
-        check(&names("wasi:http/incoming-handler@0.2.99", &["wasi:http/types@0.2.7"]), Ok((Entry::Http2, false)));
-        check(&names("wasi:http/incoming-handler@0.2.3", &["wasi:random/random@0.3.0"]), Ok((Entry::Http2, true)));
-        check(&names("wasi:http/handler@0.3.0", &["wasi:io/poll@0.2.0"]), Ok((Entry::Http3, true)));
-        check(&names("wasi:cli/run@0.2.0", &[]), Ok((Entry::Run2, false)));
-        check(&names("wasi:cli/run@0.3.1", &[]), Ok((Entry::Run3, true)));
-        check(r#"(module (func (export "_start")))"#, Ok((Entry::Start, false)));
+        let component = |entry, is_concurrent| Ok(Inspection::Component { entry, is_concurrent });
+        check(&names("wasi:http/incoming-handler@0.2.0", &[]), component(Entry::Http2, false));
+        check(&names("wasi:http/incoming-handler@0.2.99", &["wasi:http/types@0.2.7"]), component(Entry::Http2, false));
+        check(&names("wasi:http/incoming-handler@0.2.3", &["wasi:random/random@0.3.0"]), component(Entry::Http2, true));
+        check(&names("wasi:http/handler@0.3.0", &["wasi:io/poll@0.2.0"]), component(Entry::Http3, true));
+        check(&names("wasi:cli/run@0.2.0", &[]), component(Entry::Run2, false));
+        check(&names("wasi:cli/run@0.3.1", &[]), component(Entry::Run3, true));
+        check(r#"(module (func (export "_start")))"#, Ok(Inspection::Module));
         check(
             r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (func (export "_start")))"#,
-            Ok((Entry::Start, false)),
+            Ok(Inspection::Module),
         );
     }
 

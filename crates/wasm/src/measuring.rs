@@ -1,6 +1,6 @@
 //! What the bench measures beside whole requests.
 
-use crate::component::Program;
+use crate::component::Http;
 use crate::meter::Ending;
 use crate::service::Service;
 use crate::settings::Limits;
@@ -9,7 +9,7 @@ use crate::single;
 /// Makes an instance and throws it away, as every request of a WASI 0.2 component does.
 pub async fn instantiate(service: &Service, limits: Limits) {
     let (context, program) = service.parts();
-    let Program::Http(program) = program else { panic!("only WASI 0.2 has an instance for each request") };
+    let Http::Single(program) = program else { panic!("only WASI 0.2 has an instance for each request") };
     let (ending, _) = Ending::begin();
     let mut store = single::store(context, program, limits, ending);
     program.instantiate_async(&mut store).await.expect("what answers requests can be started");

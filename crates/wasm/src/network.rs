@@ -2,13 +2,14 @@
 //!
 //! A rule names a host as the guest writes it. Where it leads is looked at again when its name is resolved: a name that matched a
 //! pattern must not lead to this machine or its link (there are other services, and clouds keep their keys at 169.254.169.254), unless a
-//! rule names that very host.
+//! rule names that very host. Whoever knows better which addresses those are says so with [`Network::World`].
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// Whom a guest may talk to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Network {
     /// Nobody.
     #[default]
@@ -17,6 +18,13 @@ pub enum Network {
     Http {
         /// One that matches is enough.
         hosts: Vec<HostRule>,
+    },
+    /// Everybody at an address that is allowed, by outgoing HTTP.
+    World {
+        /// These wherever they lead; a pattern is held to allowed addresses as well.
+        besides: Vec<HostRule>,
+        /// Asked for each address that a connection is to be made to. Must not block for long.
+        allow: fn(SocketAddr) -> bool,
     },
 }
 
@@ -43,12 +51,12 @@ pub struct HostRuleError {
 }
 
 /// What came of a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Leave {
     /// Wherever it leads.
     Anywhere,
-    /// If it does not lead to this machine or its link.
-    Elsewhere,
+    /// If it leads to an address that is allowed.
+    If(fn(SocketAddr) -> bool),
     /// No.
     None,
 }
@@ -56,14 +64,18 @@ pub(crate) enum Leave {
 impl Network {
     /// Whether a guest may ask `host` (as in a URL: IPv6 in brackets) at `port`.
     pub(crate) fn leave(&self, host: &str, port: u16) -> Leave {
-        let Self::Http { hosts } = self else { return Leave::None };
+        let (hosts, otherwise) = match self {
+            Self::None => return Leave::None,
+            Self::Http { hosts } => (hosts, Leave::None),
+            Self::World { besides, allow } => (besides, Leave::If(*allow)),
+        };
         let host = plain(host);
-        let mut leave = Leave::None;
+        let mut leave = otherwise;
         for rule in hosts.iter().filter(|rule| rule.port.is_none_or(|of_rule| of_rule == port)) {
             match &rule.host {
                 Pattern::Exactly(name) if *name == host => return Leave::Anywhere,
-                Pattern::Any => leave = Leave::Elsewhere,
-                Pattern::Below(end) if host.len() > end.len() && host.ends_with(end) => leave = Leave::Elsewhere,
+                Pattern::Any => leave = leave.or_elsewhere(),
+                Pattern::Below(end) if host.len() > end.len() && host.ends_with(end) => leave = leave.or_elsewhere(),
                 Pattern::Exactly(_) | Pattern::Below(_) => {}
             }
         }
@@ -73,12 +85,30 @@ impl Network {
 
 impl Leave {
     /// Whether a connection to this address is allowed.
-    pub(crate) fn covers(self, address: IpAddr) -> bool {
+    pub(crate) fn covers(self, address: SocketAddr) -> bool {
         match self {
             Self::Anywhere => true,
-            Self::Elsewhere => !is_near(address),
+            Self::If(allow) => allow(address),
             Self::None => false,
         }
+    }
+
+    /// What a pattern that matches adds.
+    fn or_elsewhere(self) -> Self {
+        match self {
+            Self::None => Self::If(|address| !is_near(address.ip())),
+            Self::Anywhere | Self::If(_) => self,
+        }
+    }
+}
+
+impl fmt::Debug for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anywhere => "Anywhere",
+            Self::If(_) => "If",
+            Self::None => "None",
+        })
     }
 }
 
@@ -204,32 +234,46 @@ mod tests {
 
     #[test]
     fn hosts_match_as_they_are_written() {
-        let check = |rules: &str, host: &str, port: u16, expected: Leave| {
-            assert_eq!(network(rules).leave(host, port), expected, "{rules}: {host}:{port}");
+        let check = |rules: &str, host: &str, port: u16, expected: &str| {
+            assert_eq!(format!("{:?}", network(rules).leave(host, port)), expected, "{rules}: {host}:{port}");
         };
-        check("example.com", "example.com", 80, Leave::Anywhere);
-        check("example.com", "EXAMPLE.com.", 8080, Leave::Anywhere);
-        check("example.com", "www.example.com", 80, Leave::None);
-        check("example.com:80", "example.com", 81, Leave::None);
-        check("*.example.com", "www.example.com", 80, Leave::Elsewhere);
-        check("*.example.com", "a.b.example.com", 80, Leave::Elsewhere);
-        check("*.example.com", "example.com", 80, Leave::None);
-        check("*.example.com", ".example.com", 80, Leave::None);
-        check("*.example.com", "badexample.com", 80, Leave::None);
-        check("*", "anything", 1, Leave::Elsewhere);
-        check("* localhost:80", "localhost", 80, Leave::Anywhere);
-        check("* localhost:80", "localhost", 81, Leave::Elsewhere);
-        check("::1", "[::1]", 80, Leave::Anywhere);
-        check("[0:0::1]:80", "[::1]", 80, Leave::Anywhere);
-        assert_eq!(Network::None.leave("example.com", 80), Leave::None);
+        check("example.com", "example.com", 80, "Anywhere");
+        check("example.com", "EXAMPLE.com.", 8080, "Anywhere");
+        check("example.com", "www.example.com", 80, "None");
+        check("example.com:80", "example.com", 81, "None");
+        check("*.example.com", "www.example.com", 80, "If");
+        check("*.example.com", "a.b.example.com", 80, "If");
+        check("*.example.com", "example.com", 80, "None");
+        check("*.example.com", ".example.com", 80, "None");
+        check("*.example.com", "badexample.com", 80, "None");
+        check("*", "anything", 1, "If");
+        check("* localhost:80", "localhost", 80, "Anywhere");
+        check("* localhost:80", "localhost", 81, "If");
+        check("::1", "[::1]", 80, "Anywhere");
+        check("[0:0::1]:80", "[::1]", 80, "Anywhere");
+        assert!(matches!(Network::None.leave("example.com", 80), Leave::None));
+    }
+
+    #[test]
+    fn the_world_is_as_large_as_it_is_said_to_be() {
+        let besides = vec!["localhost:4566".parse().unwrap()];
+        let world = Network::World { besides, allow: |to| to.port() == 443 };
+        let check = |host: &str, port: u16, address: &str, expected: bool| {
+            assert_eq!(world.leave(host, port).covers(address.parse().unwrap()), expected, "{host}:{port}");
+        };
+        check("example.com", 443, "127.0.0.1:443", true);
+        check("example.com", 80, "93.184.216.34:80", false);
+        check("localhost", 4566, "127.0.0.1:4566", true);
+        check("localhost", 4567, "127.0.0.1:4567", false);
     }
 
     #[test]
     fn patterns_do_not_lead_home() {
         let check = |address: &str, expected: bool| {
-            assert_eq!(Leave::Elsewhere.covers(address.parse().unwrap()), expected, "{address}");
-            assert!(Leave::Anywhere.covers(address.parse().unwrap()));
-            assert!(!Leave::None.covers(address.parse().unwrap()));
+            let to = SocketAddr::new(address.parse().unwrap(), 80);
+            assert_eq!(Leave::None.or_elsewhere().covers(to), expected, "{address}");
+            assert!(Leave::Anywhere.covers(to));
+            assert!(!Leave::None.covers(to));
         };
         for near in [
             "127.0.0.1",

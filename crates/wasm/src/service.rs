@@ -9,27 +9,28 @@ use http_body::Body;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::body::{self, AnswerBody};
-use crate::component::{Component, Program};
+use crate::component::Http;
 use crate::egress::Reach;
+use crate::engine::Engine;
 use crate::failure::{Failed, Failure};
 use crate::meter::{Attempt, Ending};
 use crate::settings::{Limits, Settings};
 use crate::shared::Warm;
 use crate::single;
 
-/// Answers requests. Cheap to clone; made by [`Component::service`].
+/// Answers requests. Cheap to clone; made by [`crate::Component::service`].
 #[derive(Clone)]
 pub struct Service(Arc<Inner>);
 
 struct Inner {
-    component: Component,
+    program: Http,
     context: Arc<Context>,
     warm: Warm,
 }
 
 /// What every instance of a service is made from.
 pub(crate) struct Context {
-    pub(crate) engine: crate::Engine,
+    pub(crate) engine: Engine,
     pub(crate) settings: Settings,
     pub(crate) reach: Arc<Reach>,
 }
@@ -44,10 +45,10 @@ pub struct Answer {
 }
 
 impl Service {
-    pub(crate) fn new(component: Component, settings: Settings) -> Self {
-        let reach = Reach::new(settings.network.clone(), component.engine.trust());
-        let context = Arc::new(Context { engine: component.engine.clone(), settings, reach });
-        Self(Arc::new(Inner { component, context, warm: Warm::default() }))
+    pub(crate) fn new(engine: Engine, program: Http, settings: Settings) -> Self {
+        let reach = Reach::new(settings.network.clone(), engine.trust());
+        let context = Arc::new(Context { engine, settings, reach });
+        Self(Arc::new(Inner { program, context, warm: Warm::default() }))
     }
 
     /// Has a request answered. Returns with the head of the answer, while the guest may go on to write its body and to work after that,
@@ -63,12 +64,9 @@ impl Service {
         let request = request.map(|body| body::into_guest(body, &ending));
         check(&request).map_err(Failed::at_once)?;
         let context = &self.0.context;
-        let response = match &*self.0.component.program {
-            Program::Http(program) => single::answer(context, program, request, limits, ending).await?,
-            Program::SharedHttp(program) => self.0.warm.answer(context, program, request, limits, ending).await?,
-            Program::Command(_) | Program::ConcurrentCommand(_) | Program::Module(_) => {
-                unreachable!("a service is made of an HTTP component")
-            }
+        let response = match &self.0.program {
+            Http::Single(program) => single::answer(context, program, request, limits, ending).await?,
+            Http::Shared(program) => self.0.warm.answer(context, program, request, limits, ending).await?,
         };
         Ok(Answer { response, attempt })
     }
@@ -76,8 +74,8 @@ impl Service {
 
 impl Service {
     /// What its instances are made of.
-    pub(crate) fn parts(&self) -> (&Arc<Context>, &Program) {
-        (&self.0.context, &self.0.component.program)
+    pub(crate) fn parts(&self) -> (&Arc<Context>, &Http) {
+        (&self.0.context, &self.0.program)
     }
 }
 

@@ -7,6 +7,8 @@
 mod board;
 mod worker;
 
+pub(crate) use board::Spoiled;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -48,7 +50,7 @@ struct Work {
 }
 
 enum Reply {
-    Answer(Response<WasiBody>),
+    Answer(Response<WasiBody>, Spoiled),
     Failure(Failure),
     /// The instance ended before it looked at the request.
     Untouched(Work),
@@ -66,14 +68,19 @@ impl Warm {
     ) -> Result<Response<AnswerBody>, Failed> {
         let deadline = deadline(ending.meter.started(), limits.time);
         let failed = |failure| Failed { failure, usage: ending.meter.usage() };
+        let time = limits.time;
         let mut work = Work { request: absolute(request), limits };
         loop {
             let (reply, replied) = oneshot::channel();
             let make = |token| Job { work, ending: Arc::clone(&ending), deadline, token, reply };
             self.send(context, program, make).map_err(failed)?;
             work = match replied.await {
-                Ok(Reply::Answer(answer)) => {
-                    return Ok(answer.map(|body| AnswerBody::streaming(body, Arc::clone(&ending))));
+                Ok(Reply::Answer(answer, spoiled)) => {
+                    let ending = Arc::clone(&ending);
+                    return Ok(answer.map(|body| match context.settings.concurrency {
+                        0 | 1 => AnswerBody::streaming(body, ending),
+                        _ => AnswerBody::limited(body, ending, time, spoiled),
+                    }));
                 }
                 Ok(Reply::Failure(failure)) => return Err(failed(failure)),
                 Ok(Reply::Untouched(work)) => work,

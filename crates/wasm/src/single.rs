@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use base::task::{self, Kind};
 use http::{Request, Response};
@@ -14,6 +15,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::body::AnswerBody;
+use crate::engine::Place;
 use crate::failure::{self, Failed, Failure};
 use crate::guest::{self, Guest, HasMemory};
 use crate::memory::Memory;
@@ -25,8 +27,9 @@ use crate::supervise::{Supervised, TimeUp};
 
 /// What a guest gives: its answer, or an error instead.
 type Given = Result<Response<WasiBody>, ErrorCode>;
-/// How a guest's work ended. The store comes along, so that why it ended is known before its streams close.
-type Worked = (Store<Guest>, wasmtime::Result<()>);
+/// How a guest's work ended. Its store comes along, so that why it ended is known before its streams close; and its place, which is
+/// free when the store is.
+type Worked = (wasmtime::Result<()>, Store<Guest>, Place);
 
 /// Has `request` answered by a new instance.
 ///
@@ -45,10 +48,9 @@ pub(crate) async fn answer(
     let work = {
         let (context, program, ending) = (Arc::clone(context), program.clone(), Arc::clone(&ending));
         async move {
-            let _place = place;
             let mut store = store(&context, &program, limits, ending);
             let worked = work(&program, &mut store, request, give).await;
-            (store, worked)
+            (worked, store, place)
         }
     };
     let mut supervised =
@@ -122,19 +124,21 @@ async fn work(
 }
 
 /// Says how the guest ended, and only then lets its streams close: who reads them learns why.
-fn conclude(ending: &Ending, ended: Result<Worked, TimeUp>, time: std::time::Duration) -> Option<Failure> {
-    let (store, failure) = match ended {
-        Ok((store, Ok(()))) => (Some(store), None),
-        Ok((store, Err(error))) => {
-            let failure = failure::of_guest(&error, store.data().memory().refused());
+fn conclude(ending: &Ending, ended: Result<Worked, TimeUp>, time: Duration) -> Option<Failure> {
+    let failure = match &ended {
+        Ok((Ok(()), ..)) => None,
+        Ok((Err(error), store, _)) => {
+            let failure = failure::of_guest(error, store.data().memory().refused());
             // Programs that end by `exit(0)` after their answer have done well.
-            let failure = Some(failure).filter(|failure| *failure != Failure::Exit { status: 0 });
-            (Some(store), failure)
+            Some(failure).filter(|failure| *failure != Failure::Exit { status: 0 })
         }
-        Err(TimeUp) => (None, Some(Failure::Time { limit: time })),
+        Err(TimeUp) => Some(Failure::Time { limit: time }),
     };
     ending.finish(failure.clone());
-    drop(store);
+    if let Ok((_, store, place)) = ended {
+        drop(store);
+        drop(place);
+    }
     failure
 }
 

@@ -3,6 +3,7 @@
 //! With one request at a time the instance is done with it when its task has ended. With several it cannot be told whose task ended:
 //! there an attempt counts until its answer is read, and the time limit of the last one holds for what the instance does beyond.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,18 @@ use crate::meter::Ending;
 /// Shared between what runs inside the instance and what watches it from outside.
 pub(super) struct Board {
     exclusive: bool,
+    spoiled: Spoiled,
     state: Mutex<State>,
+}
+
+/// Somebody's time was over: the guest may be stuck, and gets nothing more to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spoiled(Arc<AtomicBool>);
+
+impl Spoiled {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -28,8 +40,6 @@ struct State {
     next: u64,
     /// The latest deadline of what was asked for since it was idle.
     horizon: Option<Instant>,
-    /// Somebody's time was over: the guest may be stuck, and gets nothing more to do.
-    spoiled: bool,
     idle: bool,
 }
 
@@ -72,7 +82,7 @@ pub(super) struct Asked {
 
 impl Board {
     pub(super) fn new(exclusive: bool) -> Arc<Self> {
-        Arc::new(Self { exclusive, state: Mutex::new(State::default()) })
+        Arc::new(Self { exclusive, spoiled: Spoiled::default(), state: Mutex::new(State::default()) })
     }
 
     pub(super) fn ask(&self, asked: Asked) -> Id {
@@ -95,7 +105,7 @@ impl Board {
         if let Some(reply) = open.reply.take() {
             // Nobody has to wait for it any more.
             let _ = reply.send(match answer {
-                Ok(answer) => Reply::Answer(answer),
+                Ok(answer) => Reply::Answer(answer, self.spoiled.clone()),
                 Err(failure) => Reply::Failure(failure),
             });
         }
@@ -112,8 +122,8 @@ impl Board {
 
     /// The guest has not answered in time.
     pub(super) fn late(&self, id: Id) {
+        self.spoiled.set();
         let mut state = self.state();
-        state.spoiled = true;
         if let Some(at) = state.open.iter().position(|open| open.id == id) {
             let open = state.open.swap_remove(at);
             let limit = open.limit;
@@ -147,7 +157,7 @@ impl Board {
     }
 
     pub(super) fn is_spoiled(&self) -> bool {
-        self.state().spoiled
+        self.spoiled.0.load(Ordering::Relaxed)
     }
 
     /// Shares out what the guest took in a turn.
@@ -177,8 +187,10 @@ impl Board {
             // It works on after its answers.
             return state.horizon;
         }
-        // A reader whose time is over is cut off with the instance, when all others' is over too; until then it takes nothing more.
-        state.spoiled |= state.open.iter().any(|open| open.reply.is_none() && open.deadline <= now);
+        // Who is late and does not even read is cut off with the instance, when all others' time is over too.
+        if state.open.iter().any(|open| open.deadline <= now) {
+            self.spoiled.set();
+        }
         let next = state.open.iter().map(|open| open.deadline).filter(|deadline| *deadline > now).min();
         next.or(Some(now))
     }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context as Cx, Poll};
+use std::task::{Context as Cx, Poll, ready};
 use std::time::Instant;
 
 use futures_util::StreamExt;
@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::p3;
-use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
+use wasmtime_wasi_http::p3::bindings::{Service as Proxy, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use super::board::{Asked, Board, Id};
@@ -108,7 +108,7 @@ impl Worker {
         store.run_concurrent(async |accessor| self.serve(accessor, &service, first).await).await?
     }
 
-    async fn serve(&mut self, accessor: &Accessor<Guest>, service: &Service, first: Accepted) -> wasmtime::Result<()> {
+    async fn serve(&mut self, accessor: &Accessor<Guest>, service: &Proxy, first: Accepted) -> wasmtime::Result<()> {
         let board = Arc::clone(&self.board);
         let mut in_flight = FuturesUnordered::new();
         in_flight.push(one(accessor, service, &board, first));
@@ -187,7 +187,7 @@ struct Accepted {
 /// One request, until its answer begins. An error is the end of the instance.
 async fn one(
     accessor: &Accessor<Guest>,
-    service: &Service,
+    service: &Proxy,
     board: &Board,
     accepted: Accepted,
 ) -> wasmtime::Result<Option<Token>> {
@@ -204,7 +204,7 @@ async fn one(
 
 async fn call(
     accessor: &Accessor<Guest>,
-    service: &Service,
+    service: &Proxy,
     request: Request<WasiBody>,
 ) -> wasmtime::Result<Result<Response<WasiBody>, Failure>> {
     let (request, transmitted) = accessor.with(|mut store| -> wasmtime::Result<_> {
@@ -269,15 +269,18 @@ impl Future for Watched<'_> {
         if let Poll::Ready(worked) = polled {
             return Poll::Ready(Ok(worked));
         }
-        let Some(horizon) = this.board.horizon(now) else { return Poll::Pending };
-        if horizon <= now {
-            return Poll::Ready(Err(TimeUp));
+        let mut now = now;
+        while let Some(horizon) = this.board.horizon(now) {
+            if horizon <= now {
+                return Poll::Ready(Err(TimeUp));
+            }
+            let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(horizon.into())));
+            if alarm.deadline() != horizon.into() {
+                alarm.as_mut().reset(horizon.into());
+            }
+            ready!(alarm.as_mut().poll(cx));
+            now = Instant::now();
         }
-        let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(horizon.into())));
-        if alarm.deadline() != horizon.into() {
-            alarm.as_mut().reset(horizon.into());
-        }
-        // When it rings, the horizon is looked at again.
-        alarm.as_mut().poll(cx).map(|()| Err(TimeUp))
+        Poll::Pending
     }
 }

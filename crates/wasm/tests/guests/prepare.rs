@@ -66,7 +66,14 @@ async fn what_was_damaged_is_compiled_again() {
 
 #[test]
 fn the_folder_is_for_its_owner_and_bounded() {
-    let bench = Bench::with(|options| options.compiled_bytes_max = ByteSize::kib(100));
+    let bench = Bench::with(|options| {
+        // As an installer may have left it.
+        fs::create_dir(&options.compiled).unwrap();
+        fs::set_permissions(&options.compiled, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(options.compiled.join("0123.new"), b"cut off").unwrap();
+        options.compiled_bytes_max = ByteSize::kib(100);
+    });
+    assert!(!bench.dir.path().join("compiled/0123.new").exists());
     for number in 0..20 {
         bench.engine.prepare(&command(number)).unwrap();
     }

@@ -204,6 +204,25 @@ async fn who_is_late_does_not_end_the_others() {
 }
 
 #[tokio::test]
+async fn a_reader_who_is_late_is_cut_off_alone() {
+    let bench = Bench::new();
+    let service = service(&bench, Settings { concurrency: 4, ..Settings::default() });
+    let time = Duration::from_secs(1);
+    let late = async {
+        let answer = ask_within(&service, "/S600000", Limits::new(time)).await.unwrap();
+        (read(answer.response).await.unwrap_err().0, patiently(answer.attempt.ended()).await.failure)
+    };
+    let (late, other) = tokio::join!(late, ask(&service, "/s2000"));
+    assert_eq!(late, (Failure::Time { limit: time }, Some(Failure::Time { limit: time })));
+    let other = other.unwrap();
+    assert_eq!(other.response.status(), 201, "it was the second in the same instance");
+    read(other.response).await.unwrap();
+    // Nothing more is asked of it, and what it still does ends.
+    assert_eq!(calls_before(&service, "/h").await, 0);
+    assert_eq!(text(&service, "/S1").await, "Hello from WASI\n", "one that is in time is whole");
+}
+
+#[tokio::test]
 async fn places_and_memory_are_limited() {
     let bench = Bench::with(|options| options.instances_max = 1);
     let alone = service(&bench, Settings::default());

@@ -126,7 +126,8 @@
     (data (i32.const 1024) "Hello from WASI\0a")
     (global $calls (mut i32) (i32.const 0))
 
-    ;; What a task knows: 0 its act, 4 its set, 8 its stream, 12 its trailers, 16 its status, 20 where its text is, 24 how long that is.
+    ;; What a task knows: 0 its act, 4 its set, 8 its stream, 12 its trailers, 16 its status, 20 where its text is, 24 how long that is,
+    ;; 28 its number.
     (func $wait (param $waitable i32) (result i32)
       (local $task i32)
       (local.set $task (call $context-get))
@@ -184,10 +185,30 @@
       ;; T: trap;  L: loop for ever
       (if (i32.eq (i32.load (local.get $task)) (i32.const 0x54)) (then unreachable))
       (if (i32.eq (i32.load (local.get $task)) (i32.const 0x4c)) (then (loop $forever (br $forever))))
+      ;; SMS: sleep, then end
+      (if (i32.eq (i32.load (local.get $task)) (i32.const 0x53))
+        (then
+          (call $join (i32.load offset=8 (local.get $task)) (i32.const 0))
+          (return (call $sleep))))
       (call $stream-drop (i32.load offset=8 (local.get $task)))
       (if (result i32) (i32.eq (i32.load (local.get $task)) (i32.const 0x70))
         (then (call $plain))
         (else (call $finish))))
+
+    ;; Sleeps for the task's number of milliseconds.
+    (func $sleep (result i32)
+      (local $subtask i32)
+      (local.set $subtask (call $wait-for (i64.mul (i64.extend_i32_u (i32.load offset=28 (call $context-get))) (i64.const 1000000))))
+      (if (result i32) (i32.eq (i32.and (local.get $subtask) (i32.const 15)) (i32.const 2))
+        (then (call $slept))
+        (else (call $wait (i32.shr_u (local.get $subtask) (i32.const 4))))))
+
+    (func $slept (result i32)
+      (local $task i32)
+      (local.set $task (call $context-get))
+      (if (i32.eq (i32.load (local.get $task)) (i32.const 0x53))
+        (then (call $stream-drop (i32.load offset=8 (local.get $task))) (return (call $finish))))
+      (call $plain))
 
     (func $body (param $at i32) (param $length i32) (result i32)
       (local $task i32) (local $stream i64)
@@ -225,8 +246,9 @@
           (call $request-drop (local.get $request))
           (return (call $body (i32.load (i32.const 4)) (i32.load (i32.const 8))))))
       (call $request-drop (local.get $request))
-      ;; b, T, L: a text as the body
-      (if (i32.or (i32.eq (local.get $act) (i32.const 0x62))
+      (i32.store offset=28 (local.get $task) (local.get $number))
+      ;; b, T, L, S: a text as the body
+      (if (i32.or (i32.or (i32.eq (local.get $act) (i32.const 0x62)) (i32.eq (local.get $act) (i32.const 0x53)))
             (i32.or (i32.eq (local.get $act) (i32.const 0x54)) (i32.eq (local.get $act) (i32.const 0x4c))))
         (then (return (call $body (i32.const 1024) (i32.const 16)))))
       ;; p: print the text, then answer
@@ -249,11 +271,7 @@
           (return (call $exit))))
       (if (i32.eq (local.get $act) (i32.const 0x6e)) (then (return (call $exit))))
       ;; sMS: sleep, then answer
-      (if (i32.eq (local.get $act) (i32.const 0x73))
-        (then
-          (local.set $number (call $wait-for (i64.mul (i64.extend_i32_u (local.get $number)) (i64.const 1000000))))
-          (if (i32.ne (i32.and (local.get $number) (i32.const 15)) (i32.const 2))
-            (then (return (call $wait (i32.shr_u (local.get $number) (i32.const 4))))))))
+      (if (i32.eq (local.get $act) (i32.const 0x73)) (then (return (call $sleep))))
       ;; everything else: answer
       (call $plain))
 
@@ -263,7 +281,7 @@
         (then
           (if (i32.ne (local.get $code) (i32.const 2)) (then (return (call $wait (local.get $waitable)))))
           (call $subtask-drop (local.get $waitable))
-          (return (call $plain))))
+          (return (call $slept))))
       (if (i32.eq (local.get $event) (i32.const 3)) (then (return (call $written))))
       (if (i32.eq (local.get $event) (i32.const 5))
         (then (call $trailers-drop (local.get $waitable)) (return (call $exit))))
