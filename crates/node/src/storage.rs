@@ -1,5 +1,7 @@
 //! Where a node's data lies: the store, the blobs, the root key, and the folder in which code is unpacked.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base::{Clock, Random};
@@ -32,7 +34,9 @@ impl Storage {
     }
 
     fn in_folder(path: &Path, engine: Engine, clock: &Clock, random: &Random) -> Result<Self, StartError> {
-        std::fs::create_dir_all(path).map_err(|source| StartError::Folder { path: path.to_owned(), source })?;
+        // Code, variables and logs are in it, and other users of the machine have no part in them. Guests get theirs by mounts.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|source| StartError::Folder { path: path.to_owned(), source })?;
         // Functions see absolute paths, and nodes are started from anywhere.
         let path = path.canonicalize().map_err(|source| StartError::Folder { path: path.to_owned(), source })?;
         let location = match engine {
@@ -51,5 +55,22 @@ impl Storage {
         let (store, blobs) = (Store::memory(clock.clone()), Blobs::memory(clock.clone()));
         let code = temporary.path().join("code");
         Ok(Self { store, blobs, root: RootKey::generate(random), code, temporary: Some(temporary) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_data_folder_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/data");
+        let data = Data::Folder { path: path.clone(), engine: Engine::Embedded };
+        let storage = Storage::open(&data, &Clock::system(), &Random::system());
+        assert!(storage.is_ok_and(|storage| storage.code.starts_with(path.canonicalize().unwrap())));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -78,6 +78,11 @@ impl Cgroups {
             return Err(reason.clone());
         }
         found.weigh_all();
+        if let Ok(Hierarchy { version: Version::One, base }) = &found.memory {
+            // Counting begins with the first group that has a limit and ends with the last. Both take the kernel a moment: so it begins
+            // here, and ends with the node.
+            group::limit_sockets(base, i64::MAX as u64);
+        }
         Ok(Arc::new(found))
     }
 

@@ -15,6 +15,7 @@ use crate::message::{self, Go, Order, Purpose, Word};
 use crate::plan::Placement;
 use crate::steward::{Refusal, Steward};
 use crate::sys;
+use crate::uids::Uid;
 
 /// A guest, with all its processes.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Child {
     pidfd: OwnedFd,
     kin: Kin,
     group: Option<Group>,
-    guest_uid: Option<u32>,
+    guest_uid: Option<Uid>,
     /// What it was started with.
     processes_max: u32,
     reaped: Mutex<Option<Exit>>,
@@ -42,7 +43,7 @@ pub(crate) enum Kin {
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) group: Option<Group>,
-    pub(crate) guest_uid: Option<u32>,
+    pub(crate) guest_uid: Option<Uid>,
     pub(crate) processes_max: u32,
 }
 
@@ -227,7 +228,7 @@ impl Child {
 
     /// The user id that only this guest has on the host, if it has one.
     pub fn uid(&self) -> Option<u32> {
-        self.guest_uid
+        self.guest_uid.as_ref().map(Uid::id)
     }
 
     /// Ends all its processes. Returns at once; [`Child::wait`] returns when they are gone.

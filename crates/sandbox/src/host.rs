@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -20,14 +19,10 @@ use crate::probe::{self, Facts, Networks};
 use crate::report::{Mode, Part, Report};
 use crate::steward::{Refusal, Steward};
 use crate::sys;
+use crate::uids::{Uid, Uids};
 
 /// The descriptor on which a guest finds its first channel.
 pub(crate) const CHANNEL: RawFd = 3;
-
-/// The first of the user ids that guests of a node running as root get: far above what systems, users and containers use.
-const UID_FIRST: u32 = 1_900_000_000;
-/// How many such ids there are.
-const UID_COUNT: u32 = 1 << 24;
 
 /// The isolation of this machine. Spawning may be done from many threads.
 #[derive(Debug)]
@@ -36,7 +31,7 @@ pub struct Host {
     walls: Option<(Arc<Steward>, Networks)>,
     cgroups: Result<Arc<Cgroups>, String>,
     report: Report,
-    next: AtomicU32,
+    uids: Arc<Uids>,
 }
 
 /// A guest that was started with [`Host::boot`].
@@ -130,8 +125,8 @@ impl Host {
         };
         let bases = cgroups.as_ref().map(|found| found.bases()).unwrap_or_default();
         let steward = Arc::new(Steward::new(helper, bases));
-        let mut host =
-            Self { walls: None, cgroups, report: Report { mode, parts: Vec::new() }, next: AtomicU32::new(0) };
+        let report = Report { mode, parts: Vec::new() };
+        let mut host = Self { walls: None, cgroups, report, uids: Uids::new(std::process::id()) };
         let facts: Result<Facts, String> = match mode {
             Mode::Off => Err("isolation is off".to_owned()),
             Mode::Auto | Mode::Required => probe::find(|plan, probe::Extent { own_network, ways_out, task }| {
@@ -280,15 +275,13 @@ impl Host {
         Ok(Child::new(pid, pidfd, kin, About { group, guest_uid, processes_max: plan.processes_max }))
     }
 
-    fn identity(&self) -> (Identity, Option<u32>) {
+    fn identity(&self) -> (Identity, Option<Uid>) {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         if !uid.is_root() {
             return (Identity::Same { uid: uid.as_raw(), gid: gid.as_raw() }, None);
         }
-        // Ids of different nodes on one machine start at different places; within a node none comes twice for 2²⁴ guests.
-        let start = (rustix::process::getpid().as_raw_nonzero().get() as u32).wrapping_mul(4096);
-        let uid = UID_FIRST + start.wrapping_add(self.next.fetch_add(1, Ordering::Relaxed)) % UID_COUNT;
-        (Identity::Own { uid }, Some(uid))
+        let uid = self.uids.take();
+        (Identity::Own { uid: uid.id() }, Some(uid))
     }
 
     fn insist(&self) -> Result<(), StartError> {

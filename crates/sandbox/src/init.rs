@@ -85,6 +85,8 @@ fn prepare(socket: BorrowedFd<'_>, start: &Start) -> Result<(), Failure> {
     for path in &start.enrol {
         fs::write(path, "0").step("enrolling in a cgroup")?;
     }
+    // Where the machine itself runs out of memory, guests end before anything that the machine is for, the node first.
+    fs::write("/proc/self/oom_score_adj", "1000").step("standing in front of the node")?;
     match start.identity {
         // Root sets everything up with its own rights, so that the namespaces belong to the host and not to the guest.
         Identity::Own { .. } => {}

@@ -26,6 +26,7 @@ mod rules;
 mod seccomp;
 mod steward;
 mod sys;
+mod uids;
 
 pub use child::{Child, Exit, Memory, PlaceError};
 pub use host::{Booted, Host, SpawnError, StartError, Streams};

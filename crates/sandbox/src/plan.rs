@@ -49,7 +49,8 @@ pub struct Mount {
 /// What a guest reaches over the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
-    /// The host's network: the outside world as on Lambda, and the host's loopback too.
+    /// The outside world, as on Lambda: from a network of its own and by way of the node, without the machine's own addresses
+    /// ([`crate::Outside`]). Where that cannot be had, and for guests that were not booted, the host's network with its loopback.
     #[default]
     Full,
     /// A network of its own in which there are the ports of its [`Boot`] and nothing else.

@@ -5,10 +5,11 @@
 //! (EPERM), as for any user without the right. A program for another architecture, 32-bit x86 say, is killed with its first call.
 
 mod allowed;
+mod conditional;
 mod program;
 mod refused;
 
-use program::{Answer, Case, Condition};
+use program::{Answer, Case, Condition, Half};
 use seccompiler::sock_filter;
 
 /// System calls that are listed together because the reason is the same.
@@ -36,7 +37,7 @@ fn filter() -> Vec<sock_filter> {
     };
     let mut decisions: Vec<(u32, Vec<Case>, Answer)> = groups(allowed::GROUPS, Answer::Allowed)
         .chain(groups(refused::GROUPS, Answer::NotPermitted))
-        .chain(allowed::conditional().into_iter().map(|one| (one.call as u32, one.cases, one.otherwise)))
+        .chain(conditional::all().into_iter().map(|one| (one.call as u32, one.cases, one.otherwise)))
         .collect();
     decisions.sort_by_key(|(call, ..)| *call);
     program::compile(&decisions)
@@ -59,7 +60,7 @@ mod tests {
         let mut seen = BTreeMap::new();
         let plain = allowed::GROUPS.iter().chain(refused::GROUPS);
         let plain = plain.flat_map(|group| group.calls.iter().map(|call| (*call, group.why)));
-        for (call, why) in plain.chain(allowed::conditional().iter().map(|one| (one.call, one.why))) {
+        for (call, why) in plain.chain(conditional::all().iter().map(|one| (one.call, one.why))) {
             assert!(why.len() > 10, "system call {call}: {why}");
             assert_eq!(seen.insert(call, why), None, "system call {call} is listed twice");
         }
@@ -72,7 +73,7 @@ mod tests {
         for (groups, answer) in [(allowed::GROUPS, Answer::Allowed), (refused::GROUPS, Answer::NotPermitted)] {
             expected.extend(groups.iter().flat_map(|group| group.calls).map(|call| (*call as u32, answer)));
         }
-        let conditional: Vec<u32> = allowed::conditional().iter().map(|one| one.call as u32).collect();
+        let conditional: Vec<u32> = conditional::all().iter().map(|one| one.call as u32).collect();
         for call in (0..2000).filter(|call| !conditional.contains(call)) {
             let answer = expected.get(&call).copied().unwrap_or(Answer::NoSuchCall);
             assert_eq!(run(&filter, call, [0; 6]), answer.word(), "system call {call}");
@@ -88,6 +89,7 @@ mod tests {
         use libc::*;
         let filter = filter();
         let (yes, no, unknown) = (Answer::Allowed, Answer::NotPermitted, Answer::NoSuchCall);
+        let (no_option, no_request) = (Answer::NoSuchOption, Answer::NoSuchRequest);
         for (call, arguments, expected) in [
             (SYS_clone, vec![SIGCHLD], yes),
             (SYS_clone, vec![CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD], yes),
@@ -113,6 +115,36 @@ mod tests {
             (SYS_ioctl, vec![1, FIONBIO as i32], yes),
             (SYS_ioctl, vec![1, TCGETS as i32], yes),
             (SYS_ioctl, vec![1, TIOCSTI as i32], no),
+            (SYS_ioctl, vec![1, TIOCGWINSZ as i32], yes),
+            (SYS_ioctl, vec![1, SIOCGIFCONF as i32], yes),
+            (SYS_ioctl, vec![1, 0x4004_9409], yes),
+            // TCGETS2, FS_IOC_SETFLAGS, BTRFS_IOC_SNAP_CREATE, NS_GET_USERNS, RNDADDENTROPY, KVM_CREATE_VM.
+            (SYS_ioctl, vec![1, 0x802c_542a_u32 as i32], yes),
+            (SYS_ioctl, vec![1, 0x4008_6602], no_request),
+            (SYS_ioctl, vec![1, 0x5000_9401], no_request),
+            (SYS_ioctl, vec![1, 0xb701], no_request),
+            (SYS_ioctl, vec![1, 0x4008_5203], no_request),
+            (SYS_ioctl, vec![1, 0xae01], no_request),
+            (SYS_prctl, vec![PR_SET_NAME], yes),
+            (SYS_prctl, vec![PR_SET_VMA], yes),
+            (SYS_prctl, vec![PR_SET_SECCOMP], no_option),
+            (SYS_prctl, vec![PR_SET_MM], no_option),
+            (SYS_prctl, vec![PR_SCHED_CORE], no_option),
+            (SYS_prctl, vec![10_000], no_option),
+            (SYS_seccomp, vec![1], unknown),
+            (SYS_setsockopt, vec![3, SOL_SOCKET, SO_REUSEADDR], yes),
+            (SYS_setsockopt, vec![3, SOL_TCP, TCP_NODELAY], yes),
+            // The same number at another level.
+            (SYS_setsockopt, vec![3, SOL_TCP, SO_ATTACH_FILTER], yes),
+            (SYS_setsockopt, vec![3, SOL_SOCKET, SO_ATTACH_FILTER], no),
+            (SYS_setsockopt, vec![3, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF], no),
+            (SYS_setsockopt, vec![3, SOL_TCP, TCP_ULP], no),
+            (SYS_mmap, vec![0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE], yes),
+            (SYS_mmap, vec![0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB], no),
+            (SYS_memfd_create, vec![0, MFD_CLOEXEC as i32], yes),
+            (SYS_memfd_create, vec![0, MFD_CLOEXEC as i32 | MFD_HUGETLB as i32], no),
+            (SYS_shmget, vec![0, 4096, IPC_CREAT | 0o600], yes),
+            (SYS_shmget, vec![0, 4096, IPC_CREAT | SHM_HUGETLB], no),
             (SYS_personality, vec![-1], yes),
             (SYS_personality, vec![0], yes),
             (SYS_personality, vec![ADDR_NO_RANDOMIZE], no),
@@ -123,6 +155,28 @@ mod tests {
                 *argument |= u64::from(*value as u32);
             }
             assert_eq!(run(&filter, call as u32, six), expected.word(), "system call {call} with {arguments:?}");
+        }
+    }
+    #[test]
+    fn crashes_stay_unrecorded() {
+        use libc::*;
+        let filter = filter();
+        let (core, files) = (u64::from(RLIMIT_CORE), u64::from(RLIMIT_NOFILE));
+        // An address of which one half is zero is still an address.
+        let (low, high) = (0x1000, 0x7f00_0000_0000);
+        for (call, arguments, expected) in [
+            (SYS_setrlimit, [core, low, 0, 0], Answer::Done),
+            (SYS_setrlimit, [files, low, 0, 0], Answer::Allowed),
+            (SYS_prlimit64, [0, core, 0, high], Answer::Allowed),
+            (SYS_prlimit64, [0, core, low, 0], Answer::Done),
+            (SYS_prlimit64, [0, core, high, 0], Answer::Done),
+            (SYS_prlimit64, [0, core, low, high], Answer::NotPermitted),
+            (SYS_prlimit64, [0, core, high, low], Answer::NotPermitted),
+            (SYS_prlimit64, [0, files, low, high], Answer::Allowed),
+        ] {
+            let [one, two, three, four] = arguments;
+            let said = run(&filter, call as u32, [one, two, three, four, 0, 0]);
+            assert_eq!(said, expected.word(), "system call {call} with {arguments:?}");
         }
     }
 }

@@ -140,6 +140,14 @@ pub(crate) enum Recursive {
     No,
 }
 
+/// Leaves the keyring of the session that the node was started in for an empty one.
+pub(crate) fn leave_keyring() -> io::Result<()> {
+    // Need: no safe wrapper for keyctl. Sound: a null name asks for a keyring without one; no memory is involved.
+    check_long(unsafe {
+        libc::syscall(libc::SYS_keyctl, libc::c_ulong::from(libc::KEYCTL_JOIN_SESSION_KEYRING), std::ptr::null::<u8>())
+    })
+}
+
 /// Gives up every capability of this thread.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
     #[repr(C)]
@@ -341,15 +349,29 @@ pub(crate) fn default_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
-/// Sets both limits of a resource.
+/// Sets both limits of a resource; as near as this process may, if its own hard limit is lower already.
 pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
-    // Need: used between fork and exec, where only plain system calls are allowed. Sound: the structure lives through the call.
-    check(unsafe { libc::setrlimit(resource, &raw const limit) })
+    // Need: used between fork and exec, where only plain system calls are allowed. Sound: the structures live through the calls.
+    unsafe {
+        match check(libc::setrlimit(resource, &raw const limit)) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+            other => return other,
+        }
+        let mut present: libc::rlimit = MaybeUninit::zeroed().assume_init();
+        check(libc::getrlimit(resource, &raw mut present))?;
+        let lower = value.min(present.rlim_max);
+        let limit = libc::rlimit { rlim_cur: lower, rlim_max: lower };
+        check(libc::setrlimit(resource, &raw const limit))
+    }
 }
 
-/// Numbers from here on are nobody's: descriptors wait there for their place.
-pub(crate) const HIGH_FD: RawFd = 10;
+/// What keeps a crash from being written down, also where the host hands crashes to a program: for that one, zero is no limit, and
+/// it would run on the host with a guest's memory as its input.
+pub(crate) const CORE_BYTES: u64 = 1;
+
+/// Numbers from here on are given to nobody: past those of the channels. Descriptors wait there for their place.
+pub(crate) const HIGH_FD: RawFd = crate::host::CHANNEL + crate::host::Streams::CHANNELS_MAX as RawFd;
 
 /// Puts `fd` on number `target`, open across exec.
 pub(crate) fn place(fd: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
@@ -372,7 +394,7 @@ pub(crate) struct Plain {
 pub(crate) fn prepare_plain(command: &mut Command, plain: Plain) {
     let setup = move || {
         limit(libc::RLIMIT_NOFILE, plain.files_max)?;
-        limit(libc::RLIMIT_CORE, 0)?;
+        limit(libc::RLIMIT_CORE, CORE_BYTES)?;
         let mut first_unused = crate::host::CHANNEL;
         for channel in &plain.channels {
             place(channel.as_fd(), first_unused)?;

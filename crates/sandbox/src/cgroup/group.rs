@@ -131,6 +131,9 @@ impl Group {
                 Version::Two => "memory.max",
             };
             put(&path.join(file), sum(&limits))?;
+            if *version == Version::One {
+                limit_sockets(path, limits.memory_bytes);
+            }
         }
         if let Some((version, path)) = &self.cpu
             && before.is_none_or(|before| before.memory_bytes != limits.memory_bytes)
@@ -235,6 +238,12 @@ impl Drop for Group {
 /// `Memory::used_bytes`, which leaves them out, against the limit on memory alone.
 fn sum(limits: &Limits) -> u64 {
     limits.memory_bytes.saturating_add(limits.tmp_bytes)
+}
+
+/// What waits in sockets is counted apart in version 1, and not at all before there is a limit: as much as the guest's memory, which is
+/// in nobody's way. A kernel that does not have it has no network.
+pub(super) fn limit_sockets(group: &Path, bytes: u64) {
+    drop(fs::write(group.join("memory.kmem.tcp.limit_in_bytes"), bytes.to_string()));
 }
 
 fn peak_file(version: Version) -> &'static str {

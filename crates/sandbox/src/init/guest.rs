@@ -11,7 +11,18 @@ use crate::message::{self, Go, Identity, Start};
 use crate::plan::{Plan, Program};
 use crate::{rules, seccomp, sys};
 
-/// Runs the program, at once or when it is told which. Returns only if that failed.
+/// What is the same for every guest, whatever limits the node was started with: a user who may run things in real time would else
+/// have guests that may.
+const LIMITS: &[(libc::__rlimit_resource_t, u64, &str)] = &[
+    (libc::RLIMIT_CORE, sys::CORE_BYTES, "limiting core files"),
+    (libc::RLIMIT_MEMLOCK, 64 << 10, "limiting locked memory"),
+    (libc::RLIMIT_MSGQUEUE, 800 << 10, "limiting message queues"),
+    (libc::RLIMIT_RTPRIO, 0, "limiting priority"),
+    (libc::RLIMIT_NICE, 0, "limiting priority"),
+];
+
+/// Runs the program, at once or when it is told which. Returns only if that failed. `node` must not be on a number that a channel
+/// gets.
 pub(super) fn become_guest(node: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd>) -> Failure {
     match prepare(start, fds).and_then(|()| program(node, &start.plan)) {
         Err(failure) => failure,
@@ -21,9 +32,10 @@ pub(super) fn become_guest(node: BorrowedFd<'_>, start: &Start, fds: Vec<OwnedFd
 
 fn prepare(start: &Start, fds: Vec<OwnedFd>) -> Result<(), Failure> {
     rustix::process::setsid().step("starting a session")?;
-    sys::limit(libc::RLIMIT_CORE, 0).step("limiting core files")?;
+    for (resource, value, step) in LIMITS {
+        sys::limit(*resource, *value).step(step)?;
+    }
     sys::limit(libc::RLIMIT_NOFILE, start.plan.files_max.into()).step("limiting descriptors")?;
-    sys::limit(libc::RLIMIT_MEMLOCK, 64 << 10).step("limiting locked memory")?;
     if let Some(processes_max) = start.processes_max {
         // Counted by user in each user namespace, of which every guest has its own.
         sys::limit(libc::RLIMIT_NPROC, processes_max.into()).step("limiting processes")?;

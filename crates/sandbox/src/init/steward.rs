@@ -77,8 +77,11 @@ pub(super) fn run(node: OwnedFd) -> i32 {
             Outcome::Born { start, mut fds } => {
                 // What is the steward's is not the guest's.
                 drop((node, steward, buffer));
-                let socket = fds.remove(0);
-                return super::reap(socket.as_fd(), &start, fds);
+                // Out of the way of the numbers that the channels get.
+                return match rustix::io::fcntl_dupfd_cloexec(fds.remove(0), sys::HIGH_FD) {
+                    Ok(socket) => super::reap(socket.as_fd(), &start, fds),
+                    Err(_) => 1,
+                };
             }
         }
         outcome = match message::receive_into::<Order>(node.as_fd(), &mut buffer) {
@@ -102,6 +105,9 @@ impl Steward {
     fn settle(bases: Vec<PathBuf>) -> Result<Self, Failure> {
         rustix::process::setsid().step("starting a session")?;
         sys::block_signals().step("blocking signals")?;
+        // Whatever keys the node's session has are not for guests. A kernel without keyrings, or a full quota of them, is no harm:
+        // guests make none of the calls that use keys.
+        let _ = sys::leave_keyring();
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         if !uid.is_root() {
             sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS).step("making a user namespace")?;

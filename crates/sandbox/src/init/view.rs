@@ -35,8 +35,16 @@ const SETTINGS: &[&str] = &[
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/alternatives",
-    "/etc/ssl",
-    "/etc/pki",
+    // Not the whole of `/etc/ssl` and `/etc/pki`: the machine's private keys lie there too, and some groups may read them.
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust",
+    "/etc/pki/java",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/openssl.cnf",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
     "/etc/nsswitch.conf",
@@ -46,6 +54,27 @@ const SETTINGS: &[&str] = &[
     "/etc/mime.types",
     "/etc/localtime",
     "/etc/os-release",
+];
+
+/// What everybody may read in `/proc` and tells of the machine or of neighbours what no function needs: which keys there are, where the
+/// kernel lies, with which words it was started, what locks are held, and how often devices interrupt, by which neighbours' work is
+/// heard. They are there and empty.
+const HUSHED: &[&str] = &[
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/kallsyms",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/sched_debug",
+    "/proc/schedstat",
+    "/proc/softirqs",
+    "/proc/timer_list",
 ];
 
 /// Devices that cannot do harm.
@@ -234,7 +263,17 @@ fn own_mounts(stage: &Path, plan: &Plan) -> Result<(), Failure> {
     tmpfs(&under(stage, Path::new("/tmp")), &tmp).step("mounting /tmp")?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", under(stage, Path::new("/proc")), "proc", flags, None).step("mounting /proc")?;
-    Ok(())
+    HUSHED.iter().try_for_each(|path| hush(stage, Path::new(path)).step(&format!("hushing {path}")))
+}
+
+/// Makes a file look empty, if this kernel has it.
+fn hush(stage: &Path, path: &Path) -> io::Result<()> {
+    let target = under(stage, path);
+    if !target.exists() {
+        return Ok(());
+    }
+    let nothing = copy(Path::new("/dev/null"), path, READ_ONLY | libc::MOUNT_ATTR_NOEXEC)?;
+    Ok(move_mount(nothing.tree.as_fd(), "", CWD, &target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// Makes the stage the root, and lets go of the host's.

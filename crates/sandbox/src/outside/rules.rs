@@ -22,7 +22,8 @@ const METADATA: [IpAddr; 4] = [
 impl Rules {
     /// True if a guest may reach it.
     pub fn allow(&self, to: SocketAddr) -> bool {
-        self.allowed.contains(&to) || !(is_special(plain(to.ip())) || is_own(to.ip()))
+        let plain = plain(to.ip());
+        self.allowed.contains(&to) || !(is_special(plain) || is_own(plain) || is_own(to.ip()))
     }
 }
 
@@ -116,6 +117,26 @@ mod tests {
         let rules = Rules { allowed: vec!["127.0.0.1:8080".parse().unwrap()] };
         assert!(rules.allow("127.0.0.1:8080".parse().unwrap()));
         assert!(!rules.allow("127.0.0.1:8081".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_machines_own_address_has_no_other_form() {
+        // Asks for a route; nothing is sent.
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let Ok(IpAddr::V4(own)) =
+            socket.connect("198.41.0.4:53").and_then(|()| socket.local_addr()).map(|own| own.ip())
+        else {
+            return println!("skipped: this machine has no network");
+        };
+        let [a, b, c, d] = own.octets();
+        for form in [
+            IpAddr::V4(own),
+            IpAddr::V6(own.to_ipv6_mapped()),
+            // By way of a translator, which would send it back here.
+            Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])).into(),
+        ] {
+            assert!(!Rules::default().allow((form, 80).into()), "{form}");
+        }
     }
 
     #[test]

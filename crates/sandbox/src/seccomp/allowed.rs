@@ -2,7 +2,7 @@
 
 use libc::*;
 
-use super::{Answer, Case, Condition, Conditional, Group};
+use super::Group;
 
 /// Allowed whatever the arguments.
 pub(super) const GROUPS: &[Group] = &[
@@ -112,17 +112,7 @@ pub(super) const GROUPS: &[Group] = &[
     },
     Group {
         why: "memory, within the guest's limit; interpreters compile at run time, so pages may become executable",
-        calls: &[
-            SYS_mmap,
-            SYS_munmap,
-            SYS_mprotect,
-            SYS_mremap,
-            SYS_madvise,
-            SYS_brk,
-            SYS_mincore,
-            SYS_memfd_create,
-            SYS_membarrier,
-        ],
+        calls: &[SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk, SYS_mincore, SYS_membarrier],
     },
     Group {
         why: "V8 guards its own code with memory keys and seals",
@@ -137,7 +127,6 @@ pub(super) const GROUPS: &[Group] = &[
         why: "shared memory, semaphores and queues among a guest's processes: PostgreSQL, Python's multiprocessing, Ruby; \
               the namespace is the guest's own",
         calls: &[
-            SYS_shmget,
             SYS_shmat,
             SYS_shmctl,
             SYS_shmdt,
@@ -273,10 +262,7 @@ pub(super) const GROUPS: &[Group] = &[
             SYS_setpriority,
         ],
     },
-    Group {
-        why: "limits, which can only be lowered, and facts about itself and the system",
-        calls: &[SYS_prlimit64, SYS_getrlimit, SYS_setrlimit, SYS_getrusage, SYS_sysinfo, SYS_uname, SYS_prctl],
-    },
+    Group { why: "facts about itself and the system", calls: &[SYS_getrlimit, SYS_getrusage, SYS_sysinfo, SYS_uname] },
     Group { why: "random numbers", calls: &[SYS_getrandom] },
     Group {
         why: "the network, as far as the guest's own reaches; which kinds of sockets there are is decided below",
@@ -288,7 +274,6 @@ pub(super) const GROUPS: &[Group] = &[
             SYS_connect,
             SYS_getsockname,
             SYS_getpeername,
-            SYS_setsockopt,
             SYS_getsockopt,
             SYS_sendto,
             SYS_recvfrom,
@@ -300,8 +285,8 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        why: "a program may shut itself in further: browsers, OpenSSH",
-        calls: &[SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self],
+        why: "a program may shut itself in further, by file rules; not by filters of system calls, see `prctl`",
+        calls: &[SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self],
     },
     #[cfg(target_arch = "x86_64")]
     Group {
@@ -357,76 +342,3 @@ const MAP_SHADOW_STACK: c_long = 453;
 const FUTEX_WAKE: c_long = 454;
 const FUTEX_WAIT: c_long = 455;
 const FUTEX_REQUEUE: c_long = 456;
-
-/// Allowed for some arguments.
-pub(super) fn conditional() -> Vec<Conditional> {
-    vec![
-        Conditional {
-            why: "processes and threads, in the namespaces that the guest has. New ones would give it every capability inside them, and \
-                  with that most of the kernel's attack surface. `clone3` has its flags in memory, where a filter cannot look: as it \
-                  does not exist for guests, every C library uses this one",
-            call: SYS_clone,
-            cases: vec![Case { conditions: vec![has(0, NEW_NAMESPACES, 0)], answer: Answer::Allowed }],
-            otherwise: Answer::NotPermitted,
-        },
-        Conditional {
-            why: "connections, and questions about interfaces and routes. Not: raw packets, the kernel's crypto, the hypervisor, and the \
-                  many protocols that nobody uses and whose code is loaded on demand",
-            call: SYS_socket,
-            cases: sockets(),
-            otherwise: Answer::NotPermitted,
-        },
-        Conditional {
-            why: "pairs of local sockets between a guest's processes",
-            call: SYS_socketpair,
-            cases: vec![Case { conditions: vec![is(0, AF_UNIX)], answer: Answer::Allowed }],
-            otherwise: Answer::NotPermitted,
-        },
-        Conditional {
-            why: "terminals, non-blocking mode, interfaces: too many to list. Those that put words into a terminal's input, or have it \
-                  speak another protocol, are refused",
-            call: SYS_ioctl,
-            cases: [TIOCSTI as i32, TIOCSETD, TIOCLINUX]
-                .map(|request| Case { conditions: vec![is(1, request)], answer: Answer::NotPermitted })
-                .into(),
-            otherwise: Answer::Allowed,
-        },
-        Conditional {
-            why: "asking, and setting what is so anyway: other values lower the randomness of addresses or change what calls mean",
-            call: SYS_personality,
-            cases: [0, -1].map(|persona| Case { conditions: vec![is(0, persona)], answer: Answer::Allowed }).into(),
-            otherwise: Answer::NotPermitted,
-        },
-    ]
-}
-
-/// `clone` flags that make namespaces. One for clocks is not among them: its bit is part of the signal here.
-const NEW_NAMESPACES: i32 =
-    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-
-// Requests that the C library's header does not have.
-const TIOCSETD: i32 = 0x5423;
-const TIOCLINUX: i32 = 0x541c;
-
-/// The kind of a socket without its flags.
-const KIND: i32 = 0xf;
-
-fn sockets() -> Vec<Case> {
-    let mut allowed = vec![vec![is(0, AF_UNIX)], vec![is(0, AF_NETLINK), is(2, NETLINK_ROUTE)]];
-    for family in [AF_INET, AF_INET6] {
-        for (kind, protocol) in [(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)] {
-            for protocol in [0, protocol] {
-                allowed.push(vec![is(0, family), has(1, KIND, kind), is(2, protocol)]);
-            }
-        }
-    }
-    allowed.into_iter().map(|conditions| Case { conditions, answer: Answer::Allowed }).collect()
-}
-
-fn is(argument: u32, value: i32) -> Condition {
-    has(argument, -1, value)
-}
-
-fn has(argument: u32, mask: i32, value: i32) -> Condition {
-    Condition { argument, mask: mask as u32, value: value as u32 }
-}

@@ -11,6 +11,12 @@ pub(super) enum Answer {
     NotPermitted,
     /// ENOSYS.
     NoSuchCall,
+    /// EINVAL: what an older kernel says of an option that it does not have.
+    NoSuchOption,
+    /// ENOTTY: what a file or device says of a request that is not for its kind.
+    NoSuchRequest,
+    /// Success, and nothing is done: it is so already.
+    Done,
 }
 
 impl Answer {
@@ -20,6 +26,9 @@ impl Answer {
             Self::Allowed => libc::SECCOMP_RET_ALLOW,
             Self::NotPermitted => libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
             Self::NoSuchCall => libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+            Self::NoSuchOption => libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32,
+            Self::NoSuchRequest => libc::SECCOMP_RET_ERRNO | libc::ENOTTY as u32,
+            Self::Done => libc::SECCOMP_RET_ERRNO,
         }
     }
 }
@@ -31,13 +40,22 @@ pub(super) struct Case {
     pub(super) answer: Answer,
 }
 
-/// Something about one argument. Only the lower half is looked at: all arguments that are looked at are `int`s to the kernel, which
-/// ignores the rest.
+/// Something about one half of one argument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Condition {
     pub(super) argument: u32,
+    pub(super) half: Half,
     pub(super) mask: u32,
     pub(super) value: u32,
+}
+
+/// Arguments are 64 bits, what a filter looks at is 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// The whole of what is an `int` to the kernel, which ignores the rest.
+    Lower,
+    /// The rest of what is an address.
+    Upper,
 }
 
 /// Where things lie in `struct seccomp_data` on a little-endian machine.
@@ -110,7 +128,7 @@ fn decide(span: &Span<'_>) -> Vec<sock_filter> {
         for condition in &case.conditions {
             left -= 3;
             program.extend([
-                load(ARGUMENTS_AT + 8 * condition.argument),
+                load(ARGUMENTS_AT + 8 * condition.argument + 4 * u32::from(condition.half == Half::Upper)),
                 statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, condition.mask),
                 // Past the other conditions and the answer.
                 jump(libc::BPF_JEQ, condition.value, 0, left as u8 + 1),
@@ -151,7 +169,10 @@ pub(super) fn run(program: &[sock_filter], call: u32, arguments: [u64; 6]) -> u3
                 accumulator = match k {
                     NUMBER_AT => call,
                     ARCHITECTURE_AT => ARCHITECTURE,
-                    at => arguments[(at - ARGUMENTS_AT) as usize / 8] as u32,
+                    at => {
+                        let argument = arguments[(at - ARGUMENTS_AT) as usize / 8];
+                        if at % 8 == 0 { argument as u32 } else { (argument >> 32) as u32 }
+                    }
                 }
             }
             libc::BPF_ALU => accumulator &= k,

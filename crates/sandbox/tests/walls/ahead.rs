@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use sandbox::{Child, Exit, Host, Mode, Mount, Network, Part, PlaceError, Placement, Plan};
+use sandbox::{Child, Exit, Host, Mode, Mount, Network, Part, PlaceError, Placement, Plan, Program, Streams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{block_on, boot, empty, end, host, lacks, line, output, plan, rest, shell};
+use crate::harness::{block_on, boot, empty, end, host, lacks, line, output, plan, python, rest, shell};
 
 fn able() -> Option<Host> {
     let host = host(Mode::Auto);
@@ -70,6 +70,46 @@ fn the_environment_is_the_programs_own() {
     program.environment = vec![("KEY".to_owned(), "value".to_owned()), ("PATH".to_owned(), "/usr/bin".to_owned())];
     let (exit, output) = placed(&host, Placement { program: Some(program), ..Placement::default() });
     assert_eq!((exit, output.as_str()), (Exit::Code(0), "value\n0 1 2 3 993\n"));
+}
+
+#[test]
+fn every_channel_is_where_it_belongs() {
+    let (Some(host), Some(_)) = (able(), python("")) else { return };
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        (0..Streams::CHANNELS_MAX).map(|_| std::os::unix::net::UnixStream::pair().unwrap()).unzip();
+    let (read, mut streams) = output();
+    streams.channels = theirs.into_iter().map(Into::into).collect();
+    let booted = host.boot(&sandbox::Boot { plan: empty(), ports: Vec::new() }, streams).unwrap();
+    let script =
+        "import os\nn = 3\nwhile os.path.exists(f'/proc/self/fd/{n}'):\n os.write(n, b'%d' % n)\n n += 1\nprint(n)";
+    let program = Program {
+        program: PathBuf::from("/usr/bin/python3"),
+        arguments: vec!["-c".to_owned(), script.to_owned()],
+        ..shell("")
+    };
+    booted.child.place(&Placement { program: Some(program), ..Placement::default() }).unwrap();
+    assert_eq!(end(booted.child, read).output, format!("{}\n", 3 + Streams::CHANNELS_MAX));
+    for (number, mut stream) in (3..).zip(ours) {
+        let mut word = String::new();
+        stream.read_to_string(&mut word).unwrap();
+        assert_eq!(word, number.to_string());
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named_past_all_channels() {
+    let Some(host) = able() else { return };
+    let (_ours, theirs): (Vec<_>, Vec<_>) =
+        (0..Streams::CHANNELS_MAX).map(|_| std::os::unix::net::UnixStream::pair().unwrap()).unzip();
+    let (read, mut streams) = output();
+    streams.channels = theirs.into_iter().map(Into::into).collect();
+    let booted = host.boot(&sandbox::Boot { plan: empty(), ports: Vec::new() }, streams).unwrap();
+    let program = Program { program: PathBuf::from("/nowhere"), ..shell("") };
+    booted.child.place(&Placement { program: Some(program), ..Placement::default() }).unwrap();
+    match end(booted.child, read).exit {
+        Exit::Failed { reason } => assert!(reason.contains("/nowhere"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

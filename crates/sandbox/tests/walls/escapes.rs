@@ -112,6 +112,17 @@ fn the_kernel_is_out_of_reach() {
         ("flush all disks", "", "EPERM"),
         ("secret memory", "", "EPERM"),
         ("fixed addresses", "", "EPERM"),
+        ("filter packets", "", "EPERM"),
+        ("filter calls", "", "ENOSYS"),
+        ("filter calls the old way", "", "EINVAL"),
+        ("encrypt in the kernel", "", "EPERM"),
+        ("have a core for itself", "", "EINVAL"),
+        ("move its memory", "", "EINVAL"),
+        ("flags of a file", "", "ENOTTY"),
+        ("parent of a namespace", "", "ENOTTY"),
+        ("count randomness", "", "ENOTTY EACCES"),
+        ("huge pages", "", "EPERM"),
+        ("huge file", "", "EPERM"),
         ("a call of the future", "", "ENOSYS"),
         ("raw socket", "", "EPERM"),
         ("raw socket 6", "", "EPERM"),
@@ -166,6 +177,7 @@ fn the_walls_cannot_be_moved() {
         ("before others", "", "EACCES EPERM"),
         ("at once", "", "EPERM"),
         ("lock memory", "", "EAGAIN"),
+        ("crash in public", "", "EDOM"),
         ("less to lose", "", "EACCES"),
     ]);
 }
@@ -187,6 +199,8 @@ fn the_hosts_files_are_not_there() {
     }
     ground.check(&[
         ("open", "/etc/shadow", "ENOENT"),
+        ("open", "/etc/ssl/private", "ENOENT"),
+        ("open", "/etc/pki/tls/private", "ENOENT"),
         ("open", "/root/.bashrc", "ENOENT"),
         ("open", "/home", "ENOENT"),
         ("open", secret, "ENOENT"),
@@ -336,6 +350,34 @@ fn hoarding_ends_at_the_limit() {
         let limit = (64 + 4) << 20;
         assert!(ended.child.memory_peak() <= limit, "{kind}: {} bytes", ended.child.memory_peak());
     }
+}
+
+#[test]
+fn what_waits_in_connections_is_counted() {
+    let Some(ground) = ground() else { return };
+    if lacks(&ground.host, Part::MemoryLimit) {
+        return;
+    }
+    // Killed, or held back: the kernel takes no more than the guest has.
+    let ended = run(&ground.host, &Plan { files_max: 1024, ..ground.plan("hoard", "connections") });
+    assert!(!ended.output.contains("ok"), "{}", ended.output);
+}
+
+#[test]
+fn the_nodes_own_rights_to_be_first_are_not_inherited() {
+    let Some(ground) = ground() else { return };
+    let raised = |resource| {
+        let limit = rustix::process::Rlimit { current: Some(40), maximum: Some(40) };
+        rustix::process::setrlimit(resource, limit)
+    };
+    // As a machine for sound or with real-time work may have it for everybody.
+    let raised = raised(rustix::process::Resource::Rtprio).and_then(|()| raised(rustix::process::Resource::Nice));
+    if let Err(error) = raised {
+        return println!("skipped: this user may not raise limits: {error}");
+    }
+    // The steward takes over what its node has when it starts.
+    let late = Ground { host: host(Mode::Auto), folder: ground.folder };
+    late.check(&[("before others", "", "EACCES EPERM"), ("at once", "", "EPERM")]);
 }
 
 #[test]

@@ -31,6 +31,11 @@ const WALLS: &[(&str, &str)] = &[
     ("ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 "),
     ("ls -ld /dev/* | grep -c ^b", "0\n"),
     ("echo 1 > /proc/sys/kernel/panic || echo refused", "refused\n"),
+    // Which keys there are, where the kernel lies, with which words it was started, who holds a lock, what interrupts.
+    ("cd /proc; cat keys key-users kallsyms modules cmdline config.gz locks interrupts softirqs iomem | wc -c", "0\n"),
+    ("grep -c . /proc/meminfo /proc/cpuinfo /proc/stat >/dev/null && echo there", "there\n"),
+    ("cat /proc/self/oom_score_adj", "1000\n"),
+    ("grep 'core file' /proc/self/limits | tr -s ' '", "Max core file size 1 1 bytes \n"),
 ];
 
 #[test]

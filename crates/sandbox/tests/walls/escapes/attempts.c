@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -125,6 +127,43 @@ static long vm_read(void)
     return process_vm_readv(1, &here, 1, &there, 1, 0);
 }
 
+/* A filter that lets everything pass: room that nobody is charged for. */
+static struct sock_filter pass = { 0x06, 0, 0, 0x7fff0000 };
+static struct sock_fprog filter = { 1, &pass };
+
+static long filters_packets(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+static long encrypts_in_the_kernel(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    return setsockopt(fd, IPPROTO_TCP, 31, "tls", 4);
+}
+
+static long requests(const char *path, unsigned long request)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : ioctl(fd, request, bytes);
+}
+
+/* Without a limit at all the kernel would start the host's program for crashes. */
+static long crashes_in_public(void)
+{
+    struct rlimit none = { 0, 0 }, now;
+    if (setrlimit(RLIMIT_CORE, &none) || prlimit(0, RLIMIT_CORE, &none, 0) || getrlimit(RLIMIT_CORE, &now))
+        return -1;
+    errno = EDOM;
+    return now.rlim_cur == 1 && now.rlim_max == 1 ? -1 : 0;
+}
+
+static long mapped(size_t size, int flags)
+{
+    return mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
 /* Fills /tmp with what argument says: "bytes" or "files". */
 static long fills(void)
 {
@@ -139,6 +178,32 @@ static long fills(void)
         close(fd);
     }
     return 0;
+}
+
+/* Fills connections to itself that nobody reads from. Says whether more went in than a guest has memory. */
+static long fills_connections(void)
+{
+    static char block[1 << 16];
+    struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t length = sizeof own;
+    int door = socket(AF_INET, SOCK_STREAM, 0), large = 1 << 30;
+    long long total = 0;
+    setsockopt(door, SOL_SOCKET, SO_RCVBUF, &large, sizeof large);
+    if (bind(door, (void *)&own, length) || listen(door, 100) || getsockname(door, (void *)&own, &length))
+        return -1;
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+            break;
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
+        if (connect(fd, (void *)&own, length) || accept(door, 0, 0) < 0)
+            break;
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        for (long sent; (sent = write(fd, block, sizeof block)) > 0;)
+            total += sent;
+    }
+    errno = ENOBUFS;
+    return total > 160 << 20 ? 0 : -1;
 }
 
 static void *touched(size_t size, int fd)
@@ -170,6 +235,8 @@ static long hoards(void)
             memory[at] = 1;
         return 0;
     }
+    if (strcmp(argument, "connections") == 0)
+        return fills_connections();
     if (strcmp(argument, "sockets") == 0) {
         static char block[1 << 16];
         for (int i = 0; i < 1000; i++) {
@@ -273,6 +340,17 @@ static long attempt(const char *wanted)
     ATTEMPT("flush all disks", syscall(SYS_syncfs, 1));
     ATTEMPT("secret memory", syscall(SYS_memfd_secret, 0));
     ATTEMPT("fixed addresses", syscall(SYS_personality, 0x0040000));
+    ATTEMPT("filter packets", filters_packets());
+    ATTEMPT("filter calls", syscall(SYS_seccomp, 1, 0, &filter));
+    ATTEMPT("filter calls the old way", prctl(PR_SET_SECCOMP, 2, &filter));
+    ATTEMPT("encrypt in the kernel", encrypts_in_the_kernel());
+    ATTEMPT("have a core for itself", prctl(62, 1, 0, 0, 0));
+    ATTEMPT("move its memory", prctl(PR_SET_MM, 1, 0, 0, 0));
+    ATTEMPT("flags of a file", requests("/usr/bin/env", 0x80086601));
+    ATTEMPT("parent of a namespace", requests("/proc/self/ns/user", 0xb702));
+    ATTEMPT("count randomness", requests("/dev/random", 0x80045200));
+    ATTEMPT("huge pages", mapped(1 << 21, MAP_HUGETLB));
+    ATTEMPT("huge file", syscall(SYS_memfd_create, "x", 4));
     ATTEMPT("a call of the future", syscall(1999, 0, 0, 0));
 #if defined(__x86_64__)
     ATTEMPT("processor ports", syscall(SYS_iopl, 3));
@@ -302,7 +380,8 @@ static long attempt(const char *wanted)
     ATTEMPT("more files", more_files());
     ATTEMPT("before others", setpriority(PRIO_PROCESS, 0, -20));
     ATTEMPT("at once", realtime());
-    ATTEMPT("lock memory", mmap(0, 1 << 24, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) == MAP_FAILED ? -1 : 0);
+    ATTEMPT("lock memory", mapped(1 << 24, MAP_LOCKED));
+    ATTEMPT("crash in public", crashes_in_public());
     ATTEMPT("type", ioctl(0, TIOCSTI, "x"));
     ATTEMPT("change a device", chmod("/dev/null", 0777));
     /* limits */
