@@ -29,8 +29,9 @@ pub enum Error {
     },
     /// Nothing in it looks like a function or an application.
     #[error(
-        "{} is neither a function nor an application: it has none of template.yaml, bootstrap, index.mjs, index.js, index.cjs, \
-         package.json with a main file, lambda_function.py, app.py, main.py, handler.py, and no folder in it has one{hint}", .path.display()
+        "{} is neither a function nor an application: it has none of template.yaml, bootstrap, Procfile, server.py, \
+         server.mjs, server.js, server.cjs, index.mjs, index.js, index.cjs, package.json with a main file or a start script, \
+         lambda_function.py, app.py, main.py, handler.py, and no folder in it has one{hint}", .path.display()
     )]
     Nothing {
         /// The folder.

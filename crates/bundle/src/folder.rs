@@ -13,6 +13,11 @@ use crate::{Error, names, source};
 const NODE: &str = "nodejs24.x";
 const PYTHON: &str = "python3.13";
 const PROVIDED: &str = "provided.al2023";
+/// Any program that is a web server on `$PORT`.
+const HTTP: &str = "http";
+/// What a server that nobody configured may take: the customary values of platforms that run servers. A stream may last.
+const SERVER_TIMEOUT_S: u32 = 300;
+const SERVER_MEMORY_MB: u32 = 512;
 
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,13 +94,25 @@ pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
         }
         return Ok(function(PROVIDED, "bootstrap".to_owned()));
     }
-    let main = main_of_package(folder)?;
+    for file in ["Procfile", "server.py", "server.mjs", "server.js", "server.cjs"] {
+        if folder.join(file).is_file() {
+            return Ok(function(HTTP, file.to_owned()));
+        }
+    }
+    let Package { main, has_start } = package_in(folder)?;
     for file in main.iter().map(String::as_str).chain(["index.mjs", "index.js", "index.cjs"]) {
         if folder.join(file).is_file() {
-            let name = source::javascript(&text_of(&folder.join(file))?);
+            let text = text_of(&folder.join(file))?;
+            if has_start && source::is_server(&text) {
+                return Ok(function(HTTP, PACKAGE.to_owned()));
+            }
+            let name = source::javascript(&text);
             let module = file.rsplit_once('.').map_or(file, |(module, _)| module);
             return Ok(function(NODE, format!("{module}.{name}")));
         }
+    }
+    if has_start {
+        return Ok(function(HTTP, PACKAGE.to_owned()));
     }
     for file in ["lambda_function.py", "app.py", "main.py", "handler.py"] {
         if folder.join(file).is_file() {
@@ -112,13 +129,17 @@ pub(crate) fn template_for(functions: &[Function]) -> Node {
     let (mut resources, mut outputs) = (Map::new(), Map::new());
     for function in functions {
         let id = names::logical_id(&function.name);
-        let properties = json!({
+        let mut properties = json!({
             "FunctionName": function.name,
             "CodeUri": function.path.to_string_lossy(),
             "Runtime": function.runtime,
             "Handler": function.handler,
             "FunctionUrlConfig": { "AuthType": "NONE" },
         });
+        if function.runtime == HTTP {
+            properties["Timeout"] = SERVER_TIMEOUT_S.into();
+            properties["MemorySize"] = SERVER_MEMORY_MB.into();
+        }
         outputs.insert(format!("{id}Url"), json!({ "Value": { "Fn::GetAtt": [format!("{id}Url"), "FunctionUrl"] } }));
         resources.insert(id, json!({ "Type": "AWS::Serverless::Function", "Properties": properties }));
     }
@@ -128,28 +149,45 @@ pub(crate) fn template_for(functions: &[Function]) -> Node {
 
 fn function_in_file(file: &Path) -> Result<Option<Function>, Error> {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-    let (runtime, handler) = match file.extension().and_then(|ending| ending.to_str()) {
+    let name = names::function(file);
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    if let ("server", Some(ending @ ("py" | "mjs" | "js" | "cjs"))) = (stem.as_str(), ending) {
+        let handler = format!("{stem}.{ending}");
+        return Ok(Some(Function { name, path: file.to_owned(), runtime: HTTP, handler }));
+    }
+    let (runtime, handler) = match ending {
         Some("mjs" | "js" | "cjs") => (NODE, source::javascript(&text_of(file)?)),
         Some("py") => (PYTHON, source::python(&stem, &text_of(file)?)),
         Some(_) | None => return Ok(None),
     };
-    let name = names::function(file);
     Ok(Some(Function { name, path: file.to_owned(), runtime, handler: format!("{stem}.{handler}") }))
 }
 
-/// The `main` of a `package.json`, if it is there and leads to a file.
-fn main_of_package(folder: &Path) -> Result<Option<String>, Error> {
-    let package = folder.join("package.json");
+/// The file in which packages of JavaScript say what they are.
+const PACKAGE: &str = "package.json";
+
+/// What a `package.json` says.
+#[derive(Default)]
+struct Package {
+    /// Its `main`, if that leads to a file.
+    main: Option<String>,
+    /// Whether it has a `start` script.
+    has_start: bool,
+}
+
+fn package_in(folder: &Path) -> Result<Package, Error> {
+    let package = folder.join(PACKAGE);
     if !package.is_file() {
-        return Ok(None);
+        return Ok(Package::default());
     }
     // A package file that is broken is the function's own trouble when it runs; here it only says nothing.
     let document: Value = serde_json::from_str(&text_of(&package)?).unwrap_or_default();
-    let Some(main) = document.get("main").and_then(Value::as_str) else { return Ok(None) };
-    let main = main.trim_start_matches("./");
+    let has_start = document["scripts"]["start"].as_str().is_some_and(|start| !start.trim().is_empty());
+    let main = document["main"].as_str().unwrap_or_default().trim_start_matches("./");
     let inside = !main.is_empty() && !main.starts_with('/') && !main.split('/').any(|part| part == "..");
     let endings = ["", ".js", ".mjs", ".cjs", "/index.js"];
-    Ok(endings.iter().map(|ending| format!("{main}{ending}")).find(|file| inside && folder.join(file).is_file()))
+    let mut files = endings.iter().map(|ending| format!("{main}{ending}"));
+    Ok(Package { main: files.find(|file| inside && folder.join(file).is_file()), has_start })
 }
 
 fn folders_in(path: &Path) -> Result<Vec<PathBuf>, Error> {

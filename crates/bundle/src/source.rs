@@ -26,6 +26,12 @@ pub(crate) fn javascript(text: &str) -> String {
     chosen(&names, &["handler"], "handler")
 }
 
+/// Whether a file of JavaScript that may be started is a web server and no function: it listens, and exports no handler. Those that
+/// are both, for work at home, are functions.
+pub(crate) fn is_server(text: &str) -> bool {
+    text.contains(".listen(") && !(text.contains("export") && text.contains("handler"))
+}
+
 /// The handler's name in a file of Python: `lambda_handler`, `handler` or `main` if it is there, else the only function, else what
 /// the file's name makes customary.
 pub(crate) fn python(file_stem: &str, text: &str) -> String {
@@ -73,6 +79,13 @@ mod tests {
             ("", "handler"),
         ] {
             assert_eq!(javascript(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("http.createServer(handler).listen(process.env.PORT)", true),
+            ("exports.handler = f;\nif (require.main === module) app.listen(3000)", false),
+            ("module.exports = app", false),
+        ] {
+            assert_eq!(is_server(text), expected, "{text}");
         }
         for (stem, text, expected) in [
             ("app", "def handler(event, context):\n  pass", "handler"),

@@ -65,6 +65,21 @@ fn folders_say_what_they_are() {
         (&[("main.py", "")], "python3.13", "main.handler"),
         (&[("handler.py", "def hello(e, c): pass")], "python3.13", "handler.hello"),
         (&[("bootstrap*", "#!/bin/sh"), ("index.js", "")], "provided.al2023", "bootstrap"),
+        (&[("Procfile", "web: ./serve"), ("app.py", "")], "http", "Procfile"),
+        (&[("server.py", ""), ("app.py", "")], "http", "server.py"),
+        (&[("server.mjs", "")], "http", "server.mjs"),
+        (&[("package.json", r#"{"scripts": {"start": "next start"}}"#)], "http", "package.json"),
+        (
+            &[("package.json", r#"{"scripts": {"start": "node ."}}"#), ("index.js", "app.listen(8080)")],
+            "http",
+            "package.json",
+        ),
+        (
+            &[("package.json", r#"{"scripts": {"start": "node ."}}"#), ("index.js", "exports.handler = 1")],
+            "nodejs24.x",
+            "index.handler",
+        ),
+        (&[("index.js", "app.listen(8080)")], "nodejs24.x", "index.handler"),
     ] {
         let bundle = made(files);
         let resources = bundle.template.get("Resources").expect("a template has resources").to_json();
@@ -99,7 +114,7 @@ fn what_cannot_be_deployed_says_why() {
     for (files, expected) in [
         (
             &[("readme.md", "")][..],
-            "DIR is neither a function nor an application: it has none of template.yaml, bootstrap, index.mjs",
+            "DIR is neither a function nor an application: it has none of template.yaml, bootstrap, Procfile, server.py",
         ),
         (&[("index.ts", "")], "; TypeScript must be compiled to JavaScript first"),
         (&[("bootstrap", "#!/bin/sh")], "DIR/bootstrap is not executable; run: chmod +x DIR/bootstrap"),

@@ -112,6 +112,7 @@ fn invocation() -> Invocation {
         patience: Duration::from_secs(60),
         log: LogWish::None,
         held: None,
+        conversation: None,
     }
 }
 

@@ -241,6 +241,11 @@ impl Came {
                 let status = error(&document);
                 (document, status, None)
             }
+            Self::NotReady(InitCause::NoProgram(why)) => {
+                let document = faults::no_program(id, why);
+                let status = error(&document);
+                (document, status, Some(format!("RequestId: {id} Error: {why}\nRuntime.InvalidEntrypoint")))
+            }
             Self::NotReady(InitCause::Ending(ending)) | Self::Ended(ending) => {
                 let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
                 (ending.document(id), Some(ending.status()), ending.line(id, &time))

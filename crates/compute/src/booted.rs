@@ -96,7 +96,7 @@ pub(crate) async fn spawn(host: &Arc<Host>, family: Family, plan: Plan) -> Resul
 fn ports(family: Family) -> Vec<std::net::SocketAddr> {
     match family {
         Family::Provided => vec![ways::PLATFORM, ways::RUNTIME_API],
-        Family::Javascript | Family::Python => vec![ways::PLATFORM],
+        Family::Javascript | Family::Python | Family::Http => vec![ways::PLATFORM],
     }
 }
 
@@ -107,7 +107,7 @@ fn streams(family: Family) -> Result<(OwnedFd, Option<ManagedLink>, Streams), St
     // Ours never blocks us; the guest's blocks only itself.
     rustix::fs::fcntl_setfl(&read, OFlags::NONBLOCK).map_err(|errno| failed(errno.into()))?;
     let (link, channels) = match family {
-        Family::Provided => (None, Vec::new()),
+        Family::Provided | Family::Http => (None, Vec::new()),
         Family::Javascript | Family::Python => {
             let (link, theirs): (ManagedLink, Theirs) = ManagedLink::new().map_err(failed)?;
             (Some(link), Vec::from(theirs))

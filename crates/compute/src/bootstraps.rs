@@ -49,7 +49,7 @@ impl Bootstraps {
     pub(crate) fn folder(&self, family: Family) -> PathBuf {
         match family {
             Family::Javascript => self.dir.join("javascript"),
-            Family::Python | Family::Provided => self.dir.join("python"),
+            Family::Python | Family::Provided | Family::Http => self.dir.join("python"),
         }
     }
 }

@@ -10,6 +10,7 @@ use sandbox::Host;
 
 use crate::bootstraps::Bootstraps;
 use crate::code::{CodeError, CodeId, Codes};
+use crate::guest::http::{Answer, Reply, Unanswered};
 use crate::image::{Image, Settings};
 use crate::invocation::{Invocation, Outcome, RunFault};
 use crate::languages::{LanguageError, LanguageStatus};
@@ -136,7 +137,7 @@ impl Compute {
     /// installed.
     pub fn expect(&self, settings: &Settings) {
         let shared = &self.inner.shared;
-        if let Ok(resolved) = shared.languages.resolve(&settings.language) {
+        if let Ok(resolved) = shared.languages.resolve_for(settings) {
             start::expect(shared, settings, &resolved);
         }
     }
@@ -145,7 +146,7 @@ impl Compute {
     /// revision end (busy ones after their call). Cheap; starts no instance, but one of its kind is booted ahead.
     pub fn image(&self, settings: Settings) -> Result<Arc<Image>, LanguageError> {
         let shared = &self.inner.shared;
-        let resolved = shared.languages.resolve(&settings.language)?;
+        let resolved = shared.languages.resolve_for(&settings)?;
         let key = (settings.arn.clone(), settings.version.clone());
         let revision = settings.revision.clone();
         let image = shared.image(key, &revision, |pool| Image::new(settings, resolved, pool));
@@ -162,6 +163,33 @@ impl Compute {
         let admission = shared.admit(image)?;
         let attempt = image.pool.begin(shared, image, invocation, admission).await?;
         Ok(attempt.run().await)
+    }
+
+    /// Hands a request to a function that is a web server ([`Image::is_server`]), and its answer back as it comes. The invocation
+    /// has the request ([`crate::Conversation::new`]), and `reply` is where its answer comes.
+    ///
+    /// The attempt lasts until the last byte of the answer, or until whoever reads it lets go of it; where both sides switched
+    /// protocols, until either side closes. Its time limit holds all along. It goes on by itself when this has returned.
+    ///
+    /// After [`RunFault::CodeMissing`] the same invocation and reply can be used again.
+    pub async fn converse(
+        &self,
+        image: &Arc<Image>,
+        invocation: impl Into<Arc<Invocation>>,
+        reply: &mut Reply,
+    ) -> Result<Answer, Unanswered> {
+        let (shared, invocation) = (&self.inner.shared, invocation.into());
+        let admission = shared.admit(image)?;
+        let attempt = image.pool.begin(shared, image, invocation, admission).await?;
+        let mut run = std::pin::pin!(attempt.run());
+        let outcome = tokio::select! {
+            biased;
+            // The sender is dropped without an answer only where the attempt failed, and that says how.
+            Ok(answer) = &mut reply.0 => return Ok(answer),
+            outcome = &mut run => outcome,
+        };
+        // Both may have come at once.
+        reply.0.try_recv().map_err(|_| Unanswered::Failed(Box::new(outcome)))
     }
 
     /// A function's code or configuration changed, or it is gone: its idle instances end now, busy ones after their call.

@@ -19,6 +19,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) endpoint_url: Option<&'a str>,
     /// `HOST:PORT` of the Runtime API, for guests that speak it.
     pub(crate) runtime_api: Option<String>,
+    /// `PORT`, for guests that are servers.
+    pub(crate) port: Option<u16>,
     /// What the host's own PATH adds, where the guest sees the host.
     pub(crate) host_path: Option<String>,
 }
@@ -31,6 +33,7 @@ const YIELDING: &[&str] = &[
     "LD_LIBRARY_PATH",
     "NODE_PATH",
     "PYTHONPATH",
+    "PYTHONUNBUFFERED",
     "AWS_ENDPOINT_URL",
     "AWS_XRAY_CONTEXT_MISSING",
 ];
@@ -97,8 +100,11 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             all.push(("PYTHONPATH", runtime.to_string()));
         }
         Family::Provided => {}
+        // What a server prints is in the log at once, and not when some pages of it are there.
+        Family::Http => all.push(("PYTHONUNBUFFERED", "1".to_owned())),
     }
     all.extend(facts.runtime_api.clone().map(|address| ("AWS_LAMBDA_RUNTIME_API", address)));
+    all.extend(facts.port.map(|port| ("PORT", port.to_string())));
     all.extend(facts.endpoint_url.map(|url| ("AWS_ENDPOINT_URL", url.to_owned())));
     all
 }

@@ -12,6 +12,8 @@ use crate::guest::RESPONSE_BYTES_MAX;
 pub(crate) enum Ending {
     /// Its time was over.
     TimedOut { limit: Duration },
+    /// Its time was over before what its initialisation waits for was there.
+    NotReady { awaited: String, limit: Duration },
     /// Its process ended.
     Exited { exit: Exit },
     /// It took more memory than it has.
@@ -27,7 +29,11 @@ impl Ending {
     pub(crate) fn document(&self, request_id: &str) -> Bytes {
         match self {
             Self::TooLarge => document(self.error_type(), &self.message()),
-            Self::TimedOut { .. } | Self::Exited { .. } | Self::OutOfMemory | Self::Broken { .. } => {
+            Self::TimedOut { .. }
+            | Self::NotReady { .. }
+            | Self::Exited { .. }
+            | Self::OutOfMemory
+            | Self::Broken { .. } => {
                 document(self.error_type(), &format!("RequestId: {request_id} Error: {}", self.message()))
             }
         }
@@ -36,7 +42,7 @@ impl Ending {
     /// The line for the log, without its end.
     pub(crate) fn line(&self, request_id: &str, time: &str) -> Option<String> {
         match self {
-            Self::TimedOut { .. } => Some(format!("{time} {request_id} {}", self.message())),
+            Self::TimedOut { .. } | Self::NotReady { .. } => Some(format!("{time} {request_id} {}", self.message())),
             Self::Exited { .. } | Self::OutOfMemory | Self::Broken { .. } => {
                 Some(format!("RequestId: {request_id} Error: {}\nRuntime.ExitError", self.message()))
             }
@@ -47,7 +53,7 @@ impl Ending {
     /// What the REPORT line says of it.
     pub(crate) fn status(&self) -> String {
         match self {
-            Self::TimedOut { .. } => "Status: timeout".to_owned(),
+            Self::TimedOut { .. } | Self::NotReady { .. } => "Status: timeout".to_owned(),
             Self::Exited { .. } | Self::OutOfMemory | Self::TooLarge | Self::Broken { .. } => {
                 format!("Status: error\tError Type: {}", self.error_type())
             }
@@ -57,7 +63,7 @@ impl Ending {
     /// AWS's name for it.
     pub(crate) fn error_type(&self) -> &'static str {
         match self {
-            Self::TimedOut { .. } => "Sandbox.Timedout",
+            Self::TimedOut { .. } | Self::NotReady { .. } => "Sandbox.Timedout",
             Self::Exited { .. } | Self::Broken { .. } => "Runtime.ExitError",
             Self::OutOfMemory => "Runtime.OutOfMemory",
             Self::TooLarge => "Function.ResponseSizeTooLarge",
@@ -67,6 +73,9 @@ impl Ending {
     fn message(&self) -> String {
         match self {
             Self::TimedOut { limit } => format!("Task timed out after {:.2} seconds", limit.as_secs_f64()),
+            Self::NotReady { awaited, limit } => {
+                format!("{awaited} within {:.2} seconds", limit.as_secs_f64())
+            }
             Self::Exited { exit: Exit::Code(0) } => "Runtime exited without providing a reason".to_owned(),
             Self::Exited { exit: Exit::Code(code) } => format!("Runtime exited with error: exit status {code}"),
             Self::Exited { exit: Exit::Signal(signal) } => {
@@ -93,6 +102,11 @@ pub(crate) fn no_bootstrap(request_id: &str) -> Bytes {
         "RequestId: {request_id} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
     );
     document("Runtime.InvalidEntrypoint", &message)
+}
+
+/// The platform's words when a package has no program to start, and this is why.
+pub(crate) fn no_program(request_id: &str, why: &str) -> Bytes {
+    document("Runtime.InvalidEntrypoint", &format!("RequestId: {request_id} Error: {why}"))
 }
 
 /// The names that Lambda's own language has for signals.

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use crate::code::Codes;
 use crate::guest::RESPONSE_BYTES_MAX;
 use crate::guest::frames::{self, HEADER_BYTES, TEXT_BYTES_MAX};
+use crate::guest::http;
 use crate::output;
 
 /// Frames of a managed guest: nothing panics, and nothing is kept for lengths that are not allowed.
@@ -33,6 +34,17 @@ pub fn guest_output(data: &[u8]) {
     assert!(whole.iter().all(|line| line.len() <= 3 * output::LINE_BYTES_MAX));
 }
 
+/// An event that may be a request, and what may come of it: a request that HTTP can carry, with nothing that is of another connection
+/// or that only the platform says.
+pub fn http_event(data: &[u8]) {
+    http::fuzzing::event(data);
+}
+
+/// A web server's answer: however it is damaged, what comes of it is JSON of at most the largest size, or an error document.
+pub fn http_answer(data: &[u8]) {
+    http::fuzzing::answer(data);
+}
+
 /// A code package, unpacked below `dir`: nothing panics, and nothing is written beside it.
 pub fn code_package(dir: &Path, data: &[u8]) {
     let codes = Codes::open(dir.join("code"), Random::system()).expect("the folder can be used");
@@ -45,6 +57,17 @@ pub fn code_package(dir: &Path, data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EVENT: &[u8] = br#"{"version":"2.0","rawPath":"/a","rawQueryString":"b=c","cookies":["d"],"headers":{"e":"f"},"requestContext":{"http":{"method":"GET"}},"body":"Zw==","isBase64Encoded":true}"#;
+
+    fn damaged(text: &[u8], random: &Random) -> Vec<u8> {
+        let mut damaged = text.to_vec();
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(damaged.len() as u64) as usize;
+            damaged[at] = random.u64() as u8;
+        }
+        damaged
+    }
 
     #[test]
     fn noise_is_harmless() {
@@ -62,6 +85,9 @@ mod tests {
             }
             guest_frames(&noise);
             guest_output(&noise);
+            http_event(&noise);
+            http_answer(&noise);
+            http_event(&damaged(EVENT, &random));
             if round % 30 == 0 {
                 let mut damaged = package.clone();
                 for _ in 0..1 + random.below(4) {

@@ -1,8 +1,10 @@
-//! How compute and a guest talk: frames over inherited pipes for managed languages, the Lambda Runtime API for `provided`.
+//! How compute and a guest talk: frames over inherited pipes for managed languages, the Lambda Runtime API for `provided`, and
+//! plain HTTP for programs that are servers.
 
 pub(crate) mod api;
 pub(crate) mod feed;
 pub(crate) mod frames;
+pub(crate) mod http;
 pub(crate) mod managed;
 mod peer;
 
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::http::HttpLink;
 use crate::invocation::Invocation;
 use api::ApiLink;
 use feed::Feed;
@@ -24,6 +27,8 @@ pub(crate) enum Link {
     Managed(ManagedLink),
     /// HTTP.
     Api(ApiLink),
+    /// HTTP the other way round: the guest is the server.
+    Http(Box<HttpLink>),
 }
 
 /// What a guest says.
@@ -69,6 +74,7 @@ impl Link {
         match self {
             Self::Managed(link) => link.invoke(invocation, deadline_ms),
             Self::Api(link) => link.invoke(invocation, deadline_ms),
+            Self::Http(link) => link.invoke(invocation, deadline_ms),
         }
     }
 
@@ -76,7 +82,15 @@ impl Link {
     pub(crate) fn feed(&self) -> Option<Arc<Feed>> {
         match self {
             Self::Managed(link) if link.feed().can_take_back() => Some(Arc::clone(link.feed())),
+            Self::Managed(_) | Self::Api(_) | Self::Http(_) => None,
+        }
+    }
+
+    /// What its initialisation waits for, in words, if it is a server that does not know us.
+    pub(crate) fn awaits(&self) -> Option<String> {
+        match self {
             Self::Managed(_) | Self::Api(_) => None,
+            Self::Http(link) => Some(link.awaits()),
         }
     }
 
@@ -85,6 +99,7 @@ impl Link {
         match self {
             Self::Managed(link) => link.receive().await,
             Self::Api(link) => link.receive().await,
+            Self::Http(link) => link.receive().await,
         }
     }
 }

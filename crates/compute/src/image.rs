@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::code::CodeId;
-use crate::languages::Resolved;
+use crate::guest::http;
+use crate::languages::{self, Family, Resolved};
 use crate::pool::Pool;
 
 /// A loaded image: keep one for as long as its function version is called, because its instances live and die with it.
@@ -23,6 +24,13 @@ pub struct Image {
 impl Image {
     pub(crate) fn new(settings: Settings, resolved: Resolved, pool: Arc<Pool>) -> Self {
         Self { settings, resolved, pool }
+    }
+}
+
+impl Image {
+    /// Whether the function is a web server: [`crate::Compute::converse`] hands requests through to it.
+    pub fn is_server(&self) -> bool {
+        self.resolved.family == Family::Http
     }
 }
 
@@ -67,6 +75,13 @@ pub struct Settings {
     pub region: String,
     /// Asked once for each new instance.
     pub credentials: CredentialsHook,
+}
+
+impl Settings {
+    /// The same as [`Image::is_server`], before there is an image.
+    pub fn is_server(&self) -> bool {
+        languages::family_of(&self.language).is_some_and(|family| http::is_server(family, &self.environment))
+    }
 }
 
 /// Makes short-lived credentials of the function's role. An error fails the start of that instance.

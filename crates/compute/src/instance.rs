@@ -77,6 +77,8 @@ pub(crate) enum InitCause {
     Ending(Ending),
     /// There is no program to start.
     NoBootstrap,
+    /// There is none, and this is why.
+    NoProgram(String),
 }
 
 /// What came of waiting for a guest.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base::Clock;
 use bytes::Bytes;
 
+use crate::guest::http::Conversation;
 use crate::image::Image;
 
 /// What a caller wants done.
@@ -33,6 +34,8 @@ pub struct Invocation {
     /// What the caller counts the attempt by, dropped when it has ended: later than [`crate::Compute::run`] answers where the
     /// caller went away.
     pub held: Option<Held>,
+    /// The request itself, where the caller has one and the image is an HTTP server: it is handed through instead of the payload.
+    pub conversation: Option<Conversation>,
 }
 
 impl Invocation {

@@ -12,6 +12,9 @@ use std::sync::Mutex;
 pub use find::Interpreter;
 use serde::{Deserialize, Serialize};
 
+use crate::guest::http;
+use crate::image::Settings;
+
 /// What a guest speaks and how it is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Family {
@@ -21,6 +24,8 @@ pub enum Family {
     Python,
     /// Any `bootstrap` that speaks the Lambda Runtime API.
     Provided,
+    /// Any program that is a web server.
+    Http,
 }
 
 /// One language: its name, its family, and the interpreter's version as far as the name says it.
@@ -47,6 +52,7 @@ const LANGUAGES: &[Entry] = &[
     Entry { name: "provided", family: Family::Provided, wanted: &[] },
     Entry { name: "provided.al2", family: Family::Provided, wanted: &[] },
     Entry { name: "provided.al2023", family: Family::Provided, wanted: &[] },
+    Entry { name: "http", family: Family::Http, wanted: &[] },
 ];
 
 /// How a language stands on this machine.
@@ -56,7 +62,7 @@ pub struct LanguageStatus {
     pub name: &'static str,
     /// How it is run.
     pub family: Family,
-    /// What runs it; none for `provided`, which brings its own, and where nothing is installed.
+    /// What runs it; none for `provided` and `http`, which bring their own, and where nothing is installed.
     pub interpreter: Option<Interpreter>,
     /// Whether the interpreter has exactly the version that the name says.
     pub exact: bool,
@@ -65,7 +71,7 @@ pub struct LanguageStatus {
 impl LanguageStatus {
     /// True if functions in this language can run here.
     pub fn is_usable(&self) -> bool {
-        self.family == Family::Provided || self.interpreter.is_some()
+        matches!(self.family, Family::Provided | Family::Http) || self.interpreter.is_some()
     }
 
     /// A sentence for people where another version than the named one runs it.
@@ -87,6 +93,7 @@ impl fmt::Display for Family {
             Self::Javascript => "Node.js",
             Self::Python => "Python",
             Self::Provided => "its own bootstrap",
+            Self::Http => "its own web server",
         })
     }
 }
@@ -112,6 +119,11 @@ pub enum LanguageError {
     },
 }
 
+/// The family of a language, if there is one of that name.
+pub(crate) fn family_of(name: &str) -> Option<Family> {
+    LANGUAGES.iter().find(|entry| entry.name == name).map(|entry| entry.family)
+}
+
 fn names() -> String {
     LANGUAGES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
 }
@@ -120,6 +132,16 @@ fn names() -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct Resolved {
     pub(crate) status: LanguageStatus,
+    /// What its guests speak: the language's own family, or [`Family::Http`] where the function says that it is a server.
+    pub(crate) family: Family,
+    /// What servers may be written in: the language's own interpreter, and the newest of each other family.
+    pub(crate) tools: Vec<(Family, Interpreter)>,
+}
+
+impl Resolved {
+    fn of(status: LanguageStatus) -> Self {
+        Self { family: status.family, status, tools: Vec::new() }
+    }
 }
 
 /// The languages and what was found for them.
@@ -141,6 +163,22 @@ impl Languages {
         LANGUAGES.iter().map(|entry| self.status(entry)).collect()
     }
 
+    /// What an image with these settings runs on.
+    pub(crate) fn resolve_for(&self, settings: &Settings) -> Result<Resolved, LanguageError> {
+        let resolved = self.resolve(&settings.language)?;
+        if !http::is_server(resolved.family, &settings.environment) {
+            return Ok(resolved);
+        }
+        let own = resolved.status.interpreter.clone().map(|interpreter| (resolved.family, interpreter));
+        let mut tools = Vec::from_iter(own);
+        for (family, interpreter) in self.newest() {
+            if tools.iter().all(|(other, _)| *other != family) {
+                tools.push((family, interpreter));
+            }
+        }
+        Ok(Resolved { family: Family::Http, tools, ..resolved })
+    }
+
     /// How one language stands, if it can be used.
     pub(crate) fn resolve(&self, name: &str) -> Result<Resolved, LanguageError> {
         let entry = LANGUAGES
@@ -149,29 +187,38 @@ impl Languages {
             .ok_or_else(|| LanguageError::Unknown { name: name.to_owned() })?;
         let status = self.status(entry);
         if status.is_usable() {
-            return Ok(Resolved { status });
+            return Ok(Resolved::of(status));
         }
         // Someone may just have followed the advice.
         *self.found.lock().expect("nothing panics while it holds this lock") = None;
         let status = self.status(entry);
         if status.is_usable() {
-            return Ok(Resolved { status });
+            return Ok(Resolved::of(status));
         }
         let advice = match entry.family {
             Family::Javascript => "install Node.js from your distribution or nodejs.org, so that `node` is on the PATH",
             Family::Python => "install Python 3 from your distribution or python.org, so that `python3` is on the PATH",
-            Family::Provided => "nothing to install",
+            Family::Provided | Family::Http => "nothing to install",
         };
         Err(LanguageError::Missing { name: entry.name, family: entry.family, advice })
     }
 
     fn status(&self, entry: &Entry) -> LanguageStatus {
         let interpreter = match entry.family {
-            Family::Provided => None,
+            Family::Provided | Family::Http => None,
             Family::Javascript | Family::Python => self.nearest(entry),
         };
         let exact = interpreter.as_ref().is_none_or(|found| found.numbers().starts_with(entry.wanted));
         LanguageStatus { name: entry.name, family: entry.family, interpreter, exact }
+    }
+
+    /// The newest interpreter of each family.
+    fn newest(&self) -> Vec<(Family, Interpreter)> {
+        let mut found = self.found.lock().expect("nothing panics while it holds this lock");
+        let mut all = found.get_or_insert_with(|| find::interpreters(&self.memory)).clone();
+        all.sort_by_key(|(_, interpreter)| std::cmp::Reverse(interpreter.numbers()));
+        let of = |family| all.iter().find(|(one, _)| *one == family).cloned();
+        [of(Family::Javascript), of(Family::Python)].into_iter().flatten().collect()
     }
 
     fn nearest(&self, entry: &Entry) -> Option<Interpreter> {

@@ -1,25 +1,26 @@
 //! From an image to an instance: sandbox, interpreter, bootstrap, the function's own initialisation.
 
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use base::{Clock, Random};
 use bytes::Bytes;
 use rustix::pipe::{PipeFlags, pipe_with};
-use sandbox::{Mount, Network, Placement, Plan};
+use sandbox::{Mount, Network, Outside, Placement, Plan};
 
 use crate::booted::{self, Booted, Placed, Recipe};
 use crate::environment::{self, Facts};
 use crate::faults::Ending;
 use crate::guest::api::Door;
+use crate::guest::http::{self, Command, Habits, HttpLink, Place};
 use crate::guest::{Event, Link};
 use crate::image::{Credentials, Image, Settings};
 use crate::instance::{Guest, Happening, InitCause, Instance, Pace};
 use crate::invocation::RunFault;
-use crate::languages::{Family, Resolved};
+use crate::languages::{Family, Interpreter, Resolved};
 use crate::logs::LogStream;
 use crate::monitor::Identity;
 use crate::output::Output;
@@ -36,6 +37,8 @@ const BOOT_MEMORY_BYTES: u64 = 256 << 20;
 /// Where guests find their code and their bootstrap.
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
+/// What a package that brings its own program calls it.
+const BOOTSTRAP: &str = "bootstrap";
 
 /// Where things are, as the guest sees them.
 struct Layout {
@@ -52,12 +55,15 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     let code = shared.codes.path(&image.code).ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
-    let layout = Layout::of(shared, image.resolved.status.family, code);
+    let layout = Layout::of(shared, image.resolved.family, code);
     let made = guest(shared, image, &layout, &credentials, &stream).await.map_err(fault)?;
-    let (guest, pipe) = match made {
-        Some(Made { guest, output }) => (Some(guest), output),
-        // Nobody will ever write to it.
-        None => (None, pipe_with(PipeFlags::CLOEXEC).map_err(|errno| fault(errno.to_string()))?.0),
+    let (guest, pipe, obstacle) = match made {
+        Ok(Made { guest, output }) => (Some(guest), output, None),
+        Err(cause) => {
+            // Nobody will ever write to it.
+            let (pipe, _) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| fault(errno.to_string()))?;
+            (None, pipe, Some(cause))
+        }
     };
     let output = Output::new(pipe, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone())
         .map_err(|error| fault(error.to_string()))?;
@@ -71,7 +77,7 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     };
     let pulse = shared.monitor.watch(identity, guest.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
     let mut instance = Instance::new(Arc::clone(image), output, pulse, guest, seat);
-    initialise(&mut instance, began).await;
+    initialise(&mut instance, began, obstacle).await;
     Ok(instance)
 }
 
@@ -88,30 +94,34 @@ struct Made {
     output: OwnedFd,
 }
 
-/// The guest's process and the way to it; none if there is no program to run.
+/// The guest's process and the way to it; or why there is no program to run.
 async fn guest(
     shared: &Arc<Shared>,
     image: &Arc<Image>,
     layout: &Layout,
     credentials: &Credentials,
     stream: &LogStream,
-) -> Result<Option<Made>, String> {
-    let family = image.resolved.status.family;
-    if family == Family::Provided && !is_executable(&layout.code.join("bootstrap")) {
-        return Ok(None);
+) -> Result<Result<Made, InitCause>, String> {
+    let family = image.resolved.family;
+    if family == Family::Provided && !http::is_executable(&layout.code.join(BOOTSTRAP)) {
+        return Ok(Err(InitCause::NoBootstrap));
     }
     let own_network = shared.host.can_place() && shared.host.has_own_network();
+    let server = match server(image, layout, own_network) {
+        Ok(server) => server,
+        Err(why) => return Ok(Err(InitCause::NoProgram(why))),
+    };
     // A guest with a network of its own finds it there, at an address that is always the same.
     let host_door = match family {
         Family::Provided if !own_network => {
             Some(Door::open().await.map_err(|error| format!("the runtime api has no port: {error}"))?)
         }
-        Family::Provided | Family::Javascript | Family::Python => None,
+        Family::Provided | Family::Javascript | Family::Python | Family::Http => None,
     };
     let runtime_api = match (&host_door, family) {
         (Some(door), _) => Some(door.address()),
         (None, Family::Provided) => Some(ways::RUNTIME_API),
-        (None, Family::Javascript | Family::Python) => None,
+        (None, Family::Javascript | Family::Python | Family::Http) => None,
     };
     let inside_url = format!("http://{}", ways::PLATFORM);
     let endpoint_url = shared.options.endpoint_url.as_deref();
@@ -124,39 +134,89 @@ async fn guest(
         runtime_dir: &layout.runtime_dir,
         endpoint_url: if own_network { endpoint_url.map(|_| inside_url.as_str()) } else { endpoint_url },
         runtime_api: runtime_api.map(|address| address.to_string()),
+        port: server.as_ref().map(|server| server.port),
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
     let Placed { process, link, output, network } = if shared.host.can_place() {
-        place(shared, image, layout, &variables).await?
+        place(shared, image, layout, &variables, server.as_ref()).await?
     } else {
         let mut plan = plan(image, &image.resolved, layout, &variables);
+        if let Some(server) = &server {
+            server.start_by(&mut plan);
+        }
         plan.mounts.push(code_mount(layout));
         booted::spawn(&shared.host, family, plan).await?
     };
-    let mut ways = Ways::default();
     let failed = |error: std::io::Error| format!("the guest's network could not be served: {error}");
-    let (platform, node) = (network.platform, endpoint_url.and_then(ways::address_of));
-    if let (Some(listener), Some(node)) = (platform, node) {
-        ways.open_platform(listener, node).map_err(failed)?;
-    }
-    if let Some(outside) = network.outside {
-        ways.open_world(outside);
-    }
+    let ways = ways_out(network.platform, endpoint_url, network.outside).map_err(failed)?;
     // Inside its own network nobody else can be: there, its user id need not be asked for.
     let door = match (host_door, network.runtime_api) {
         (Some(door), _) => Some((door, process.uid())),
         (None, Some(listener)) => Some((Door::inside(listener).map_err(failed)?, None)),
         (None, None) => None,
     };
-    let link = match (door, link) {
-        (Some((door, uid)), _) => Link::Api(door.serve(uid, process.ended())),
-        (None, Some(mut link)) => {
+    let link = match (server, door, link) {
+        (Some(server), _, _) => {
+            let port = server.port;
+            let place = match own_network {
+                true => Place::inside(process.child(), port),
+                false => Place::on_host(process.uid(), port),
+            };
+            Link::Http(Box::new(HttpLink::new(place, Habits::of(&image.environment), process.ended())))
+        }
+        (None, Some((door, uid)), _) => Link::Api(door.serve(uid, process.ended())),
+        (None, None, Some(mut link)) => {
             link.init(&image.handler, as_json(&variables));
             Link::Managed(link)
         }
-        (None, None) => return Err("a guest without any link".to_owned()),
+        (None, None, None) => return Err("a guest without any link".to_owned()),
     };
-    Ok(Some(Made { guest: Guest { link, process, _ways: ways }, output }))
+    Ok(Ok(Made { guest: Guest { link, process, _ways: ways }, output }))
+}
+
+/// Opens what leads out of a guest's own network.
+fn ways_out(
+    platform: Option<TcpListener>,
+    endpoint_url: Option<&str>,
+    outside: Option<Outside>,
+) -> std::io::Result<Ways> {
+    let mut ways = Ways::default();
+    if let (Some(listener), Some(node)) = (platform, endpoint_url.and_then(ways::address_of)) {
+        ways.open_platform(listener, node)?;
+    }
+    if let Some(outside) = outside {
+        ways.open_world(outside);
+    }
+    Ok(ways)
+}
+
+/// How a server is started, and where it will listen.
+struct Server {
+    command: Command,
+    port: u16,
+}
+
+impl Server {
+    fn start_by(&self, plan: &mut Plan) {
+        plan.program.clone_from(&self.command.program);
+        plan.arguments.clone_from(&self.command.arguments);
+    }
+}
+
+/// The server that an image is, if it is one; or why it cannot be started. Where guests share the host's network, each gets a port
+/// that nobody has.
+fn server(image: &Image, layout: &Layout, own_network: bool) -> Result<Option<Server>, String> {
+    if image.resolved.family != Family::Http {
+        return Ok(None);
+    }
+    let asked = http::port(&image.environment).map_err(|error| error.to_string())?;
+    let port = if own_network { asked } else { http::free_port().map_err(|error| error.to_string())? };
+    // What is packed for `provided` begins there, whatever its handler is called.
+    let is_provided = image.resolved.status.family == Family::Provided;
+    let has_bootstrap = is_provided && http::is_executable(&layout.code.join(BOOTSTRAP));
+    let handler = if has_bootstrap { BOOTSTRAP } else { image.handler.as_str() };
+    let command = http::command(&layout.code, &layout.task_root, handler, &image.resolved.tools);
+    Ok(Some(Server { command: command.map_err(|error| error.to_string())?, port }))
 }
 
 /// Takes a guest that was booted ahead, or boots one, and makes it the function's.
@@ -165,6 +225,7 @@ async fn place(
     image: &Image,
     layout: &Layout,
     variables: &[(String, String)],
+    server: Option<&Server>,
 ) -> Result<Placed, String> {
     let recipe = recipe(shared, image, &image.resolved);
     let booted = match shared.stock.take(&recipe).await {
@@ -173,7 +234,13 @@ async fn place(
     };
     let program = match recipe.family {
         // Its program comes with its code.
-        Family::Provided => Some(booted::program_of(&mut plan(image, &image.resolved, layout, variables))),
+        Family::Provided | Family::Http => {
+            let mut plan = plan(image, &image.resolved, layout, variables);
+            if let Some(server) = server {
+                server.start_by(&mut plan);
+            }
+            Some(booted::program_of(&mut plan))
+        }
         Family::Javascript | Family::Python => None,
     };
     let placement = Placement {
@@ -188,7 +255,7 @@ async fn place(
 
 /// How guests are booted that can become this image's instances: all that an interpreter reads before it knows for whom it is.
 fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
-    let family = resolved.status.family;
+    let family = resolved.family;
     let layout = Layout::of(shared, family, PathBuf::new());
     let variables = environment::variables(&Facts {
         settings,
@@ -199,23 +266,26 @@ fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
         runtime_dir: &layout.runtime_dir,
         endpoint_url: None,
         runtime_api: None,
+        port: None,
         host_path: None,
     });
     let mut plan = plan(settings, resolved, &layout, &variables);
     plan.tmp_bytes = 1 << 20;
     plan.memory_bytes = BOOT_MEMORY_BYTES;
-    if family == Family::Provided {
+    if matches!(family, Family::Provided | Family::Http) {
         booted::program_of(&mut plan);
     }
     Recipe { family, plan }
 }
 
 /// Waits until the guest is ready, and writes down what came of it.
-async fn initialise(instance: &mut Instance, began: Instant) {
+async fn initialise(instance: &mut Instance, began: Instant, obstacle: Option<InitCause>) {
     let status = instance.image.resolved.status.clone();
     let version = match (&status.interpreter, status.family) {
         (Some(interpreter), Family::Javascript) => format!("nodejs:{}", interpreter.version),
-        (Some(interpreter), Family::Python | Family::Provided) => format!("python:{}", interpreter.version),
+        (Some(interpreter), Family::Python | Family::Provided | Family::Http) => {
+            format!("python:{}", interpreter.version)
+        }
         (None, _) => status.name.replacen('.', ":", 1),
     };
     instance.output.say(format_args!("INIT_START Runtime Version: {version}\n"));
@@ -223,8 +293,8 @@ async fn initialise(instance: &mut Instance, began: Instant) {
         instance.output.say(format_args!("{note}\n"));
     }
     let limit = INIT_MAX.max(instance.image.timeout);
-    let cause = if instance.link().is_none() {
-        Some(InitCause::NoBootstrap)
+    let cause = if obstacle.is_some() {
+        obstacle
     } else {
         match instance.happening(began + limit, Pace::Long).await {
             Happening::Said(Event::Ready) => None,
@@ -239,7 +309,10 @@ async fn initialise(instance: &mut Instance, began: Instant) {
                 let reason = format!("an answer before any invocation: {event:?}").chars().take(200).collect();
                 Some(InitCause::Ending(Ending::Broken { reason }))
             }
-            Happening::TimedOut => Some(InitCause::Ending(Ending::TimedOut { limit })),
+            Happening::TimedOut => Some(InitCause::Ending(match instance.link().and_then(|link| link.awaits()) {
+                Some(awaited) => Ending::NotReady { awaited, limit },
+                None => Ending::TimedOut { limit },
+            })),
             Happening::OutOfMemory => Some(InitCause::Ending(Ending::OutOfMemory)),
         }
     };
@@ -262,7 +335,7 @@ impl InitCause {
         match self {
             Self::Document(document) => format!("Status: error\tError Type: {}", error_type(document)),
             Self::Ending(ending) => ending.status(),
-            Self::NoBootstrap => "Status: error\tError Type: Runtime.InvalidEntrypoint".to_owned(),
+            Self::NoBootstrap | Self::NoProgram(_) => "Status: error\tError Type: Runtime.InvalidEntrypoint".to_owned(),
         }
     }
 }
@@ -300,8 +373,8 @@ fn memory_bytes(settings: &Settings) -> u64 {
 
 /// What runs, with all but the code.
 fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[(String, String)]) -> Plan {
-    let (family, interpreter) = (resolved.status.family, resolved.status.interpreter.as_ref());
-    let program = interpreter.map_or_else(|| layout.task_root.join("bootstrap"), |one| one.path.clone());
+    let (family, interpreter) = (resolved.family, resolved.status.interpreter.as_ref());
+    let program = interpreter.map_or_else(|| layout.task_root.join(BOOTSTRAP), |one| one.path.clone());
     let script = |name: &str| layout.runtime_dir.join(name).to_string_lossy().into_owned();
     let arguments = match family {
         Family::Javascript => {
@@ -310,24 +383,31 @@ fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[
             arguments
         }
         Family::Python => vec![script("bootstrap.py")],
-        Family::Provided => Vec::new(),
+        Family::Provided | Family::Http => Vec::new(),
     };
     let mut mounts = vec![Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) }];
-    let needs = interpreter.and_then(|one| one.needs.as_ref());
+    let own = interpreter.filter(|_| family != Family::Http).map(|interpreter| (family, interpreter));
+    let tools = resolved.tools.iter().map(|(family, interpreter)| (*family, interpreter));
+    let seen: Vec<(Family, &Interpreter)> = own.into_iter().chain(tools).collect();
+    let needs = seen.iter().filter_map(|(_, interpreter)| interpreter.needs.as_ref());
     mounts.extend(needs.map(|needs| Mount { source: needs.clone(), target: needs.clone() }));
-    let name = match family {
-        Family::Javascript => Some("/var/lang/bin/node"),
-        Family::Python => Some("/var/lang/bin/python3"),
-        Family::Provided => None,
-    };
+    let links = seen.iter().filter_map(|(family, interpreter)| {
+        let name = match family {
+            Family::Javascript => "/var/lang/bin/node",
+            Family::Python => "/var/lang/bin/python3",
+            Family::Provided | Family::Http => return None,
+        };
+        Some((PathBuf::from(name), interpreter.path.clone()))
+    });
+    let links = links.collect();
     let environment = match family {
-        Family::Provided => variables.to_vec(),
+        Family::Provided | Family::Http => variables.to_vec(),
         Family::Javascript | Family::Python => {
             variables.iter().filter(|(name, _)| environment::is_read_at_start(name)).cloned().collect()
         }
     };
     Plan {
-        links: name.map(|name| (PathBuf::from(name), program.clone())).into_iter().collect(),
+        links,
         program,
         arguments,
         environment,
@@ -352,10 +432,6 @@ fn node_memory(settings: &Settings) -> Vec<String> {
         format!("--max-old-space-size={}", settings.memory_mb * 9 / 10),
         format!("--max-semi-space-size={}", (settings.memory_mb / 20).max(1)),
     ]
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// `2026/11/21/[$LATEST]` and 32 random digits.

@@ -20,6 +20,9 @@ use uuid::Uuid;
 
 use crate::json;
 
+/// What comes before the context in the event.
+const CONTEXT: &[u8] = br#","requestContext":"#;
+
 /// What the event is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
@@ -76,6 +79,25 @@ pub fn write(source: &Source<'_>) -> Vec<u8> {
     request_context(&mut buffer, source);
     body(&mut buffer, source);
     buffer
+}
+
+/// The `requestContext` alone, as JSON.
+pub(crate) fn context(source: &Source<'_>) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(512);
+    request_context(&mut buffer, source);
+    // The comma and the name before it.
+    buffer.drain(..CONTEXT.len());
+    buffer
+}
+
+/// What the node says in headers of where a request came from.
+pub(crate) fn forwarded(source: &Source<'_>) -> [(&'static str, String); 4] {
+    [
+        ("x-amzn-trace-id", Amzn(source.trace).to_string()),
+        ("x-forwarded-for", source.peer.to_canonical().to_string()),
+        ("x-forwarded-port", split(source.host).1.unwrap_or("80").to_owned()),
+        ("x-forwarded-proto", "http".to_owned()),
+    ]
 }
 
 fn cookies(buffer: &mut Vec<u8>, headers: &HeaderMap) {
@@ -201,7 +223,8 @@ fn decoded(text: &str) -> Cow<'_, str> {
 }
 
 fn request_context(buffer: &mut Vec<u8>, source: &Source<'_>) {
-    buffer.extend_from_slice(br#","requestContext":{"accountId":""#);
+    buffer.extend_from_slice(CONTEXT);
+    buffer.extend_from_slice(br#"{"accountId":""#);
     match source.signer {
         None => buffer.extend_from_slice(b"anonymous\""),
         Some(signer) => authorizer(buffer, &signer),

@@ -1,10 +1,11 @@
-//! Users' own HTTP: a request to a function's URL becomes an invocation, and what the function answers becomes the response.
+//! Users' own HTTP: a request to a function's URL becomes an invocation, and what the function answers becomes the response. A
+//! function that is a web server gets the request itself (`through`).
 //!
 //! This is the busiest path of a node, and is kept short: one look into a table, one buffer that the event is written into
 //! ([`event`]), one pass over the function's answer ([`reply`]). It takes no lock of its own and starts no task.
 //!
 //! What always holds: nothing is reachable that has no URL; who may not come in is refused before the body is read; a body is at
-//! most [`BODY_BYTES_MAX`]; whatever the function answers, the client gets a whole HTTP response.
+//! most [`BODY_BYTES_MAX`], or streams; whatever the function answers, the client gets a whole HTTP response, or sees that it is not.
 //!
 //! Not here: sockets and the limits on them (the door), where functions and their URLs are kept ([`FunctionUrls`], given by the
 //! node), and how a function runs.
@@ -19,6 +20,7 @@ mod json;
 mod refusal;
 pub mod reply;
 mod serve;
+mod through;
 
 pub use address::Address;
 pub use cors::Cors;
@@ -28,15 +30,17 @@ use std::future::Future;
 
 use bytes::Bytes;
 use contract::{AccountId, Arn, Call, Fault, Region};
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{Either, Full};
+use tokio::io::DuplexStream;
 
 /// The largest request body, as AWS has it.
 pub const BODY_BYTES_MAX: usize = 6 << 20;
 /// The largest answer of a function.
 pub const ANSWER_BYTES_MAX: usize = (6 << 20) + 100;
 
-/// A response's body: bytes that are there, or a stream. All are whole today.
+/// A body: bytes that are there, or a stream.
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>;
 /// Why a body ended early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -54,6 +58,14 @@ pub trait FunctionUrls: Send + Sync + 'static {
 
     /// Runs the function. Dropping the future must not stop what an instance has taken.
     fn invoke(&self, call: &Call, url: &Self::Url, event: Bytes) -> impl Future<Output = Result<Answer, Fault>> + Send;
+
+    /// Hands a request through to a function that takes it as it is ([`Url::takes_requests`]); returns when it began to answer.
+    fn converse(
+        &self,
+        call: &Call,
+        url: &Self::Url,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Conversed, Fault>> + Send;
 }
 
 /// One function's URL.
@@ -66,6 +78,8 @@ pub trait Url: Send + Sync {
     fn account(&self) -> AccountId;
     /// The function's ARN, with the alias where the URL is an alias's.
     fn arn(&self) -> Arn;
+    /// Whether the function is a web server, and wants requests instead of events.
+    fn takes_requests(&self) -> bool;
     /// Who may call.
     fn access(&self) -> Access;
     /// What browsers may do, where that was said.
@@ -87,5 +101,19 @@ pub enum Answer {
     /// JSON, whole.
     Whole(Bytes),
     /// It failed; the log tells how, the client is not told.
+    Failed,
+}
+
+/// What came of a request that was handed through.
+#[derive(Debug)]
+pub enum Conversed {
+    /// The function's own response, whose body may still be on its way.
+    Answered {
+        /// Status, headers and body.
+        response: Response<Body>,
+        /// After a status of 101: what both sides say from now on.
+        tunnel: Option<DuplexStream>,
+    },
+    /// It failed before it answered; the log tells how, the client is not told.
     Failed,
 }

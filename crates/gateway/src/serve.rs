@@ -8,7 +8,7 @@ use bytes::Bytes;
 use contract::{Call, Origin, Principal, Trace};
 use dispatch::{Dispatch, Histogram, Metrics};
 use http::{Request, Response, request};
-use http_body_util::Either;
+use hyper::upgrade::OnUpgrade;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 use crate::admission::Asker;
 use crate::refusal::Refusal;
-use crate::{ANSWER_BYTES_MAX, Address, Answer, Body, BodyError, FunctionUrls, Url, body, cors, event, reply};
+use crate::{
+    ANSWER_BYTES_MAX, Address, Answer, Body, BodyError, Conversed, FunctionUrls, Url, body, cors, event, reply, through,
+};
 
 /// Serves function URLs.
 pub struct Gateway<F> {
@@ -88,7 +90,7 @@ impl<F: FunctionUrls> Gateway<F> {
     /// Answers a request. Whatever happens, there is an answer.
     pub async fn handle<B>(&self, request: Request<B>, visit: &Visit<'_>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
         let started = self.parts.clock.elapsed();
@@ -98,7 +100,7 @@ impl<F: FunctionUrls> Gateway<F> {
             Err(refusal) => self.refuse(&refusal),
         };
         self.counts.seconds.observe(self.parts.clock.elapsed().saturating_sub(started));
-        response.map(|bytes| Either::Left(bytes.into()))
+        response
     }
 
     /// The URL that is meant, and the function's own part of the path.
@@ -125,9 +127,9 @@ impl<F: FunctionUrls> Gateway<F> {
         visit: &Visit<'_>,
         path: &str,
         url: &F::Url,
-    ) -> Response<Bytes>
+    ) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
         let rules = url.cors();
@@ -135,7 +137,7 @@ impl<F: FunctionUrls> Gateway<F> {
             && cors::is_preflight(&head.method, &head.headers)
         {
             self.counts.answered.inc();
-            let mut response = Response::new(Bytes::new());
+            let mut response = Response::new(through::whole(Bytes::new()));
             rules.add_preflight(&head.headers, response.headers_mut());
             return response;
         }
@@ -160,9 +162,9 @@ impl<F: FunctionUrls> Gateway<F> {
         visit: &Visit<'_>,
         path: &str,
         url: &F::Url,
-    ) -> Result<Response<Bytes>, Refusal>
+    ) -> Result<Response<Body>, Refusal>
     where
-        B: http_body::Body<Data = Bytes> + Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
         let mut call = self.call(visit, url);
@@ -174,7 +176,12 @@ impl<F: FunctionUrls> Gateway<F> {
             headers: &head.headers,
         };
         let asker = Asker::begin(self, &signed, url, &call).await?;
-        let body = body::read(body).await?;
+        let streams = url.takes_requests();
+        // Who signed is known when all of it is there.
+        let (body, stream) = match &asker {
+            Asker::Anybody if streams => (Bytes::new(), Some(through::streamed(body))),
+            Asker::Anybody | Asker::Believed(_) | Asker::Claimed(_) => (body::read(body).await?, None),
+        };
         let signer = asker.finish(self, &signed, &body, url, &mut call).await?;
         call.deadline = self.parts.clock.elapsed() + WAIT_MAX;
         let source = event::Source {
@@ -195,12 +202,41 @@ impl<F: FunctionUrls> Gateway<F> {
                 arn: &signer.arn,
             }),
         };
+        if streams {
+            let stream = stream.unwrap_or_else(|| through::whole(body.clone()));
+            return self.converse(&call, url, head, &event::Source { body: &[], ..source }, stream).await;
+        }
         let event = Bytes::from(event::write(&source));
         // Not needed any more, and the function may take long.
         drop(body);
         match self.parts.urls.invoke(&call, url, event).await {
-            Ok(Answer::Whole(payload)) => respond(&call, &payload),
+            Ok(Answer::Whole(payload)) => respond(&call, &payload).map(through::ready),
             Ok(Answer::Failed) => Err(Refusal::Failed),
+            Err(fault) => {
+                tracing::debug!(request = %call.id, %fault, "a function URL's invocation was refused");
+                Err(Refusal::of(&fault))
+            }
+        }
+    }
+
+    /// Hands the request through, and the answer back.
+    async fn converse(
+        &self,
+        call: &Call,
+        url: &F::Url,
+        head: &request::Parts,
+        source: &event::Source<'_>,
+        body: Body,
+    ) -> Result<Response<Body>, Refusal> {
+        let upgrade = head.extensions.get::<OnUpgrade>();
+        match self.parts.urls.converse(call, url, through::request(source, body, upgrade)).await {
+            Ok(Conversed::Answered { response, tunnel }) => {
+                if let (Some(upgrade), Some(tunnel)) = (upgrade, tunnel) {
+                    through::join(upgrade.clone(), tunnel);
+                }
+                Ok(response)
+            }
+            Ok(Conversed::Failed) => Err(Refusal::Failed),
             Err(fault) => {
                 tracing::debug!(request = %call.id, %fault, "a function URL's invocation was refused");
                 Err(Refusal::of(&fault))
@@ -225,7 +261,7 @@ impl<F: FunctionUrls> Gateway<F> {
         }
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
+    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
         let counter = match refusal {
             Refusal::Failed | Refusal::Unavailable => &self.counts.failed,
             Refusal::Throttled => &self.counts.throttled,
@@ -235,7 +271,7 @@ impl<F: FunctionUrls> Gateway<F> {
             }
         };
         counter.inc();
-        refusal.response()
+        through::ready(refusal.response())
     }
 }
 

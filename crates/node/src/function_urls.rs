@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use compute::Conversation;
 use contract::{AccountId, Arn, Call, Fault, Region};
 use functions::model::url::AuthType;
 use functions::{Event, Functions, Target};
-use gateway::{Access, Answer, Cors, FunctionUrls};
+use gateway::{Access, Answer, Body, Conversed, Cors, FunctionUrls};
+use http::Request;
+use http_body_util::{BodyExt, Either};
 
 /// Finds functions for the gateway and runs them.
 #[derive(Clone)]
@@ -50,9 +53,25 @@ impl FunctionUrls for Urls {
             Some(_) => Answer::Failed,
         })
     }
+
+    async fn converse(&self, call: &Call, url: &Url, request: Request<Body>) -> Result<Conversed, Fault> {
+        let (conversation, mut reply) = Conversation::new(request);
+        let answer = self.0.converse_target(call, &url.0, conversation, &mut reply).await?;
+        Ok(match answer {
+            Some(answer) => {
+                let response = answer.response.map(|body| Either::Right(body.boxed_unsync()));
+                Conversed::Answered { response, tunnel: answer.tunnel }
+            }
+            None => Conversed::Failed,
+        })
+    }
 }
 
 impl gateway::Url for Url {
+    fn takes_requests(&self) -> bool {
+        self.0.is_server()
+    }
+
     fn id(&self) -> &str {
         &self.config().id
     }

@@ -144,7 +144,7 @@ fn ask(family: Family, path: &Path) -> Option<Remembered> {
         let version = match family {
             Family::Javascript => answer.trim().strip_prefix('v'),
             Family::Python => answer.trim().strip_prefix("Python "),
-            Family::Provided => None,
+            Family::Provided | Family::Http => None,
         };
         version.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
     });
@@ -190,7 +190,7 @@ fn needs(family: Family, path: &Path) -> Option<PathBuf> {
         Family::Python => fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten().any(|entry| {
             entry.file_name().to_string_lossy().starts_with("python3") && entry.path().join("os.py").is_file()
         }),
-        Family::Provided => false,
+        Family::Provided | Family::Http => false,
     });
     let is_home =
         std::env::var_os("HOME").is_some_and(|home| prefix.is_some_and(|prefix| Path::new(&home).starts_with(prefix)));

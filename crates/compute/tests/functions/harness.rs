@@ -148,10 +148,11 @@ pub(crate) fn invocation(payload: &str) -> Invocation {
         patience: PATIENCE,
         log: LogWish::Tail,
         held: None,
+        conversation: None,
     }
 }
 
-/// A package of these files; `bootstrap` is executable.
+/// A package of these files; `bootstrap` and shell scripts are executable.
 pub(crate) fn zip(files: &[(&str, &str)]) -> Bytes {
     Bytes::from(zip_bytes(files))
 }
@@ -159,7 +160,7 @@ pub(crate) fn zip(files: &[(&str, &str)]) -> Bytes {
 fn zip_bytes(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
-        let mode = if *name == "bootstrap" { 0o755 } else { 0o644 };
+        let mode = if *name == "bootstrap" || name.ends_with(".sh") { 0o755 } else { 0o644 };
         zip.start_file(*name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
         zip.write_all(content.as_bytes()).unwrap();
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
+mod http;
 mod isolation;
 mod javascript;
 mod load;

@@ -25,6 +25,8 @@ a single function named like the folder, told by what is in it:
   index.mjs, index.js           JavaScript, handler index.handler
   lambda_function.py, app.py    Python, handler FILE.lambda_handler or FILE.handler
   bootstrap (executable)        anything that speaks the Lambda Runtime API
+  server.js, server.py,         a web server that listens on $PORT
+  Procfile, package.json        the same, started by the line `web:`, or by its start script
 
 Exit codes: 0 it is as the folder says, 1 it could not be made so, 2 the command line is wrong.";
 

@@ -12,6 +12,8 @@ use policy::{Kind, Policy};
 use serde_json::{Value, json};
 use signature::{Credential, Signer as Sign};
 
+use http::{HeaderValue, StatusCode};
+
 use super::*;
 use crate::{Access, BODY_BYTES_MAX, Cors};
 
@@ -29,7 +31,19 @@ struct Toy {
 
 impl Toy {
     fn named(name: &str) -> Option<Self> {
-        const NAMES: [&str; 8] = ["open", "signed", "cors", "failing", "busy", "odd", "broken", "says"];
+        const NAMES: [&str; 11] = [
+            "open",
+            "signed",
+            "cors",
+            "failing",
+            "busy",
+            "odd",
+            "broken",
+            "says",
+            "server",
+            "signed-server",
+            "fallen-server",
+        ];
         let name = NAMES.into_iter().find(|known| *known == name)?;
         Some(Self { name, region: Region::default_one(), origins: vec!["https://good.example".into()] })
     }
@@ -52,8 +66,12 @@ impl Url for Toy {
         Arn::new("lambda", &self.region, AccountId::ONLY, format!("function:{}", self.name))
     }
 
+    fn takes_requests(&self) -> bool {
+        self.name.ends_with("server")
+    }
+
     fn access(&self) -> Access {
-        if self.name == "signed" { Access::Signed } else { Access::Everybody }
+        if self.name.starts_with("signed") { Access::Signed } else { Access::Everybody }
     }
 
     fn cors(&self) -> Option<Cors<'_>> {
@@ -90,6 +108,22 @@ impl FunctionUrls for Arc<Toys> {
             "odd" => Ok(Answer::Whole(r#"{"statusCode":1}"#.into())),
             _ => Ok(Answer::Whole(r#"{"statusCode":201,"headers":{"content-type":"text/plain"},"body":"hi"}"#.into())),
         }
+    }
+
+    /// Says back what it hears.
+    async fn converse(&self, _call: &Call, url: &Toy, request: Request<Body>) -> Result<Conversed, Fault> {
+        if url.name == "fallen-server" {
+            return Ok(Conversed::Failed);
+        }
+        let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value).into()));
+        let headers: serde_json::Map<String, Value> = headers.collect();
+        let target = request.uri().to_string();
+        let seen = json!({ "method": request.method().as_str(), "target": target, "headers": headers });
+        self.events.lock().expect("unpoisoned").push(seen);
+        let mut response = Response::new(request.into_body());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(Conversed::Answered { response, tunnel: None })
     }
 }
 
@@ -162,7 +196,7 @@ impl House {
 
     async fn send<B>(&self, request: Request<B>) -> (http::response::Parts, String)
     where
-        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send,
+        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
     {
         let random = Random::seeded(2);
         let trace = Trace::start(&self.clock, &random);
@@ -281,6 +315,37 @@ async fn where_callers_are_verified_signature_and_policy_decide() {
     let text = stranger.headers()[AUTHORIZATION].to_str().expect("text").replace("AKIA", "AKIB");
     stranger.headers_mut().insert(AUTHORIZATION, text.parse().expect("a value"));
     assert_eq!(send(stranger).await, 403);
+}
+
+#[tokio::test]
+async fn servers_get_the_request_itself() {
+    let house = House::new(Mode::Open);
+    let large = "x".repeat(BODY_BYTES_MAX + 1);
+    let mut sent = request("PATCH", "/_fn/server/a%20b?x=%2F&y", &large);
+    for (name, value) in [("x-own", "1"), ("x-forwarded-for", "forged"), ("x-amzn-request-context", "forged")] {
+        sent.headers_mut().insert(name, value.parse().expect("a value"));
+    }
+    let (head, body) = house.send(sent).await;
+    assert_eq!((head.status.as_u16(), body.len()), (202, large.len()), "it streams, whatever its size");
+    let seen = house.last();
+    assert_eq!((&seen["method"], &seen["target"]), (&json!("PATCH"), &json!("/a%20b?x=%2F&y")));
+    let headers = &seen["headers"];
+    assert_eq!((&headers["host"], &headers["x-own"]), (&json!("localhost:4566"), &json!("1")));
+    assert_eq!((&headers["x-forwarded-for"], &headers["x-forwarded-port"]), (&json!("127.0.0.1"), &json!("4566")));
+    let context: Value = serde_json::from_str(headers["x-amzn-request-context"].as_str().expect("text")).expect("JSON");
+    assert_eq!((&context["http"]["path"], &context["accountId"]), (&json!("/a b"), &json!("anonymous")));
+    assert_eq!(house.get("/_fn/fallen-server/").await.0, 502);
+    assert_eq!(house.get("/_fn/signed-server/").await.0, 403);
+    let (head, _) = house.send(house.signed(request("GET", "/_fn/signed-server/", ""), "whatever")).await;
+    assert_eq!(head.status, 202);
+    let headers = &house.last()["headers"];
+    assert_eq!(headers["authorization"], Value::Null, "a proof is not handed on");
+    assert!(headers["x-amzn-request-context"].as_str().expect("text").contains(r#""accessKey":"AKIA""#));
+    let mut by_host = request("GET", "/", "");
+    by_host.headers_mut().insert(HOST, "server.lambda-url.us-east-1.localhost".parse().expect("a value"));
+    by_host.headers_mut().insert("upgrade", "websocket".parse().expect("a value"));
+    assert_eq!(house.send(by_host).await.0.status, 202);
+    assert_eq!(house.last()["headers"]["upgrade"], Value::Null, "nothing here could switch");
 }
 
 /// A body that nobody may read.

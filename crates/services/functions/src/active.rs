@@ -115,6 +115,15 @@ impl Target {
         }
     }
 
+    /// Whether it is a web server that takes requests as they are, whichever of its versions a call goes to.
+    pub fn is_server(&self) -> bool {
+        // An alias has two versions at most: the least draw leads to its second, the greatest to its first.
+        [0, u64::MAX].into_iter().all(|draw| {
+            let runner = self.active.runner(self.qualifier.as_ref(), || draw);
+            runner.is_some_and(|runner| runner.settings.is_server())
+        })
+    }
+
     /// How the function's URL is set up; none if it has no URL.
     pub fn url(&self) -> Option<&UrlConfig> {
         self.url.as_deref()

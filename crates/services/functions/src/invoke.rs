@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::compute::{Invocation, LogWish, Outcome, RunFault, Throttle};
+use ::compute::{Answer, Conversation, Invocation, LogWish, Outcome, Reply, RunFault, Throttle, Unanswered};
 use bytes::Bytes;
 use contract::{Call, Cause, Fault};
 
@@ -54,6 +54,39 @@ impl Functions {
         Ok(outcome)
     }
 
+    /// Hands a request through to a function that is a web server ([`Target::is_server`]), and its answer back as it comes; for the
+    /// gateway. None if the function failed before it answered.
+    ///
+    /// Dropping the future does not stop an invocation that an instance has taken.
+    pub async fn converse_target(
+        &self,
+        call: &Call,
+        target: &Target,
+        conversation: Conversation,
+        reply: &mut Reply,
+    ) -> Result<Option<Answer>, Fault> {
+        let (runner, mut invocation) =
+            self.admitted(call, &target.active, target.qualifier.as_ref(), Event::default())?;
+        invocation.conversation = Some(conversation);
+        let invocation = Arc::new(invocation);
+        let image = self.image(runner).await?;
+        let answered = match self.compute.converse(image, Arc::clone(&invocation), reply).await {
+            Err(Unanswered::Fault(RunFault::CodeMissing { .. })) => {
+                self.unpack_again(runner).await?;
+                self.compute.converse(image, invocation, reply).await
+            }
+            answered => answered,
+        };
+        match answered {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Unanswered::Fault(fault)) => Err(fault_of(fault)),
+            Err(Unanswered::Failed(outcome)) => {
+                tell_failure(target.active.name.as_str(), &outcome.payload);
+                Ok(None)
+            }
+        }
+    }
+
     /// Runs one invocation.
     pub(crate) async fn invoke(
         &self,
@@ -62,6 +95,19 @@ impl Functions {
         qualifier: Option<&Qualifier>,
         event: Event,
     ) -> Result<Done, Fault> {
+        let (runner, invocation) = self.admitted(call, active, qualifier, event)?;
+        let outcome = self.attempt(runner, Arc::new(invocation)).await?;
+        Ok(Done { outcome, version: runner.version.clone() })
+    }
+
+    /// Which version is to run, and what it gets; counted among what is in flight.
+    fn admitted<'a>(
+        &self,
+        call: &Call,
+        active: &'a Active,
+        qualifier: Option<&Qualifier>,
+        event: Event,
+    ) -> Result<(&'a Arc<Runner>, Invocation), Fault> {
         if event.payload.len() > PAYLOAD_BYTES_MAX {
             return Err(faults::too_large(format!(
                 "Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
@@ -87,9 +133,9 @@ impl Functions {
             },
             // The place stays taken as long as the instance is, even if whoever called hangs up.
             held: Some(Arc::new(place)),
+            conversation: None,
         };
-        let outcome = self.attempt(runner, Arc::new(invocation)).await?;
-        Ok(Done { outcome, version: runner.version.clone() })
+        Ok((runner, invocation))
     }
 
     /// Runs on the image. Code that was swept from the cache between two calls is unpacked again, once.

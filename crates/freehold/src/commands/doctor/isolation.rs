@@ -79,7 +79,7 @@ fn missing(family: Family) -> Check {
     let remedy = match family {
         Family::Javascript => "install Node.js from your distribution or nodejs.org, so that `node` is on the PATH",
         Family::Python => "install Python 3 from your distribution or python.org, so that `python3` is on the PATH",
-        Family::Provided => "nothing to install",
+        Family::Provided | Family::Http => "nothing to install",
     };
     Check::poor(family.to_string(), "not installed: functions in it cannot run here", remedy)
 }

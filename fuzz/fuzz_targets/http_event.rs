@@ -1,0 +1,4 @@
+//! Bytes from anywhere as the event of a function that is a web server.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| compute::fuzzing::http_event(data));
