@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::guest::http::{Answer, Reply, Unanswered};
 use crate::image::{Image, Settings};
 use crate::invocation::{Invocation, Outcome, RunFault};
 use crate::languages::{LanguageError, LanguageStatus};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Pulse};
 use crate::options::Options;
 use crate::pump::Pump;
 use crate::shared::Shared;
@@ -73,8 +74,20 @@ pub struct InstanceState {
 pub enum Activity {
     /// It waits for an attempt.
     Idle,
+    /// It has waited for so long that its processes stand still.
+    Frozen,
     /// It has one.
     Busy,
+}
+
+impl Activity {
+    fn of(pulse: &Pulse) -> Self {
+        match (pulse.is_busy(), pulse.frozen.load(Ordering::Relaxed)) {
+            (true, _) => Self::Busy,
+            (false, true) => Self::Frozen,
+            (false, false) => Self::Idle,
+        }
+    }
 }
 
 impl Compute {
@@ -206,11 +219,11 @@ impl Compute {
                 function: pulse.identity.function.clone(),
                 version: pulse.identity.version.clone(),
                 log_stream: pulse.identity.log_stream.clone(),
-                activity: if pulse.is_busy() { Activity::Busy } else { Activity::Idle },
+                activity: Activity::of(pulse),
                 pid: pulse.identity.pid,
                 memory_mb: pulse.identity.memory_mb,
                 age: pulse.identity.born.elapsed(),
-                attempts: pulse.attempts.load(std::sync::atomic::Ordering::Relaxed),
+                attempts: pulse.attempts.load(Ordering::Relaxed),
             })
             .collect()
     }

@@ -1,6 +1,7 @@
 //! One initialised sandbox, ready to take an attempt; or one whose initialisation failed, which takes one attempt to say so.
 //! Dropping it ends its processes and gives its seat back.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ const MEMORY_LOOK: Duration = Duration::from_millis(100);
 const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a guest that is about to end by itself is given.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// An instance that is older takes nothing new: its credentials last for twelve hours, and what leaks is not to leak for ever.
+const AGE_MAX: Duration = Duration::from_secs(6 * 3600);
 /// How old a measured peak of memory may be in a REPORT line.
 const PEAK_AGE: Duration = Duration::from_millis(100);
 
@@ -186,6 +189,34 @@ impl Instance {
     /// True if it is worth keeping without an attempt.
     pub(crate) fn is_ready(&self) -> bool {
         self.usable && self.failure.is_none()
+    }
+
+    /// True if it has lived for long enough.
+    pub(crate) fn is_old(&self) -> bool {
+        self.pulse.identity.born.elapsed() > AGE_MAX
+    }
+
+    /// Its processes stand still until [`Instance::thaw`], where the machine can do that.
+    pub(crate) fn freeze(&self) {
+        if !self.pulse.frozen.load(Ordering::Relaxed)
+            && let Some(guest) = &self.guest
+        {
+            self.pulse.frozen.store(guest.process.child.freeze().is_ok(), Ordering::Relaxed);
+        }
+    }
+
+    /// Its processes go on.
+    pub(crate) fn thaw(&self) {
+        // Looked at first: nearly all that begin a call are not frozen.
+        if self.pulse.frozen.load(Ordering::Relaxed)
+            && let Some(guest) = &self.guest
+        {
+            if let Err(error) = guest.process.child.thaw() {
+                tracing::error!(%error, function = %self.image.function, "an instance cannot be thawed, and ends");
+                guest.process.child.kill();
+            }
+            self.pulse.frozen.store(false, Ordering::Relaxed);
+        }
     }
 
     /// It never became ready: its processes end, and its one attempt says why.

@@ -25,6 +25,7 @@ mod instance;
 mod invocation;
 mod languages;
 pub mod logs;
+mod memory;
 mod monitor;
 mod options;
 mod output;

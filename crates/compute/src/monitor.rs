@@ -14,7 +14,7 @@ use crate::shared::Shared;
 pub(crate) const TICK: Duration = Duration::from_millis(20);
 /// After so many looks without any work it sleeps until there is some.
 const IDLE_TICKS: u32 = 50;
-/// How often it looks for instances that nobody needs.
+/// How often it looks for instances that have nothing to do.
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// The clock.
@@ -29,6 +29,8 @@ pub(crate) struct Monitor {
 pub(crate) struct Pulse {
     /// Milliseconds since the monitor's start, plus one; 0 while idle.
     busy_since: AtomicU64,
+    /// Whether its processes stand still.
+    pub(crate) frozen: AtomicBool,
     /// Told once its call has lasted for [`TICK`].
     pub(crate) lasts: Notify,
     /// Who it is, for people.
@@ -70,7 +72,7 @@ impl Monitor {
             while let Some(shared) = weak.upgrade() {
                 idle = if shared.monitor.look(&shared) { 0 } else { idle + 1 };
                 if swept.elapsed() > SWEEP {
-                    shared.retire_unused();
+                    shared.tidy();
                     swept = Instant::now();
                 }
                 if idle < IDLE_TICKS {
@@ -91,6 +93,7 @@ impl Monitor {
     pub(crate) fn watch(&self, identity: Identity, child: Weak<Child>) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             busy_since: AtomicU64::new(0),
+            frozen: AtomicBool::new(false),
             lasts: Notify::new(),
             identity,
             attempts: AtomicU64::new(0),

@@ -26,13 +26,15 @@ pub struct Options {
     pub logs: Arc<dyn LogSink>,
     /// The most memory that all instances together may be given, counted by their settings.
     pub memory_total: ByteSize,
+    /// Idle instances end while the machine has less memory left than this.
+    pub memory_spare: ByteSize,
     /// The most instances on this node.
     pub instances_max: u32,
     /// The most guests that are booted ahead; none if 0.
     pub booted_max: usize,
     /// The most invocations in flight, running and waiting: AWS's account limit, 1000 by default there.
     pub concurrency_max: u32,
-    /// How long an instance stays without work.
+    /// How long an instance stays without work, as long as its function's calls show no pattern.
     pub keep_alive: Duration,
     /// `AWS_ENDPOINT_URL` inside functions: the node itself.
     pub endpoint_url: Option<String>,
@@ -52,6 +54,7 @@ impl Options {
             random: Random::system(),
             logs,
             memory_total: ByteSize(memory_of_machine() / 4 * 3),
+            memory_spare: ByteSize(memory_of_machine() / 20),
             instances_max: 1000,
             booted_max: usize::try_from(memory_of_machine() / BOOTED_BYTES).unwrap_or(1).clamp(1, 8),
             concurrency_max: 1000,

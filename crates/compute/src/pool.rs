@@ -3,9 +3,12 @@
 //! A call takes the idle instance that was used last, or waits; whoever waits longest gets the first that becomes free, be it an old
 //! or a new one. Where calls are short, those that wait are laid ahead of a busy instance (`lane`), and taken back when another one
 //! has nothing to do. A new instance is started when the expected wait is longer than the expected start (`scale`), so that a burst of
-//! short calls does not start a hundred processes on two cores.
+//! short calls does not start a hundred processes on two cores. What has nothing to do is frozen, and ends when nobody is expected to
+//! call any more (`retire`).
 
+mod arrivals;
 mod lane;
+mod retire;
 mod scale;
 
 use std::collections::VecDeque;
@@ -23,6 +26,7 @@ use crate::invocation::{Invocation, RunFault, Throttle};
 use crate::monitor::TICK;
 use crate::shared::{Admission, Shared};
 use crate::start;
+use arrivals::Arrivals;
 pub(crate) use lane::Lane;
 use scale::View;
 
@@ -58,6 +62,9 @@ struct State {
     start_ms: f64,
     /// When a call ended last.
     ended: Instant,
+    /// When a call came last.
+    called: Instant,
+    arrivals: Arrivals,
 }
 
 /// A call without an instance.
@@ -98,6 +105,8 @@ impl Pool {
                 run_ms: None,
                 start_ms: START_GUESS.as_secs_f64() * 1000.0,
                 ended: Instant::now(),
+                called: Instant::now(),
+                arrivals: Arrivals::default(),
             }),
             function_counter,
         }
@@ -117,6 +126,7 @@ impl Pool {
     ) -> Result<Attempt, RunFault> {
         let (waiting, wanted) = {
             let mut state = self.lock();
+            let now = state.call();
             let idle = if state.is_near(&invocation) { None } else { state.idle.pop() };
             if let Some(mut instance) = idle {
                 state.occupy(&mut instance, &invocation);
@@ -124,8 +134,8 @@ impl Pool {
                 return Ok(Attempt::begin(shared, instance, invocation, admission));
             }
             let (answer, waiting) = oneshot::channel();
-            let (since, image) = (Instant::now(), Arc::clone(image));
-            state.waiting.push_back(Waiter { since, image, invocation, admission, answer });
+            let image = Arc::clone(image);
+            state.waiting.push_back(Waiter { since: now, image, invocation, admission, answer });
             state.lay_ahead(shared);
             (waiting, state.view(shared).wanted())
         };
@@ -267,46 +277,6 @@ impl Pool {
         }
     }
 
-    /// Idle instances end; busy ones will.
-    pub(crate) fn retire(&self) {
-        let idle = {
-            let mut state = self.lock();
-            state.retired = true;
-            std::mem::take(&mut state.idle)
-        };
-        drop(idle);
-    }
-
-    pub(crate) fn is_retired(&self) -> bool {
-        self.lock().retired
-    }
-
-    /// Ends what had nothing to do for that long.
-    pub(crate) fn retire_unused(&self, keep_alive: Duration) {
-        let unused: Vec<Box<Instance>> = {
-            let mut state = self.lock();
-            let first_used = state.idle.partition_point(|instance| instance.idle_since().elapsed() > keep_alive);
-            state.idle.drain(..first_used).collect()
-        };
-        drop(unused);
-    }
-
-    /// Since when its longest idle instance is idle.
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
-        self.lock().idle.first().map(|instance| instance.idle_since())
-    }
-
-    /// Its longest idle instance.
-    pub(crate) fn take_oldest(&self) -> Option<Box<Instance>> {
-        let mut state = self.lock();
-        (!state.idle.is_empty()).then(|| state.idle.remove(0))
-    }
-
-    /// An instance's seat is free again.
-    pub(crate) fn left(&self) {
-        self.lock().live -= 1;
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds this lock")
     }
@@ -332,6 +302,19 @@ impl State {
         self.lanes.iter().filter_map(Lane::first).chain(self.waiting.front()).min_by_key(|waiter| waiter.since)
     }
 
+    /// A call comes, now.
+    fn call(&mut self) -> Instant {
+        let now = Instant::now();
+        self.arrivals.gap(now.duration_since(self.active()));
+        self.called = now;
+        now
+    }
+
+    /// When there was anything to do last.
+    fn active(&self) -> Instant {
+        self.ended.max(self.called)
+    }
+
     /// A call has ended. Short ones are believed sooner than long ones: the first is slow because everything is new to it, and a
     /// crowded processor makes all of them look long.
     fn learn(&mut self, run: Duration) {
@@ -345,6 +328,7 @@ impl State {
 
     /// An idle instance begins a call.
     fn occupy(&mut self, instance: &mut Instance, invocation: &Invocation) {
+        instance.thaw();
         if let Some(mut lane) = instance.lane.take() {
             lane.begin(invocation, instance.output.is_loud());
             self.lanes.push(lane);
@@ -355,18 +339,18 @@ impl State {
     fn next(&mut self, shared: &Shared, instance: &mut Instance) -> Next {
         let at = instance.feed().and_then(|feed| self.lanes.iter().position(|lane| lane.is(&feed)));
         let is_wanted = instance.is_usable() && !shared.is_stopping();
-        let loud = instance.output.is_loud();
-        if is_wanted {
-            if let Some(waiter) = at.and_then(|at| self.lanes[at].next(loud)) {
-                return Next::Follows(waiter);
+        let is_old = instance.is_old();
+        let alone = is_old || instance.output.is_loud();
+        if is_wanted && let Some(waiter) = at.and_then(|at| self.lanes[at].next(alone)) {
+            return Next::Follows(waiter);
+        }
+        let is_wanted = is_wanted && !is_old;
+        if is_wanted && let Some(waiter) = self.next_waiter().or_else(|| self.steal()) {
+            match at {
+                Some(at) => self.lanes[at].begin(&waiter.invocation, alone),
+                None => self.occupy(instance, &waiter.invocation),
             }
-            if let Some(waiter) = self.next_waiter().or_else(|| self.steal()) {
-                match at {
-                    Some(at) => self.lanes[at].begin(&waiter.invocation, loud),
-                    None => self.occupy(instance, &waiter.invocation),
-                }
-                return Next::Begins(waiter);
-            }
+            return Next::Begins(waiter);
         }
         let lane = at.map(|at| self.lanes.swap_remove(at));
         if is_wanted && !self.retired && instance.is_ready() {

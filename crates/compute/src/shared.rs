@@ -13,6 +13,7 @@ use crate::code::Codes;
 use crate::image::Image;
 use crate::invocation::{RunFault, Throttle};
 use crate::languages::Languages;
+use crate::memory;
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::pool::Pool;
@@ -162,10 +163,33 @@ impl Shared {
         pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.retire());
     }
 
-    /// Ends instances that had nothing to do for longer than the keep-alive.
-    pub(crate) fn retire_unused(&self) {
+    /// Ends and freezes what has nothing to do, and starts what is expected to be called soon.
+    pub(crate) fn tidy(self: &Arc<Self>) {
         for pool in self.pools() {
-            pool.retire_unused(self.options.keep_alive);
+            pool.tidy(self.options.keep_alive);
+        }
+        for image in self.images() {
+            image.pool.warm(self, &image);
+        }
+        if memory::available().is_some_and(|bytes| bytes < self.options.memory_spare.bytes()) {
+            self.give_memory_back();
+        }
+    }
+
+    /// Ends half of the idle instances, those first that were used least recently: if that is not enough, the rest next time.
+    fn give_memory_back(&self) {
+        let mut idle: Vec<(Instant, Arc<Pool>)> = self
+            .pools()
+            .into_iter()
+            .flat_map(|pool| pool.idle_times().into_iter().map(move |since| (since, Arc::clone(&pool))))
+            .collect();
+        idle.sort_by_key(|(since, _)| *since);
+        let count = idle.len().div_ceil(2);
+        if count > 0 {
+            tracing::info!(count, "the machine is short of memory: idle instances end");
+        }
+        for (_, pool) in idle.into_iter().take(count) {
+            drop(pool.take_oldest());
         }
     }
 
@@ -194,7 +218,7 @@ impl Shared {
                     return Some(Seat { shared: Arc::clone(self), pool: Arc::clone(pool), memory_mb });
                 }
             }
-            let longest = self.pools().into_iter().filter_map(|pool| Some((pool.idle_since()?, pool)));
+            let longest = self.pools().into_iter().filter_map(|pool| Some((pool.idle_times().first().copied()?, pool)));
             let (_, pool) = longest.min_by_key(|(since, _): &(Instant, _)| *since)?;
             // Its seat comes free as it is dropped. If somebody else took it meanwhile, the next round finds another.
             drop(pool.take_oldest());
@@ -215,6 +239,11 @@ impl Shared {
     /// How many attempts are in flight.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Acquire)
+    }
+
+    fn images(&self) -> Vec<Arc<Image>> {
+        let registry = self.registry.lock().expect("nothing panics while it holds this lock");
+        registry.images.values().filter_map(Weak::upgrade).collect()
     }
 
     fn pools(&self) -> Vec<Arc<Pool>> {

@@ -38,11 +38,11 @@ impl Lane {
         Arc::ptr_eq(&self.feed, feed)
     }
 
-    /// The instance begins a call that was just sent. Nothing can be laid behind one that is longer than a packet: the end of it may
-    /// still have to be sent.
-    pub(super) fn begin(&mut self, invocation: &Invocation, loud: bool) {
+    /// The instance begins a call that is sent now. Nothing can be laid behind one that is longer than a packet: the end of it may
+    /// still have to be sent; nor behind one that is to be `alone`.
+    pub(super) fn begin(&mut self, invocation: &Invocation, alone: bool) {
         self.since = Instant::now();
-        self.open = !loud && fits(invocation);
+        self.open = !alone && fits(invocation);
     }
 
     /// How many calls lie ahead.
@@ -72,12 +72,12 @@ impl Lane {
         Ok(())
     }
 
-    /// The call that the instance begins now by itself.
-    pub(super) fn next(&mut self, loud: bool) -> Option<Waiter> {
+    /// The call that the instance begins now by itself. Nothing is laid behind one that is to be `alone`: what prints past its
+    /// channel is told apart by time, and who is old takes nothing new.
+    pub(super) fn next(&mut self, alone: bool) -> Option<Waiter> {
         let Laid { waiter, .. } = self.ahead.pop_front()?;
         self.since = Instant::now();
-        // What prints past its channel is told apart by time alone: nothing more is laid ahead.
-        self.open = !loud;
+        self.open = !alone;
         Some(waiter)
     }
 

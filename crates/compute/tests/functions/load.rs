@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use compute::{LogBatch, LogSink, RunFault, Throttle};
+use compute::{Activity, LogBatch, LogSink, RunFault, Throttle};
 use futures_util::future::{BoxFuture, join_all};
-use sandbox::Mode;
+use sandbox::{Mode, Part};
 use tokio::sync::Notify;
 
 use crate::harness::{Function, Node, PATIENCE, invocation, text};
@@ -200,7 +200,7 @@ async fn an_attempt_outlives_its_caller() {
     node.call(&image, "1").await;
     let left = tokio::time::timeout(Duration::from_millis(50), node.compute.run(&image, invocation("1"))).await;
     assert!(left.is_err());
-    let is_busy = || node.compute.instances().iter().any(|instance| instance.activity == compute::Activity::Busy);
+    let is_busy = || node.compute.instances().iter().any(|instance| instance.activity == Activity::Busy);
     assert!(is_busy());
     tokio::time::timeout(PATIENCE, async {
         while is_busy() {
@@ -249,6 +249,39 @@ async fn a_full_node_makes_room_by_ending_idle_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_has_nothing_to_do_stands_still_and_goes_on() {
+    let node = Node::new(Mode::Auto);
+    let code = "let n = 0; exports.handler = async () => ++n";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    if !node.compute.isolation().has(Part::Freezer) {
+        return println!("skipped: nothing freezes here");
+    }
+    for expected in ["1", "2"] {
+        assert_eq!(text(&node.call(&image, "1").await), expected, "the same instance each time");
+        until("it is frozen", || node.compute.instances().iter().all(|instance| instance.activity == Activity::Frozen))
+            .await;
+    }
+    assert_eq!(node.compute.instances().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_short_of_memory_gets_it_back() {
+    let node = Node::with(Mode::Auto, |options| options.memory_spare = base::ByteSize(u64::MAX));
+    let Some(image) = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await else { return };
+    node.call(&image, "1").await;
+    until("the idle instance has ended", || node.compute.instances().is_empty()).await;
+    assert_eq!(text(&node.call(&image, "1").await), "1");
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_code_counts_from_the_next_call() {
     let node = Node::new(Mode::Auto);
     let Some(old) = node.load(&script(&[("index.js", "exports.handler = async () => 'old'")])).await else { return };
@@ -286,7 +319,7 @@ async fn shutting_down_does_not_wait_for_ever() {
         let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
         let running = node.call(&image, "1");
         let (outcome, stopped) = tokio::join!(running, async {
-            while !node.compute.instances().iter().any(|instance| instance.activity == compute::Activity::Busy) {
+            while !node.compute.instances().iter().any(|instance| instance.activity == Activity::Busy) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             node.compute.shut_down(Duration::from_millis(50)).await

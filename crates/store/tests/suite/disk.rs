@@ -70,11 +70,18 @@ impl Disk {
         loop {
             run("umount", &[self.mount.as_os_str()]).unwrap();
             self.mount().unwrap();
-            match std::fs::read_dir(self.data()) {
-                Ok(_) => return,
+            match self.try_out() {
+                Ok(()) => return,
                 Err(error) => assert!(Instant::now() < until, "the disk does not come back: {error}"),
             }
         }
+    }
+
+    /// Writes something: what is in the kernel's caches can be read from a dead disk, too.
+    fn try_out(&self) -> std::io::Result<()> {
+        let path = self.mount.join("tried");
+        std::fs::File::create(&path)?.sync_all()?;
+        std::fs::remove_file(path)
     }
 
     fn mount(&self) -> Result<(), String> {

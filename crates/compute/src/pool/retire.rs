@@ -1,0 +1,80 @@
+//! What becomes of instances that have nothing to do: they are frozen, kept while somebody is expected to call, and end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Pool;
+use crate::image::Image;
+use crate::instance::Instance;
+use crate::shared::Shared;
+
+/// An instance without work for that long is frozen: until then its function may finish what it left behind.
+const FREEZE_AFTER: Duration = Duration::from_secs(1);
+
+impl Pool {
+    /// Idle instances end; busy ones will.
+    pub(crate) fn retire(&self) {
+        let idle = {
+            let mut state = self.lock();
+            state.retired = true;
+            std::mem::take(&mut state.idle)
+        };
+        drop(idle);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.lock().retired
+    }
+
+    /// Ends what is not expected to be needed, and freezes the rest; `usual` is how long instances stay where nothing is known.
+    pub(crate) fn tidy(&self, usual: Duration) {
+        let unneeded: Vec<Box<Instance>> = {
+            let mut state = self.lock();
+            let windows = state.arrivals.windows(usual);
+            let quiet = state.active().elapsed();
+            let is_pause = quiet > windows.leave && quiet < windows.warm;
+            let (unneeded, idle) = std::mem::take(&mut state.idle)
+                .into_iter()
+                .partition(|idle| is_pause || idle.idle_since().elapsed() > windows.keep || idle.is_old());
+            state.idle = idle;
+            for idle in &state.idle {
+                if idle.idle_since().elapsed() > FREEZE_AFTER {
+                    idle.freeze();
+                }
+            }
+            unneeded
+        };
+        // Out of the lock: their seats come back here.
+        drop(unneeded);
+    }
+
+    /// Starts an instance if there is none and a call is expected soon.
+    pub(crate) fn warm(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>) {
+        let is_expected = {
+            let state = self.lock();
+            let windows = state.arrivals.windows(shared.options.keep_alive);
+            let quiet = state.active().elapsed();
+            let is_soon = windows.leave < windows.warm && quiet >= windows.warm && quiet < windows.keep;
+            is_soon && state.live == 0 && !state.retired
+        };
+        if is_expected {
+            self.start(shared, image);
+        }
+    }
+
+    /// Since when its idle instances are idle, the longest first.
+    pub(crate) fn idle_times(&self) -> Vec<Instant> {
+        self.lock().idle.iter().map(|instance| instance.idle_since()).collect()
+    }
+
+    /// Its longest idle instance.
+    pub(crate) fn take_oldest(&self) -> Option<Box<Instance>> {
+        let mut state = self.lock();
+        (!state.idle.is_empty()).then(|| state.idle.remove(0))
+    }
+
+    /// An instance's seat is free again.
+    pub(crate) fn left(&self) {
+        self.lock().live -= 1;
+    }
+}
