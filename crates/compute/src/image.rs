@@ -80,8 +80,13 @@ pub struct Settings {
 impl Settings {
     /// The same as [`Image::is_server`], before there is an image.
     pub fn is_server(&self) -> bool {
-        languages::family_of(&self.language).is_some_and(|family| http::is_server(family, &self.environment))
+        is_server(&self.language, &self.environment)
     }
+}
+
+/// Whether functions in a language, with these variables of their own, are web servers.
+pub fn is_server(language: &str, environment: &BTreeMap<String, String>) -> bool {
+    languages::family_of(language).is_some_and(|family| http::is_server(family, environment))
 }
 
 /// Makes short-lived credentials of the function's role. An error fails the start of that instance.

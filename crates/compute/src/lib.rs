@@ -41,7 +41,7 @@ pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
 pub use compute::{Activity, Compute, InstanceState, StartError};
 pub use guest::RESPONSE_BYTES_MAX;
 pub use guest::http::{Answer, AnswerBody, BodyError, Conversation, Reply, Unanswered};
-pub use image::{Credentials, CredentialsHook, Image, Settings};
+pub use image::{Credentials, CredentialsHook, Image, Settings, is_server};
 pub use invocation::{FunctionError, Held, Invocation, LogWish, Outcome, Report, RunFault, Throttle};
 pub use languages::{Family, Interpreter, LanguageError, LanguageStatus};
 pub use logs::{LogBatch, LogSink, LogStream};

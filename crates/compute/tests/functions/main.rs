@@ -8,3 +8,4 @@ mod javascript;
 mod load;
 mod provided;
 mod python;
+mod streams;

@@ -4,8 +4,8 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::lambda::{CreateFunctionUrlConfig, CreateFunctionUrlConfigRequest, CreateFunctionUrlConfigResponse};
 
 use super::{input, view};
-use crate::model::UrlConfig;
 use crate::model::url::check_qualifier;
+use crate::model::{Function, UrlConfig};
 use crate::name::{Qualifier, Reference, Scope};
 use crate::store::{Place, Read, Refusal};
 use crate::{Functions, faults};
@@ -30,7 +30,7 @@ impl Handle<CreateFunctionUrlConfig> for Functions {
             id: self.links.url_id(&scope.arn_of(reference)),
             auth: input::auth(&input.auth_type),
             cors: input.cors.map(input::cors).transpose()?,
-            mode: input.invoke_mode.as_ref().map(input::invoke_mode).transpose()?.unwrap_or_default(),
+            mode: input.invoke_mode.as_ref().map(input::invoke_mode).unwrap_or_default(),
             created_ms: now_ms,
             modified_ms: now_ms,
         };
@@ -39,7 +39,8 @@ impl Handle<CreateFunctionUrlConfig> for Functions {
         let committed = self
             .store
             .transact(|tx| async move {
-                check_owner(&tx, place, qualifier).await?;
+                let function = check_owner(&tx, place, qualifier).await?;
+                input::check_mode(url.mode, &function)?;
                 if place.url(&tx, qualifier).await?.is_some() {
                     return Err(Refusal::from(faults::conflict(format!(
                         "Failed to create function url config for [functionArn = {}]. Error message:  FunctionUrlConfig \
@@ -65,13 +66,13 @@ impl Handle<CreateFunctionUrlConfig> for Functions {
 }
 
 /// Refuses a URL of a function or alias that is not there.
-async fn check_owner(read: &impl Read, place: &Place<'_>, qualifier: Option<&Qualifier>) -> Result<(), Refusal> {
+async fn check_owner(read: &impl Read, place: &Place<'_>, qualifier: Option<&Qualifier>) -> Result<Function, Refusal> {
     let alias = match qualifier {
         Some(Qualifier::Alias(alias)) => place.alias(read, alias).await?.is_some(),
         None | Some(Qualifier::Latest | Qualifier::Version(_)) => true,
     };
-    match alias && place.function(read).await?.is_some() {
-        true => Ok(()),
-        false => Err(faults::nothing_there().into()),
+    match place.function(read).await? {
+        Some(function) if alias => Ok(function),
+        Some(_) | None => Err(faults::nothing_there().into()),
     }
 }

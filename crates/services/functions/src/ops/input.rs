@@ -10,9 +10,9 @@ use wire::lambda::{
 
 use super::view::unsigned;
 use crate::faults;
-use crate::model::Settings;
 use crate::model::settings::{Architecture, LogFormat, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
+use crate::model::{Function, Settings};
 use crate::name::FunctionName;
 
 /// The settings of a new function.
@@ -193,7 +193,7 @@ impl Unserved {
             Self {
                 member: "Layers",
                 used: input.layers.as_ref().is_some_and(|layers| !layers.is_empty()),
-                instead: "put the layer's files into the function's own package.",
+                instead: "put the layer's files into the function's own package. The Lambda Web Adapter's need not be: it is built in.",
             },
             Self {
                 member: "FileSystemConfigs",
@@ -264,13 +264,23 @@ pub(crate) fn auth(auth: &wire::lambda::FunctionUrlAuthType) -> AuthType {
     if auth.as_str() == "NONE" { AuthType::None } else { AuthType::AwsIam }
 }
 
-/// `InvokeMode`. Answers are sent whole, so the other mode is refused instead of being taken and not kept.
-pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> Result<InvokeMode, Fault> {
-    match mode.as_str() {
-        "BUFFERED" => Ok(InvokeMode::Buffered),
-        other => Err(faults::invalid(format!(
-            "Freehold does not serve the InvokeMode {other} of function URLs yet: answers are sent whole. Use BUFFERED."
-        ))),
+/// `InvokeMode`; the model's constraints have let nothing else through.
+pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> InvokeMode {
+    if mode.as_str() == "RESPONSE_STREAM" { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
+}
+
+/// Web servers stream whatever the mode says. The answers of all other functions are sent whole, so the other mode is refused for them
+/// instead of being taken and not kept.
+pub(crate) fn check_mode(mode: InvokeMode, function: &Function) -> Result<(), Fault> {
+    let settings = &function.latest.settings;
+    match mode {
+        InvokeMode::ResponseStream if !::compute::is_server(&settings.runtime, &settings.environment) => {
+            Err(faults::invalid(
+                "Freehold serves the InvokeMode RESPONSE_STREAM for functions that are web servers (runtime http, or the Lambda Web \
+                 Adapter's variables) and not for others yet: their answers are sent whole. Use BUFFERED.",
+            ))
+        }
+        InvokeMode::ResponseStream | InvokeMode::Buffered => Ok(()),
     }
 }
 

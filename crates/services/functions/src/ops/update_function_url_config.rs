@@ -26,13 +26,17 @@ impl Handle<UpdateFunctionUrlConfig> for Functions {
         check_qualifier(reference.qualifier.as_ref())?;
         let cors = &input.cors.map(input::cors).transpose()?;
         let auth = input.auth_type.as_ref().map(input::auth);
-        let mode = input.invoke_mode.as_ref().map(input::invoke_mode).transpose()?;
+        let mode = input.invoke_mode.as_ref().map(input::invoke_mode);
         let place = &Place::new(scope, &reference.name);
         let qualifier = reference.qualifier.as_ref();
         let committed = self
             .store
             .transact(|tx| async move {
                 let mut url = place.url(&tx, qualifier).await?.ok_or_else(faults::nothing_there)?;
+                if let Some(mode) = mode {
+                    let function = place.function(&tx).await?.ok_or_else(faults::nothing_there)?;
+                    input::check_mode(mode, &function)?;
+                }
                 url.auth = auth.unwrap_or(url.auth);
                 url.mode = mode.unwrap_or(url.mode);
                 if let Some(cors) = cors {

@@ -2,7 +2,7 @@
 
 use wire::lambda as op;
 
-use super::world::{World, arn};
+use super::world::{World, arn, creation};
 use crate::model::url::AuthType;
 use crate::name::Scope;
 
@@ -104,7 +104,22 @@ async fn aliases_have_urls_of_their_own_and_versions_have_none() {
         invoke_mode: Some(op::InvokeMode::ResponseStream),
         ..create("greet", None)
     };
-    assert!(world.refusal::<op::CreateFunctionUrlConfig>(streamed).await.1.contains("Use BUFFERED."));
+    assert!(world.refusal::<op::CreateFunctionUrlConfig>(streamed.clone()).await.1.contains("Use BUFFERED."));
+    // Web servers stream.
+    let server = op::CreateFunctionRequest { runtime: Some("http".into()), ..creation("server") };
+    world.ask::<op::CreateFunction>(server).await.expect("it is made");
+    let streamed = op::CreateFunctionUrlConfigRequest { function_name: "server".into(), ..streamed };
+    let made = world.ask::<op::CreateFunctionUrlConfig>(streamed).await.expect("it is made");
+    assert_eq!(made.invoke_mode, Some(op::InvokeMode::ResponseStream));
+    let target = world.functions.resolve_anywhere("server").expect("it is there");
+    assert!(target.is_server());
+    assert!(!world.functions.resolve_anywhere("greet").expect("it is there").is_server());
+    let update = op::UpdateFunctionUrlConfigRequest {
+        function_name: "greet".into(),
+        invoke_mode: Some(op::InvokeMode::ResponseStream),
+        ..Default::default()
+    };
+    assert!(world.refusal::<op::UpdateFunctionUrlConfig>(update).await.1.contains("Use BUFFERED."));
     for qualifier in ["1", "$LATEST"] {
         let refused = world.refusal::<op::CreateFunctionUrlConfig>(create("greet", Some(qualifier))).await;
         assert_eq!(refused.0, "ValidationException", "{}", refused.1);
