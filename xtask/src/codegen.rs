@@ -4,6 +4,7 @@
 //! package `botocore`; their prose never enters the output. The same models always give the same bytes, which `--check` holds
 //! the committed files against.
 
+mod adapt;
 mod emit;
 mod model;
 mod names;
@@ -32,6 +33,7 @@ struct Plan {
 struct ServicePlan {
     invalid: String,
     malformed: String,
+    missing: Option<String>,
     fault_types: Option<(String, String)>,
     served: Vec<String>,
     #[serde(default)]
@@ -40,6 +42,17 @@ struct ServicePlan {
     patterns: BTreeMap<String, (String, String)>,
     #[serde(default)]
     media_types: BTreeMap<String, String>,
+    #[serde(default)]
+    protocols: Vec<String>,
+    xml_namespace: Option<String>,
+    #[serde(default)]
+    plain: Vec<String>,
+    #[serde(default)]
+    query_names: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    query_codes: BTreeMap<String, String>,
+    #[serde(default)]
+    exceptions: BTreeMap<String, String>,
 }
 
 /// Writes the generated files anew.
@@ -73,10 +86,11 @@ fn plan(root: &Path) -> Result<Plan> {
 
 fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let plan = plan(root)?;
-    let models = source::load(root, &plan.botocore, plan.services.keys())?;
+    let mut models = source::load(root, &plan.botocore, plan.services.keys())?;
     let mut files = Vec::new();
     for (name, wanted) in &plan.services {
-        let model = models.get(name).with_context(|| format!("botocore has no service {name}"))?;
+        let model = models.get_mut(name).with_context(|| format!("botocore has no service {name}"))?;
+        adapt::adapt(model, wanted).with_context(|| format!("service {name}"))?;
         let text = emit::service(name, model, wanted, &plan.botocore).with_context(|| format!("service {name}"))?;
         files.push((root.join(format!("crates/wire/src/shapes/{name}.rs")), rustfmt(root, &text)?));
     }

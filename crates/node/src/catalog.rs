@@ -6,6 +6,7 @@ use dispatch::Registry;
 use functions::Functions;
 use identity::Identity;
 use logs::Logs;
+use queues::Queues;
 use stacks::Types;
 
 /// The services of a node.
@@ -14,6 +15,7 @@ pub(crate) struct Services {
     pub(crate) functions: Arc<Functions>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) queues: Arc<Queues>,
 }
 
 impl Services {
@@ -23,11 +25,15 @@ impl Services {
         registry.attach("lambda", Arc::clone(&self.functions) as _);
         identity::register(registry, &self.identity);
         logs::register(registry, &self.logs);
+        queues::register(registry, &self.queues);
+        registry.attach("sqs", Arc::clone(&self.queues) as _);
     }
 
     /// What templates can make of them.
     pub(crate) fn template_types() -> Types {
-        let types = [functions::resources::types(), logs::resources::resource_types()].concat();
+        let types =
+            [functions::resources::types(), logs::resources::resource_types(), queues::resources::resource_types()]
+                .concat();
         Types::new(&types, &functions::resources::macros())
     }
 }

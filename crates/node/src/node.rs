@@ -15,6 +15,7 @@ use functions::Functions;
 use gateway::Gateway;
 use identity::{Identity, RootKey};
 use logs::Logs;
+use queues::Queues;
 use stacks::Engine;
 use store::Store;
 use tempfile::TempDir;
@@ -93,7 +94,8 @@ impl Node {
             "blobs-sweep",
             sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
-        let services = Services { functions, identity, logs };
+        let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
+        let services = Services { functions, identity, logs, queues: queues.await? };
 
         let metrics = Metrics::new();
         let mut registry = Registry::new(dispatch::Parts {
@@ -140,6 +142,7 @@ impl Node {
             Arc::new(mounts::Reset {
                 store: matches!(config.data, Data::Memory).then(|| store.clone()),
                 functions: Arc::clone(&services.functions),
+                queues: Arc::clone(&services.queues),
             }),
         ];
         let readiness = Arc::new(Readiness::default());
@@ -245,14 +248,16 @@ impl Node {
     pub async fn shut_down(self, patience: Duration) -> bool {
         self.readiness.set(false);
         self.closing.cancel();
+        self.services.queues.hurry();
         let until = self.clock.elapsed() + patience;
         let left = || until.saturating_sub(self.clock.elapsed());
         let closed = self.door.close(left()).await;
         let ended = self.tasks.shut_down(left()).await;
         let calm = self.compute.shut_down(left().max(Duration::from_secs(1))).await;
         self.services.logs.close().await;
+        let kept = self.services.queues.close(left().max(Duration::from_secs(1))).await;
         self.store.close().await;
-        closed && ended && calm
+        closed && ended && calm && kept
     }
 }
 

@@ -24,6 +24,19 @@ const QUOTED_CHARS_MAX: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violations(Vec<Violation>);
 
+impl Violations {
+    /// The first required member that is not there, as query clients name it: `SendMessageBatchRequestEntry.1.Id`.
+    pub fn first_missing(&self) -> Option<String> {
+        let missing = self.0.iter().find(|violation| violation.value == Quoted::Null)?;
+        let steps = missing.path.split('.').filter(|step| *step != "member").map(|step| {
+            let mut letters = step.chars();
+            let first = letters.next().map(|first| first.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect::<String>()
+        });
+        Some(steps.collect::<Vec<_>>().join("."))
+    }
+}
+
 /// One constraint that is not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Violation {

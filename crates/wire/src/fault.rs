@@ -45,6 +45,9 @@ pub fn malformed(service: &Service, why: &Malformed) -> Fault {
 
 /// The fault for input that breaks rules.
 pub fn violated(service: &Service, violations: &Violations) -> Fault {
+    if let Some((code, missing)) = service.missing.zip(violations.first_missing()) {
+        return invalid_input(code, format!("The request must contain the parameter {missing}."));
+    }
     invalid_input(service.invalid, violations.to_string())
 }
 

@@ -21,7 +21,7 @@ impl Dialect {
     /// A member's name in a form.
     pub(crate) fn name(self, at: &Member) -> String {
         match self {
-            Self::Query => at.wire.to_owned(),
+            Self::Query => at.query_name.unwrap_or(at.wire).to_owned(),
             Self::Ec2 => at.query_name.map_or_else(|| capital(at.wire), str::to_owned),
         }
     }

@@ -27,6 +27,8 @@ pub struct Service {
     pub invalid: &'static str,
     /// The code for input that cannot be read.
     pub malformed: &'static str,
+    /// The code for required members that are not there, where the service has one of its own.
+    pub missing: Option<&'static str>,
     /// Values of the member `Type` in exceptions that have one: for the caller's doing, and for the service's.
     pub fault_types: Option<(&'static str, &'static str)>,
     /// Every operation of the model.

@@ -79,7 +79,20 @@ fn read_form(shape: &mut dyn Shape, request: &Request<'_>, dialect: Dialect) -> 
     // A form may also stand in the query string; where both are there, the body wins.
     let form = if body.is_empty() { request.query } else { body.trim_end() };
     let node = form::node(form, shape.schema(), dialect)?;
+    let node = addressed(node, shape.schema(), request);
     read(&mut TreeSource::new(node), shape)
+}
+
+/// A form that was sent to a queue's own address, `/000000000000/jobs`, need not name the queue again.
+fn addressed(node: Node, schema: &'static crate::Schema, request: &Request<'_>) -> Node {
+    let Some(url) = schema.members().iter().position(|at| at.name == "QueueUrl") else { return node };
+    match node {
+        Node::Structure(mut members) if !members.iter().any(|(index, _)| *index == url) && request.path.len() > 1 => {
+            members.push((url, Node::Text(request.path.to_owned())));
+            Node::Structure(members)
+        }
+        other => other,
+    }
 }
 
 /// Reads a message with HTTP bindings; requests and responses differ only in what their carrier has.

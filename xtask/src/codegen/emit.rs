@@ -149,7 +149,7 @@ impl Emitter<'_> {
             self.out,
             "/// The service as a whole.\npub static SERVICE: Service = Service {{ name: {:?}, signing_name: {signing_name:?}, \
              endpoint_prefix: {:?}, api_version: {:?}, protocols: &[{}], target_prefix: {target:?}, xml_namespace: \
-             {namespace:?}, query_compatible: {}, invalid: {:?}, malformed: {:?}, fault_types: {:?}, operations: \
+             {namespace:?}, query_compatible: {}, invalid: {:?}, malformed: {:?}, missing: {:?}, fault_types: {:?}, operations: \
              &[{operations}], exceptions: &[{exceptions}] }};\n",
             self.name,
             meta.endpoint_prefix,
@@ -158,6 +158,7 @@ impl Emitter<'_> {
             meta.aws_query_compatible.is_some(),
             self.plan.invalid,
             self.plan.malformed,
+            self.plan.missing,
             self.plan.fault_types,
         )?;
         Ok(())

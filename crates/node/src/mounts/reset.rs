@@ -6,6 +6,7 @@ use dispatch::BoxFuture;
 use door::{Audience, Body, Mount, RequestBody, Visit};
 use functions::Functions;
 use http::{Method, Request, Response, StatusCode};
+use queues::Queues;
 use serde_json::json;
 use store::{Range, Scan, Store};
 
@@ -16,6 +17,7 @@ pub(crate) struct Reset {
     /// `None`: the node keeps its data, and nobody may take that away by one request.
     pub(crate) store: Option<Store>,
     pub(crate) functions: Arc<Functions>,
+    pub(crate) queues: Arc<Queues>,
 }
 
 impl Mount for Reset {
@@ -72,6 +74,9 @@ impl Reset {
                 .await?;
         }
         self.functions.resync().await?;
+        if let Err(error) = self.queues.resync().await {
+            tracing::error!(%error, "the queues could not be read anew after a reset");
+        }
         Ok(removed)
     }
 }

@@ -17,6 +17,7 @@ pub static SERVICE: Service = Service {
     query_compatible: false,
     invalid: "ValidationException",
     malformed: "SerializationException",
+    missing: None,
     fault_types: Some(("User", "Service")),
     operations: &[
         OperationModel::unserved(

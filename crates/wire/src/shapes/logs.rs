@@ -17,6 +17,7 @@ pub static SERVICE: Service = Service {
     query_compatible: false,
     invalid: "InvalidParameterException",
     malformed: "SerializationException",
+    missing: None,
     fault_types: None,
     operations: &[
         OperationModel::unserved(("logs", "AssociateKmsKey"), ("POST", "/", 200)),

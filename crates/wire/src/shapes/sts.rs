@@ -16,6 +16,7 @@ pub static SERVICE: Service = Service {
     query_compatible: false,
     invalid: "ValidationError",
     malformed: "MalformedInput",
+    missing: None,
     fault_types: None,
     operations: &[
         OperationModel::unserved(("sts", "AssumeRole"), ("POST", "/", 200)),

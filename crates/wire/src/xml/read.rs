@@ -20,7 +20,8 @@ pub(crate) fn members_of(element: &Element, schema: &'static Schema) -> Result<V
 }
 
 fn member(element: &Element, at: &'static Member) -> Result<Option<Node>, Malformed> {
-    let name = at.wire.rsplit(':').next().unwrap_or(at.wire);
+    let whole = super::write::name(at);
+    let name = whole.rsplit(':').next().unwrap_or(whole);
     let mut standing = element.children.iter().filter(|child| child.local_name() == name).peekable();
     match (standing.peek(), at.flattened, at.target.kind) {
         (None, _, _) => Ok(None),

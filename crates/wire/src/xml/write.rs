@@ -50,7 +50,7 @@ impl XmlWriter {
 
     /// A new element for the member, with its namespace.
     fn start(&mut self, at: &'static Member) -> Element {
-        let mut element = Element::new(self.renamed.take().unwrap_or_else(|| at.wire.to_owned()));
+        let mut element = Element::new(self.renamed.take().unwrap_or_else(|| name(at).to_owned()));
         element.attributes.extend(at.xml_namespace.or(at.target.xml_namespace).map(xmlns));
         element
     }
@@ -70,6 +70,14 @@ impl XmlWriter {
     fn entry(&mut self, key: (&'static Member, &str), value: (&'static Member, &dyn Written)) {
         key.1.to_owned().write(self, key.0);
         value.1.write(self, value.0);
+    }
+}
+
+/// The member's name; for each of the elements that a flat list or map is, the name of those.
+pub(super) fn name(at: &'static Member) -> &'static str {
+    match at.query_name {
+        Some(name) if at.flattened => name,
+        Some(_) | None => at.wire,
     }
 }
 
@@ -127,7 +135,7 @@ impl Writer for XmlWriter {
     fn list(&mut self, at: &'static Member, value: &dyn Items) {
         let Kind::List(item) = at.target.kind else { return };
         if at.flattened {
-            let name = self.renamed.take().unwrap_or_else(|| at.wire.to_owned());
+            let name = self.renamed.take().unwrap_or_else(|| name(at).to_owned());
             for index in 0..value.count() {
                 self.renamed = Some(name.clone());
                 value.item(index).write(self, item);

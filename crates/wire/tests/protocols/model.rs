@@ -53,6 +53,7 @@ pub(crate) fn route(suite: &Value, given: &Value, protocol: Protocol) -> Route {
         query_compatible: metadata.get("awsQueryCompatible").is_some(),
         invalid: "ValidationException",
         malformed: "SerializationException",
+        missing: None,
         fault_types: None,
         operations: Box::leak(Box::new([operation])),
         exceptions: Box::leak(exceptions.into_boxed_slice()),

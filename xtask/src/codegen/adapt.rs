@@ -1,0 +1,76 @@
+//! What a model leaves out, put back before anything is made of it.
+//!
+//! A service that once spoke query and now speaks JSON has lost, in its public model, the names that query clients go on using:
+//! of list items and map entries, of faults, of the namespace. `models.toml` tells them.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::ServicePlan;
+use super::model::{Error, Model, Reference, Shape};
+
+/// Brings the model to what the plan says of it.
+pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
+    if !plan.protocols.is_empty() {
+        model.metadata.protocols.clone_from(&plan.protocols);
+    }
+    if let Some(namespace) = &plan.xml_namespace {
+        model.metadata.xml_namespace = Some(namespace.clone());
+    }
+    for name in &plan.plain {
+        shape_of(model, name)?.values.clear();
+    }
+    for (name, names) in &plan.query_names {
+        query_names(model, name, names)?;
+    }
+    for (name, code) in &plan.query_codes {
+        let shape = shape_of(model, name)?;
+        ensure!(shape.exception, "{name} is no exception");
+        shape.error = Some(coded(code));
+    }
+    for (name, code) in &plan.exceptions {
+        add_exception(model, name, code)?;
+    }
+    Ok(())
+}
+
+fn shape_of<'a>(model: &'a mut Model, name: &str) -> Result<&'a mut Shape> {
+    model.shapes.get_mut(name).with_context(|| format!("the model has no shape {name}"))
+}
+
+/// The name of the items, and for maps the names of key and value.
+fn query_names(model: &mut Model, name: &str, names: &[String]) -> Result<()> {
+    let shape = shape_of(model, name)?;
+    match (shape.kind.as_str(), names) {
+        ("list", [_]) => {}
+        ("map", [_, key, value]) => {
+            shape.key.as_mut().context("a map without keys")?.location_name = Some(key.clone());
+            shape.value.as_mut().context("a map without values")?.location_name = Some(value.clone());
+        }
+        (kind, names) => anyhow::bail!("{name} is a {kind}, and has {} query names", names.len()),
+    }
+    let members = model.shapes.values_mut().flat_map(|shape| shape.members.iter_mut());
+    for (_, member) in members.filter(|(_, member)| member["shape"] == *name) {
+        member["queryName"] = Value::String(names[0].clone());
+    }
+    Ok(())
+}
+
+/// An exception that the service throws and its model does not know; any operation may.
+fn add_exception(model: &mut Model, name: &str, code: &str) -> Result<()> {
+    ensure!(!model.shapes.contains_key(name), "the model has {name} already");
+    let text = model.shapes.iter().find(|(_, shape)| shape.kind == "string" && shape.values.is_empty());
+    let text = text.map(|(name, _)| name.clone()).context("a model without text")?;
+    let shape = json!({ "type": "structure", "members": { "message": { "shape": text } }, "exception": true });
+    let mut shape: Shape = serde_json::from_value(shape)?;
+    shape.error = Some(coded(code));
+    model.shapes.insert(name.to_owned(), shape);
+    for operation in model.operations.values_mut() {
+        operation.errors.push(Reference { shape: name.to_owned(), ..Reference::default() });
+    }
+    Ok(())
+}
+
+fn coded(code: &str) -> Error {
+    Error { code: Some(code.to_owned()), http_status_code: None, sender_fault: None }
+}
