@@ -172,6 +172,7 @@ macro_rules! exception {
 
             $(
                 /// The exception with that message, and nothing else.
+                #[allow(clippy::needless_update, reason = "some have further members, and some have none")]
                 pub fn new(message: impl Into<String>) -> Self {
                     Self { $message: message.into().into(), ..Self::default() }
                 }

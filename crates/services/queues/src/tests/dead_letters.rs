@@ -49,7 +49,7 @@ async fn what_nobody_can_handle_goes_to_the_dead_letters_and_back() {
 
     let sources = aws::ListDeadLetterSourceQueuesRequest { queue_url: dead.clone(), ..Default::default() };
     let sources = bench.call::<aws::ListDeadLetterSourceQueues>(sources).await.unwrap();
-    assert_eq!(sources.queue_urls, [url.clone()]);
+    assert_eq!(sources.queue_urls, std::slice::from_ref(&url));
 
     bench.call::<aws::StartMessageMoveTask>(start("dead")).await.unwrap();
     until("it is back", async || bench.counts(&url).await[0] == 1).await;
