@@ -119,6 +119,7 @@ fn not_started(error: &StartError) -> Problem {
         | StartError::Read(_)
         | StartError::RootKey(_)
         | StartError::Stacks(_)
+        | StartError::Queues(_)
         | StartError::Folder { .. } => problem.advise("No node was started."),
     }
 }
