@@ -73,7 +73,7 @@ async fn a_part_of_the_node_sends_if_the_queues_policy_lets_it() {
     let principal = Principal::Service { name: "events.amazonaws.com", source: Some(rule.into()) };
     let call: Call = bench.call.inner(&Random::system(), principal, "delivery");
     let arn = Scope::of(&bench.call).arn("jobs").to_string();
-    let send = |body: &str| dispatch_send(&dispatch, &call, &arn, body);
+    let send = async |body: &str| dispatch.call::<aws::SendMessage>(&call, super::message(&arn, body)).await;
     let denied = refused(send("one").await);
     assert!(denied.starts_with("AccessDeniedException: "), "{denied}");
     let policy = serde_json::json!({
@@ -91,13 +91,4 @@ async fn a_part_of_the_node_sends_if_the_queues_policy_lets_it() {
     let found = bench.receive(&url, 10).await.remove(0);
     assert_eq!(found.body.as_deref(), Some("two"));
     assert_eq!(found.attributes.unwrap()["SenderId"], "events.amazonaws.com");
-}
-
-async fn dispatch_send(
-    dispatch: &Dispatch,
-    call: &Call,
-    arn: &str,
-    body: &str,
-) -> Result<aws::SendMessageResult, contract::Fault> {
-    dispatch.call::<aws::SendMessage>(call, super::message(arn, body)).await
 }
