@@ -101,8 +101,12 @@ def test_what_was_packed_for_the_web_adapter_runs(own_node):
     create(client, "wrapped", handler="run.sh", code=code, Environment=wrapper, Timeout=30)
     adapted = {"Variables": {"AWS_LWA_PASS_THROUGH_PATH": "/mine"}}
     code = zipped({"bootstrap*": run, "server.py": SERVER})
+    layer = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25"
+    create(client, "layered", runtime="provided.al2023", handler="any", code=code, Layers=[layer], Timeout=30)
+    shown = client.get_function_configuration(FunctionName="layered")
+    assert [layer["Arn"] for layer in shown["Layers"]] == [layer]
     create(client, "adapted", runtime="provided.al2023", handler="bootstrap", code=code, Environment=adapted, Timeout=30)
-    for name, path in [("wrapped", "/events"), ("adapted", "/mine")]:
+    for name, path in [("wrapped", "/events"), ("adapted", "/mine"), ("layered", "/events")]:
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         answer = client.invoke(FunctionName=name, Payload="[7]")
         assert "FunctionError" not in answer, answer["Payload"].read()

@@ -153,6 +153,22 @@ async fn a_server_in_python_gets_requests_and_events() {
     assert!(log.contains("\nserved /a%20b\nEND RequestId: "), "what it prints is there at once: {log}");
 }
 
+/// Where guests share the host's network, each server has a port of its own there.
+#[tokio::test]
+async fn servers_run_without_walls_too() {
+    let node = Node::new(Mode::Off);
+    if !has(&node, "python3.13") {
+        return;
+    }
+    let image = node.load(&IN_PYTHON).await.unwrap();
+    let call = || async { document(&node.call(&image, "1").await)["pid"].clone() };
+    let (one, two) = tokio::join!(call(), call());
+    assert!(one.is_u64() && two.is_u64());
+    let failed = node.call(&image, &request("GET", "/exit", "")).await;
+    assert_eq!(document(&failed)["errorType"], "Runtime.ExitError");
+    assert!(call().await.is_u64());
+}
+
 #[tokio::test]
 async fn a_server_in_node_gets_requests_and_events() {
     let node = Node::new(Mode::Auto);

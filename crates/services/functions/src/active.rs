@@ -413,7 +413,8 @@ impl Functions {
 
     fn runner(&self, scope: &Scope, name: &FunctionName, id: Uuid, number: Option<u64>, version: &Version) -> Runner {
         let Version { code, settings, content, .. } = version;
-        let Settings { runtime, role, handler, environment, memory_mb, tmp_mb, timeout_s, logging, .. } = settings;
+        let Settings { role, environment, memory_mb, tmp_mb, timeout_s, logging, .. } = settings;
+        let (language, handler) = settings.program();
         let session = RoleSession { account: scope.account, role: role.clone(), session: name.to_string() };
         let issue = Arc::clone(&self.credentials);
         let version = crate::ops::version_text(number);
@@ -423,8 +424,8 @@ impl Functions {
             version: version.clone(),
             revision: format!("{id}:{content}"),
             code: CodeId::from_hex(&code.sha256_hex()).expect("a SHA-256 in hexadecimal digits is a code id"),
-            language: runtime.clone(),
-            handler: handler.clone(),
+            language: language.to_owned(),
+            handler: handler.to_owned(),
             environment: environment.clone(),
             memory_mb: *memory_mb,
             tmp_mb: *tmp_mb,

@@ -34,6 +34,8 @@ pub struct Settings {
     pub snap_start: SnapStart,
     /// Where the log goes, and how.
     pub logging: Logging,
+    /// The ARNs of layers that need not be here, because what they bring is built in ([`Settings::is_built_in`]).
+    pub layers: Vec<String>,
 }
 
 /// The machine that the code is for.
@@ -133,6 +135,31 @@ impl Settings {
     /// The longest role: IAM's own limit. Session tokens carry it, and environments carry them.
     pub const ROLE_BYTES_MAX: usize = 2048;
 
+    /// The most layers, as on AWS.
+    pub const LAYERS_MAX: usize = 5;
+
+    /// Whether a layer may be named although there are none here: the Lambda Web Adapter's, published by whomever.
+    pub fn is_built_in(layer: &str) -> bool {
+        let Some((account, layer)) = layer.split_once(":layer:") else { return false };
+        let (name, version) = layer.split_once(':').unwrap_or((layer, ""));
+        account.starts_with("arn:aws")
+            && ["LambdaAdapterLayerX86", "LambdaAdapterLayerArm64"].contains(&name)
+            && version.parse::<u32>().is_ok()
+    }
+
+    /// The language and the handler that compute is asked for. An executable beside the Lambda Web Adapter's layer is a web server.
+    pub fn program(&self) -> (&str, &str) {
+        match self.layers.is_empty() || !self.runtime.starts_with("provided") {
+            true => (&self.runtime, &self.handler),
+            false => ("http", "bootstrap"),
+        }
+    }
+
+    /// Whether it is a web server, which takes requests as they are.
+    pub fn is_server(&self) -> bool {
+        ::compute::is_server(self.program().0, &self.environment)
+    }
+
     /// Checks what the model's constraints do not say.
     pub fn check(&self) -> Result<(), Fault> {
         within("timeout", self.timeout_s, 1, Self::TIMEOUT_S_MAX)?;
@@ -141,6 +168,7 @@ impl Settings {
         check_role(&self.role)?;
         check_handler(&self.handler)?;
         check_environment(&self.environment)?;
+        check_layers(&self.layers)?;
         self.check_architecture()?;
         self.check_logging()
     }
@@ -211,6 +239,13 @@ fn check_handler(handler: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check_layers(layers: &[String]) -> Result<(), Fault> {
+    match layers.len() {
+        0..=Settings::LAYERS_MAX => Ok(()),
+        _ => Err(faults::invalid(format!("Cannot reference more than {} layers.", Settings::LAYERS_MAX))),
+    }
+}
+
 /// Variables that the platform itself sets.
 const RESERVED: [&str; 18] = [
     "_HANDLER",
@@ -277,7 +312,30 @@ pub(crate) mod tests {
             tracing: Tracing::PassThrough,
             snap_start: SnapStart::None,
             logging: Logging::default_of(&name),
+            layers: Vec::new(),
         }
+    }
+
+    #[test]
+    fn the_web_adapters_layer_is_built_in() {
+        for (layer, expected) in [
+            ("arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25", true),
+            ("arn:aws-cn:lambda:cn-north-1:041581134020:layer:LambdaAdapterLayerArm64:25", true),
+            ("arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86", false),
+            ("arn:aws:lambda:us-east-1:753240598075:layer:Other:25", false),
+            ("LambdaAdapterLayerX86:25", false),
+        ] {
+            assert_eq!(Settings::is_built_in(layer), expected, "{layer}");
+        }
+        let adapter = vec!["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25".to_owned()];
+        let mut settings = Settings { layers: adapter, ..good() };
+        assert_eq!((settings.program(), settings.is_server()), (("nodejs22.x", "index.handler"), false));
+        settings.environment.insert("AWS_LAMBDA_EXEC_WRAPPER".into(), "/opt/bootstrap".into());
+        assert!(settings.is_server());
+        settings.runtime = "provided.al2023".into();
+        settings.environment.clear();
+        assert_eq!((settings.program(), settings.is_server()), (("http", "bootstrap"), true));
+        check(|s| s.layers = vec![String::new(); 6], Some("Cannot reference more than 5 layers."));
     }
 
     fn check(change: impl FnOnce(&mut Settings), expected: Option<&str>) {

@@ -35,6 +35,7 @@ pub(crate) fn settings(name: &FunctionName, input: &CreateFunctionRequest) -> Re
         tracing: Tracing::PassThrough,
         snap_start: SnapStart::None,
         logging: Logging::default_of(name),
+        layers: Vec::new(),
     };
     if let Some(architectures) = &input.architectures {
         settings.architecture = architecture(architectures)?;
@@ -48,6 +49,7 @@ pub(crate) fn settings(name: &FunctionName, input: &CreateFunctionRequest) -> Re
         tracing: input.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_ref()).map(|mode| mode.as_str()),
         snap_start: input.snap_start.as_ref().and_then(|snap| snap.apply_on.as_ref()).map(|apply| apply.as_str()),
         logging: input.logging_config.as_ref(),
+        layers: input.layers.as_ref(),
     };
     members.apply(name, &mut settings)?;
     settings.check()?;
@@ -78,6 +80,7 @@ pub(crate) fn updated(
         tracing: input.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_ref()).map(|mode| mode.as_str()),
         snap_start: input.snap_start.as_ref().and_then(|snap| snap.apply_on.as_ref()).map(|apply| apply.as_str()),
         logging: input.logging_config.as_ref(),
+        layers: input.layers.as_ref(),
     };
     members.apply(name, &mut settings)?;
     settings.check()?;
@@ -94,6 +97,7 @@ struct Members<'a> {
     tracing: Option<&'a str>,
     snap_start: Option<&'a str>,
     logging: Option<&'a LoggingConfig>,
+    layers: Option<&'a Vec<String>>,
 }
 
 impl Members<'_> {
@@ -122,6 +126,9 @@ impl Members<'_> {
         }
         if let Some(logging) = self.logging {
             settings.logging = self::logging(name, logging);
+        }
+        if let Some(layers) = self.layers {
+            settings.layers.clone_from(layers);
         }
         Ok(())
     }
@@ -192,7 +199,7 @@ impl Unserved {
             },
             Self {
                 member: "Layers",
-                used: input.layers.as_ref().is_some_and(|layers| !layers.is_empty()),
+                used: input.layers.iter().flatten().any(|layer| !Settings::is_built_in(layer)),
                 instead: "put the layer's files into the function's own package. The Lambda Web Adapter's need not be: it is built in.",
             },
             Self {
@@ -272,14 +279,11 @@ pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> InvokeMode {
 /// Web servers stream whatever the mode says. The answers of all other functions are sent whole, so the other mode is refused for them
 /// instead of being taken and not kept.
 pub(crate) fn check_mode(mode: InvokeMode, function: &Function) -> Result<(), Fault> {
-    let settings = &function.latest.settings;
     match mode {
-        InvokeMode::ResponseStream if !::compute::is_server(&settings.runtime, &settings.environment) => {
-            Err(faults::invalid(
-                "Freehold serves the InvokeMode RESPONSE_STREAM for functions that are web servers (runtime http, or the Lambda Web \
+        InvokeMode::ResponseStream if !function.latest.settings.is_server() => Err(faults::invalid(
+            "Freehold serves the InvokeMode RESPONSE_STREAM for functions that are web servers (runtime http, or the Lambda Web \
                  Adapter's variables) and not for others yet: their answers are sent whole. Use BUFFERED.",
-            ))
-        }
+        )),
         InvokeMode::ResponseStream | InvokeMode::Buffered => Ok(()),
     }
 }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use jiff::fmt::strtime;
 use wire::lambda::{
     AliasConfiguration, AliasRoutingConfiguration, Cors, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-    FunctionUrlAuthType, FunctionUrlConfig, InvokeMode as WireInvokeMode, LastUpdateStatus, LoggingConfig, PackageType,
-    RuntimeVersionConfig, SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse,
+    FunctionUrlAuthType, FunctionUrlConfig, InvokeMode as WireInvokeMode, LastUpdateStatus, Layer, LoggingConfig,
+    PackageType, RuntimeVersionConfig, SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse,
 };
 
 use crate::model::settings::{LogFormat, SnapStart, Tracing};
@@ -80,6 +80,7 @@ impl Shown<'_> {
             architectures: Some(vec![settings.architecture.name().into()]),
             ephemeral_storage: Some(EphemeralStorage { size: signed(settings.tmp_mb) }),
             snap_start: Some(self.snap_start()),
+            layers: (!settings.layers.is_empty()).then(|| settings.layers.iter().map(|arn| layer(arn)).collect()),
             logging_config: Some(LoggingConfig {
                 log_format: Some(
                     match logging.format {
@@ -104,6 +105,11 @@ impl Shown<'_> {
         let status = if on { SnapStartOptimizationStatus::On } else { SnapStartOptimizationStatus::Off };
         SnapStartResponse { apply_on: Some(apply_on.into()), optimization_status: Some(status) }
     }
+}
+
+/// A layer that is built in has no size.
+fn layer(arn: &str) -> Layer {
+    Layer { arn: Some(arn.to_owned()), code_size: Some(0), ..Layer::default() }
 }
 
 /// `AliasConfiguration`.

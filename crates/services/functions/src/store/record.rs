@@ -63,6 +63,9 @@ pub(crate) struct Version {
     log_format: LogFormatWord,
     log_level_application: Option<String>,
     log_level_system: Option<String>,
+    /// Left out where there are none, as it was before there could be any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<String>,
 }
 
 /// An alias.
@@ -222,6 +225,7 @@ impl From<&model::Version> for Version {
             log_format: settings.logging.format.into(),
             log_level_application: settings.logging.application_level,
             log_level_system: settings.logging.system_level,
+            layers: settings.layers,
         }
     }
 }
@@ -252,6 +256,7 @@ impl TryFrom<Version> for model::Version {
             tracing: record.tracing.into(),
             snap_start: record.snap_start.into(),
             logging,
+            layers: record.layers,
         };
         Ok(Self {
             code: Code { sha256: *record.code.sha256(), bytes: record.code_bytes },

@@ -105,9 +105,15 @@ async fn aliases_have_urls_of_their_own_and_versions_have_none() {
         ..create("greet", None)
     };
     assert!(world.refusal::<op::CreateFunctionUrlConfig>(streamed.clone()).await.1.contains("Use BUFFERED."));
-    // Web servers stream.
-    let server = op::CreateFunctionRequest { runtime: Some("http".into()), ..creation("server") };
-    world.ask::<op::CreateFunction>(server).await.expect("it is made");
+    // Web servers stream; the layer that makes an executable one on AWS is built in.
+    let adapter = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25";
+    let server = op::CreateFunctionRequest {
+        runtime: Some("provided.al2023".into()),
+        layers: Some(vec![adapter.into()]),
+        ..creation("server")
+    };
+    let made = world.ask::<op::CreateFunction>(server).await.expect("it is made");
+    assert_eq!(made.layers.expect("it has layers")[0].arn.as_deref(), Some(adapter));
     let streamed = op::CreateFunctionUrlConfigRequest { function_name: "server".into(), ..streamed };
     let made = world.ask::<op::CreateFunctionUrlConfig>(streamed).await.expect("it is made");
     assert_eq!(made.invoke_mode, Some(op::InvokeMode::ResponseStream));
