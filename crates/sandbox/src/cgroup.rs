@@ -24,6 +24,9 @@ use crate::report::State;
 /// The name of a node's group: this and its process id.
 const PREFIX: &str = "freehold-";
 
+/// The name of the group that a node moves to where its own must have no processes.
+const LEAF: &str = "freehold-node";
+
 /// Where this node's groups are.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
@@ -167,11 +170,11 @@ impl Hierarchy {
 fn version_two(membership: &str, mounts: &str) -> Result<Hierarchy, String> {
     let root = mount_point(mounts, "cgroup2", None).ok_or("no cgroup version 2")?;
     let own = membership.lines().find_map(|line| line.strip_prefix("0::")).ok_or("no cgroup version 2")?;
-    let parent = below(&root, own);
+    let parent = below(&root, above_leaf(own));
     let wanted = wanted(&parent);
     if !wanted.is_empty() && enable(&parent, &wanted).is_err() {
         // A group that has processes of its own cannot hand controllers to groups below: move to a leaf, then try again.
-        let leaf = parent.join("freehold-node");
+        let leaf = parent.join(LEAF);
         fs::create_dir_all(&leaf)
             .and_then(|()| fs::write(leaf.join("cgroup.procs"), "0"))
             .and_then(|()| enable(&parent, &wanted))
@@ -184,6 +187,11 @@ fn version_two(membership: &str, mounts: &str) -> Result<Hierarchy, String> {
         enable(&base, &wanted).map_err(|error| format!("cgroup version 2 at {}: {error}", base.display()))?;
     }
     Ok(Hierarchy { version: Version::Two, base })
+}
+
+/// Whoever is in a leaf that a node made has its groups beside it: another node started from there, or this process once more.
+fn above_leaf(own: &str) -> &str {
+    own.strip_suffix(LEAF).and_then(|parent| parent.strip_suffix('/')).unwrap_or(own)
 }
 
 /// The controllers that we use and that are to be had in a group.
@@ -268,6 +276,19 @@ fn make(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leaf_is_no_place_for_groups() {
+        for (own, expected) in [
+            ("/", "/"),
+            ("/user.slice/run-1.scope", "/user.slice/run-1.scope"),
+            ("/user.slice/run-1.scope/freehold-node", "/user.slice/run-1.scope"),
+            ("/freehold-node", ""),
+            ("/not-freehold-node", "/not-freehold-node"),
+        ] {
+            assert_eq!(above_leaf(own), expected, "{own}");
+        }
+    }
 
     #[test]
     fn finds_its_place_in_both_versions() {
