@@ -92,7 +92,7 @@ impl Desk {
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(command(answer)).map_err(|_| Error::QueueMissing)?;
-        answered.await.unwrap_or_else(|_| match self.gone.load(Ordering::Acquire) {
+        answered.await.unwrap_or_else(|_| match self.is_gone() {
             true => Err(Error::QueueMissing),
             false => Err(Error::Unavailable("The node is stopping. Try again.".to_owned())),
         })
@@ -102,6 +102,11 @@ impl Desk {
     pub(crate) fn tell(&self, command: Command) {
         // A keeper that has ended has nobody to tell.
         self.mailbox.send(command).ok();
+    }
+
+    /// Whether the queue was deleted.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     /// Ends the keeper: the queue is gone.

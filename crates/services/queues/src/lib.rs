@@ -130,7 +130,16 @@ impl Queues {
         };
         let (desk, keeper) = Desk::open(queue, tools);
         self.table.put(Arc::clone(&desk));
-        self.tasks.spawn(Kind::Vital, "queue-keeper", keeper.run());
+        let (itself, kept) = (Weak::clone(&self.itself), Arc::clone(&desk));
+        self.tasks.spawn(Kind::Vital, "queue-keeper", async move {
+            keeper.run().await;
+            // Only now: what a keeper still had in hand would be written behind the broom.
+            if kept.is_gone()
+                && let Some(queues) = itself.upgrade()
+            {
+                queues.sweep();
+            }
+        });
         desk
     }
 

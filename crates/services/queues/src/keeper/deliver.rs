@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::task::{Kind, spawn};
 
 use super::command::HIDDEN_S_MAX;
-use super::{Answer, Command, Delivery, Desk, Keeper, Outgoing, Receive, Transfer, Waiter};
+use super::{Answer, BATCH_KEYS_MAX, Command, Delivery, Desk, Keeper, Outgoing, Receive, Transfer, Waiter};
 use crate::error::Error;
 use crate::model::Message;
 use crate::model::name::of_arn;
@@ -17,6 +17,9 @@ pub(crate) const IN_FLIGHT_MAX: usize = 120_000;
 const ATTEMPT_MS: u64 = 300_000;
 /// How many of those are remembered; further ones are received as if they had none.
 const ATTEMPTS_MAX: usize = 20_000;
+
+/// Messages that change queues go in pieces of about this size: each piece is one transaction.
+const TRANSFER_BYTES_MAX: usize = 2 << 20;
 
 /// What a receive gave, for whoever asks again because the answer was lost.
 #[derive(Debug)]
@@ -38,6 +41,12 @@ impl Keeper {
         let hurried = self.tools.hurry.is_cancelled();
         let mut left = std::collections::VecDeque::new();
         while let Some(waiter) = self.waiters.pop_front() {
+            if self.changes.size().1 >= BATCH_KEYS_MAX {
+                // The rest is served in the next batch.
+                left.push_back(waiter);
+                self.again = true;
+                break;
+            }
             if waiter.answer.is_closed() {
                 continue;
             }
@@ -48,6 +57,7 @@ impl Keeper {
                 Err(error) => drop(waiter.answer.send(Err(error))),
             }
         }
+        left.append(&mut self.waiters);
         self.waiters = left;
     }
 
@@ -183,17 +193,26 @@ impl Keeper {
 
     /// Gives out messages that are to go to another queue; they stay where they are until that has them.
     pub(super) async fn draw(&mut self, most: usize, now_ms: u64) -> Result<Vec<Transfer>, Error> {
-        let mut drawn = Vec::new();
-        while drawn.len() < most {
+        let (mut drawn, mut bytes) = (Vec::new(), 0);
+        while drawn.len() < most && bytes < TRANSFER_BYTES_MAX {
             self.refill(now_ms).await?;
-            let Some(number) = self.window.pick(1).first().copied() else { break };
-            match self.message(number).await? {
-                Some(message) => {
-                    let message = Message::clone(&message);
-                    drawn.push(Transfer { number, message, keys: self.keys_of(number) });
-                    self.window.change(number, |entry| entry.state = State::Moving);
+            let picked = self.window.pick(most - drawn.len());
+            if picked.is_empty() {
+                break;
+            }
+            for number in picked {
+                if bytes >= TRANSFER_BYTES_MAX {
+                    break;
                 }
-                None => self.let_go(number),
+                match self.message(number).await? {
+                    Some(message) => {
+                        bytes += message.content.bytes();
+                        let message = Message::clone(&message);
+                        drawn.push(Transfer { number, message, keys: self.keys_of(number) });
+                        self.window.change(number, |entry| entry.state = State::Moving);
+                    }
+                    None => self.let_go(number),
+                }
             }
         }
         Ok(drawn)
@@ -203,11 +222,30 @@ impl Keeper {
     pub(super) fn hand_over(&self, to: Arc<Desk>, transfers: Vec<Transfer>) {
         let from = Arc::clone(&self.desk);
         spawn(Kind::Work, "queue-dead-letters", async move {
-            let numbers = transfers.iter().map(|transfer| transfer.number).collect();
-            let there = to.ask(|answer| Command::Accept { transfers, answer }).await.is_ok();
-            from.tell(Command::Arrived { numbers, there });
+            for transfers in in_pieces(transfers) {
+                let numbers = transfers.iter().map(|transfer| transfer.number).collect();
+                let there = to.ask(|answer| Command::Accept { transfers, answer }).await.is_ok();
+                from.tell(Command::Arrived { numbers, there });
+            }
         });
     }
+}
+
+/// Pieces that a transaction can hold.
+fn in_pieces(transfers: Vec<Transfer>) -> Vec<Vec<Transfer>> {
+    let mut pieces: Vec<Vec<Transfer>> = Vec::new();
+    let mut bytes = TRANSFER_BYTES_MAX;
+    for transfer in transfers {
+        if bytes >= TRANSFER_BYTES_MAX {
+            bytes = 0;
+            pieces.push(Vec::new());
+        }
+        bytes += transfer.message.content.bytes();
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(transfer);
+        }
+    }
+    pieces
 }
 
 /// What goes to the same queue goes together, in order.

@@ -23,7 +23,6 @@ impl Handle<DeleteQueue> for Queues {
         self.cellar.delete(&queue).await?;
         self.table.remove(&scope, queue.name.as_str());
         desk.close();
-        self.sweep();
         Ok(Empty {})
     }
 }

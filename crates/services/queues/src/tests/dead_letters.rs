@@ -75,6 +75,14 @@ async fn order_holds_on_the_way_to_the_dead_letters() {
     }
     give_up(&bench, &url).await;
     until("they are there", async || bench.counts(&dead).await[0] == 3).await;
+    bench.call::<aws::StartMessageMoveTask>(start("dead.fifo")).await.unwrap();
+    until("they are back", async || {
+        bench.pass(1);
+        bench.counts(&url).await[0] == 3
+    })
+    .await;
+    give_up(&bench, &url).await;
+    until("they are there again", async || bench.counts(&dead).await[0] == 3).await;
     assert_eq!(bench.bodies(&dead, 10).await, ["1", "2", "3"]);
     bench.send_to(&url, "g", "4", "4").await;
     until("the group is open again", async || bench.bodies(&url, 10).await == ["4"]).await;
@@ -157,4 +165,22 @@ async fn redrive_policies_are_checked() {
         assert_eq!(refused(bench.set(&url, "RedrivePolicy", &policy).await), expected);
     }
     assert_eq!(bench.attribute(&url, "RedrivePolicy").await, None);
+}
+
+#[tokio::test]
+async fn large_dead_letters_go_in_pieces() {
+    let bench = Bench::new().await;
+    let (url, dead) = pair(&bench, "", &[]).await;
+    for _ in 0..10 {
+        bench.send(&url, &"\n".repeat(1 << 20)).await;
+    }
+    give_up(&bench, &url).await;
+    until("they are there", async || bench.counts(&dead).await[0] == 10).await;
+    bench.call::<aws::StartMessageMoveTask>(start("dead")).await.unwrap();
+    until("they are back", async || {
+        bench.pass(1);
+        bench.counts(&url).await[0] == 10
+    })
+    .await;
+    assert_eq!(bench.counts(&dead).await, [0, 0, 0]);
 }
