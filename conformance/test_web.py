@@ -36,6 +36,9 @@ def connection(node):
 def test_servers_answer_requests_and_events(web):
     for name, language in [("web-node", "Node.js"), ("web-python", "Python")]:
         assert get(web, f"/_fn/{name}/?name=Ada") == {"message": f"Hello Ada, from a web server in {language}"}
+        request = urllib.request.Request(web.endpoint + f"/_fn/{name}/events", data=b'{"b": 2}')
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["event"] == {"b": 2}
         answer = web.client("lambda").invoke(FunctionName=name, Payload=json.dumps({"a": [1]}))
         assert "FunctionError" not in answer
         assert json.load(answer["Payload"])["event"] == {"a": [1]}

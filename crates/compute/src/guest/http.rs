@@ -77,8 +77,8 @@ impl HttpLink {
         let port = self.lines.port();
         match &self.habits.ready_path {
             Some(path) => {
-                let least = self.habits.unready_least;
-                format!("The server on port {port} did not answer GET {path} with a status below {least}")
+                let statuses = self.habits.ready_words();
+                format!("The server on port {port} did not answer GET {path} with a status of {statuses}")
             }
             None => format!("The server did not listen on port {port} of 127.0.0.1, which PORT says,"),
         }
@@ -92,7 +92,7 @@ impl HttpLink {
         self.going = Some(match opening {
             Some(opening) => {
                 let (mut request, caller) = opening.begin(&lines.host(), &self.habits);
-                event::tell(request.headers_mut(), invocation, deadline_ms);
+                event::tell(request.headers_mut(), invocation, deadline_ms, &self.habits);
                 Box::pin(converse(lines, ended, Arc::clone(&self.habits), request, caller))
             }
             None => {
@@ -134,7 +134,7 @@ async fn ready(lines: Arc<Lines>, habits: Arc<Habits>) -> Event {
         };
         // Whoever answers that it has no such path is ready to say so; a server error may pass.
         match line.ask(request).await {
-            Ok(response) if response.status().as_u16() < habits.unready_least => {
+            Ok(response) if habits.is_ready(response.status()) => {
                 if line.finish(response.into_body()).await {
                     lines.put(line);
                 }

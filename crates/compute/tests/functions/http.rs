@@ -315,7 +315,7 @@ HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
     );
     let none = "The server did not listen on port 8080 of 127.0.0.1, which PORT says, within 10.00 seconds";
     assert_eq!(silent, ("Sandbox.Timedout".to_owned(), none.to_owned()));
-    let none = "The server on port 8080 did not answer GET /up with a status below 500 within 10.00 seconds";
+    let none = "The server on port 8080 did not answer GET /up with a status of 100-499 within 10.00 seconds";
     assert_eq!(sick, ("Sandbox.Timedout".to_owned(), none.to_owned()));
     for (handler, files, variables, kind, reason) in [
         (

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT,
+};
 use http::{HeaderMap, Method, Request, StatusCode, response};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -123,12 +125,15 @@ pub(super) fn request(invocation: &Invocation, deadline_ms: i64, habits: &Habits
     let found =
         serde_json::from_slice::<EventShape<'_>>(&invocation.payload).ok().and_then(|event| read(&event, habits));
     let (mut request, form) = found.unwrap_or_else(|| (posted(&invocation.payload, habits), Form::Bare));
-    tell(request.headers_mut(), invocation, deadline_ms);
+    tell(request.headers_mut(), invocation, deadline_ms, habits);
     (request, form)
 }
 
 /// What the platform says of an invocation in the headers of its request.
-pub(super) fn tell(headers: &mut HeaderMap, invocation: &Invocation, deadline_ms: i64) {
+pub(super) fn tell(headers: &mut HeaderMap, invocation: &Invocation, deadline_ms: i64, habits: &Habits) {
+    if let Some(value) = habits.authorization.as_ref().and_then(|source| headers.remove(source)) {
+        headers.insert(AUTHORIZATION, value);
+    }
     let context = LambdaContext {
         request_id: &invocation.request_id,
         deadline: deadline_ms,

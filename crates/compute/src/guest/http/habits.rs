@@ -8,9 +8,11 @@
 //! | `AWS_LWA_PORT`, `PORT` | where it listens; it finds the number in `PORT` | 8080 |
 //! | `AWS_LWA_READINESS_CHECK_PATH` | the path that answers once it is ready | it is ready when it listens |
 //! | `AWS_LWA_READINESS_CHECK_PROTOCOL` | `tcp`: it is ready when it listens, whatever the path | `http` |
-//! | `AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS` | the least status that says "not yet" | 500 |
+//! | `AWS_LWA_READINESS_CHECK_HEALTHY_STATUS` | the statuses that say "ready", as in `200-299,404` | `100-499` |
+//! | `AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS` | the same, older: the least status that says "not yet" | 500 |
 //! | `AWS_LWA_PASS_THROUGH_PATH` | where events that are no requests are posted | `/events` |
 //! | `AWS_LWA_REMOVE_BASE_PATH` | what is taken off the beginning of each path | nothing |
+//! | `AWS_LWA_AUTHORIZATION_SOURCE` | the header whose value the server finds in `Authorization`, where that proves who calls the function | as sent |
 //! | `AWS_LWA_ERROR_STATUS_CODES` | statuses that make the invocation fail, as in `500,502-504` | 400 to 599 for events that are no requests |
 //!
 //! A value that means nothing counts as not given, as it does there.
@@ -18,8 +20,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use http::StatusCode;
 use http::uri::PathAndQuery;
+use http::{HeaderName, StatusCode};
 
 use super::event::Form;
 use crate::languages::Family;
@@ -35,12 +37,14 @@ const RANGES_MAX: usize = 64;
 pub(crate) struct Habits {
     /// The path that answers once the server is ready; none if that is when it listens.
     pub(super) ready_path: Option<PathAndQuery>,
-    /// The least status that says that it is not.
-    pub(super) unready_least: u16,
+    /// The statuses that say that it is.
+    pub(super) ready_statuses: Vec<RangeInclusive<u16>>,
     /// The path that gets events which are no requests.
     pub(super) events_path: PathAndQuery,
     /// What paths begin with that the server does not know of.
     pub(super) base_path: Option<String>,
+    /// The header that becomes `Authorization`.
+    pub(super) authorization: Option<HeaderName>,
     /// Statuses that are failures of the invocation, if that was said.
     pub(super) failures: Option<Vec<RangeInclusive<u16>>>,
 }
@@ -80,15 +84,32 @@ impl Habits {
         let by_connecting =
             value("AWS_LWA_READINESS_CHECK_PROTOCOL").is_some_and(|protocol| protocol.eq_ignore_ascii_case("tcp"));
         let ready_path = path("AWS_LWA_READINESS_CHECK_PATH").or_else(|| path("READINESS_CHECK_PATH"));
-        let unready_least = value("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS").and_then(|least| least.parse().ok());
+        let unready = value("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS").and_then(|least| least.parse().ok());
+        let ready_statuses = vec![100..=unready.unwrap_or(500u16).saturating_sub(1)];
+        let named = |name: &str| value(name).map(ranges).filter(|ranges| !ranges.is_empty());
         let base_path = value("AWS_LWA_REMOVE_BASE_PATH").map(|base| base.trim_end_matches('/'));
         Self {
             ready_path: ready_path.filter(|_| !by_connecting),
-            unready_least: unready_least.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR.as_u16()),
+            ready_statuses: named("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS").unwrap_or(ready_statuses),
             events_path: path("AWS_LWA_PASS_THROUGH_PATH").unwrap_or(PathAndQuery::from_static("/events")),
             base_path: base_path.filter(|base| base.starts_with('/')).map(str::to_owned),
-            failures: value("AWS_LWA_ERROR_STATUS_CODES").map(ranges).filter(|ranges| !ranges.is_empty()),
+            authorization: value("AWS_LWA_AUTHORIZATION_SOURCE").and_then(|name| name.parse().ok()),
+            failures: named("AWS_LWA_ERROR_STATUS_CODES"),
         }
+    }
+
+    /// Whether an answer with that status means that the server is ready.
+    pub(super) fn is_ready(&self, status: StatusCode) -> bool {
+        self.ready_statuses.iter().any(|range| range.contains(&status.as_u16()))
+    }
+
+    /// Those statuses, in words.
+    pub(super) fn ready_words(&self) -> String {
+        let words = self.ready_statuses.iter().map(|range| match (range.start(), range.end()) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}-{last}"),
+        });
+        words.collect::<Vec<_>>().join(",")
     }
 
     /// Whether an answer with that status means that the invocation failed. What sends requests hears of any status; whatever else
@@ -188,6 +209,12 @@ mod tests {
         assert_eq!(ready(&[("READINESS_CHECK_PATH", "/old")]), path("/old"));
         assert_eq!(ready(&[("AWS_LWA_READINESS_CHECK_PATH", "up")]), None);
         assert_eq!(ready(&[("AWS_LWA_READINESS_CHECK_PATH", "/a b")]), None);
+        let statuses = |variables: &[(&str, &str)]| habits(variables).ready_words();
+        assert_eq!(statuses(&[]), "100-499");
+        let least = ("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS", "400");
+        assert_eq!(statuses(&[least]), "100-399");
+        assert_eq!(statuses(&[least, ("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "200-299,404")]), "200-299,404");
+        assert!(habits(&[least]).is_ready(StatusCode::OK) && !habits(&[least]).is_ready(StatusCode::NOT_FOUND));
         let both = [("AWS_LWA_READINESS_CHECK_PATH", "/up"), ("AWS_LWA_READINESS_CHECK_PROTOCOL", "TCP")];
         assert_eq!(ready(&both), None);
         assert_eq!(habits(&[("AWS_LWA_PASS_THROUGH_PATH", "/mine")]).events_path.as_str(), "/mine");

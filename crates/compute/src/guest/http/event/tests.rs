@@ -88,6 +88,15 @@ async fn events_become_requests() {
     }
 }
 
+#[test]
+fn another_header_may_become_the_authorization() {
+    let variables = [("AWS_LWA_AUTHORIZATION_SOURCE".to_owned(), "X-Mine".to_owned())].into();
+    let event = json!({"httpMethod": "GET", "path": "/", "headers": {"x-mine": "Bearer a", "authorization": "AWS4-HMAC-SHA256"}});
+    let (request, _) = request(&invocation(&event.to_string()), 7, &Habits::of(&variables));
+    assert_eq!(request.headers()["authorization"], "Bearer a");
+    assert!(!request.headers().contains_key("x-mine"));
+}
+
 #[tokio::test]
 async fn older_events_become_requests_too() {
     let one = |more: Value| {
