@@ -97,7 +97,7 @@ impl Compute {
         std::fs::create_dir_all(&options.dir).map_err(folder)?;
         let codes = Codes::open(options.dir.join("code"), options.random.clone()).map_err(folder)?;
         let bootstraps = Bootstraps::write(&options.dir.join("languages")).map_err(folder)?;
-        let host = Host::new(options.sandbox, options.helper.clone())?.boot_all();
+        let host = Host::new(options.sandbox, options.helper.clone())?.boot_all()?;
         let pump = Pump::start(Arc::clone(&options.logs));
         let shared = Shared::new(options, host, codes, bootstraps, pump);
         Monitor::run(&shared);

@@ -3,6 +3,8 @@
 //! `cargo run --release -p sandbox --example start`
 #![expect(clippy::unwrap_used, reason = "a bench may panic")]
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,9 @@ fn main() {
             if host.can_place() {
                 ahead(&host, &runtime, network);
             }
+        }
+        if host.can_place() {
+            answers(&host, &runtime);
         }
     }
 }
@@ -89,6 +94,36 @@ fn ahead(host: &Host, runtime: &tokio::runtime::Runtime, network: Network) {
     println!("         dial {}", show(dialled));
     println!("         freeze {}; thaw {}", show(froze), show(thawed));
     println!("         place {}; then until the program ended {}", show(placed), show(ended));
+}
+
+/// One that answers what it is told: how much longer it takes if it has to be thawed first.
+fn answers(host: &Host, runtime: &tokio::runtime::Runtime) {
+    let (_read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let echo = Plan {
+        program: PathBuf::from("/bin/sh"),
+        arguments: vec!["-c".to_owned(), "exec cat <&3 >&3".to_owned()],
+        ..plan(Network::Platform)
+    };
+    let streams = Streams { output: write, channels: vec![theirs.into()] };
+    let child = host.boot(&Boot { plan: echo, ports: Vec::new() }, streams).unwrap().child;
+    let [mut idle, mut frozen] = [const { Vec::new() }; 2];
+    for run in 0..2 * RUNS {
+        let is_frozen = run % 2 == 1;
+        if is_frozen && child.freeze().is_err() {
+            println!("         no freezer here");
+            return;
+        }
+        runtime.block_on(async { tokio::time::sleep(PAUSE / 4).await });
+        let began = Instant::now();
+        if is_frozen {
+            child.thaw().unwrap();
+        }
+        ours.write_all(b"x").unwrap();
+        ours.read_exact(&mut [0]).unwrap();
+        if is_frozen { &mut frozen } else { &mut idle }.push(began.elapsed());
+    }
+    println!("  an answer: idle {}; frozen, with the thawing {}", show(idle), show(frozen));
 }
 
 fn plan(network: Network) -> Plan {

@@ -142,16 +142,14 @@ impl Host {
         };
         host.report.parts = probe::parts(mode, &facts, &host.cgroups);
         host.walls = facts.ok().map(|facts| (steward, facts.network));
-        if mode == Mode::Required {
-            host.insist()?;
-        }
+        // Whether guests have networks of their own is known once it is said how they are started.
+        host.report.insist(|part| part != Part::Network)?;
         Ok(host)
     }
 
     /// Whoever uses this says that it starts every guest with [`Host::boot`], never with [`Host::spawn`] in the host's network: then the
-    /// report may say that guests have networks of their own.
-    #[must_use]
-    pub fn boot_all(mut self) -> Self {
+    /// report may say that guests have networks of their own, and [`Mode::Required`] asks for that too.
+    pub fn boot_all(mut self) -> Result<Self, StartError> {
         if let Some((_, networks)) = &self.walls {
             let state = networks.state();
             let part = self.report.parts.iter_mut().find(|(part, _)| *part == Part::Network);
@@ -159,7 +157,8 @@ impl Host {
                 *found = state;
             }
         }
-        self
+        self.report.insist(|_| true)?;
+        Ok(self)
     }
 
     /// What is on, and what is not.
@@ -282,15 +281,6 @@ impl Host {
         }
         let uid = self.uids.take();
         (Identity::Own { uid: uid.id() }, Some(uid))
-    }
-
-    fn insist(&self) -> Result<(), StartError> {
-        for part in Report::required() {
-            if let Some(reason) = self.report.reason(part) {
-                return Err(StartError { part: part.name(), reason: reason.to_owned() });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::host::StartError;
+
 /// How much isolation the person running the node asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -109,10 +111,16 @@ pub struct Report {
 
 impl Report {
     /// The parts without which [`Mode::Required`] refuses: those that keep guests from harming anybody. `OwnUser` needs root and
-    /// `FileRules` a newer kernel: both answer a second time what others have answered. Shares and standing still are about comfort,
-    /// and `Network` depends on how guests are started.
-    pub fn required() -> [Part; 4] {
-        [Part::Namespaces, Part::MemoryLimit, Part::ProcessLimit, Part::SystemCalls]
+    /// `FileRules` a newer kernel: both answer a second time what others have answered. Shares and standing still are about comfort.
+    pub fn required() -> [Part; 5] {
+        [Part::Namespaces, Part::MemoryLimit, Part::ProcessLimit, Part::SystemCalls, Part::Network]
+    }
+
+    /// An error if one of those is missing that are required and asked for here.
+    pub(crate) fn insist(&self, asked: impl Fn(Part) -> bool) -> Result<(), StartError> {
+        let required = Self::required().into_iter().filter(|part| self.mode == Mode::Required && asked(*part));
+        let missing = required.filter_map(|part| Some((part, self.reason(part)?))).next();
+        missing.map_or(Ok(()), |(part, reason)| Err(StartError { part: part.name(), reason: reason.to_owned() }))
     }
 
     /// True if the part is on.
@@ -147,5 +155,36 @@ impl fmt::Display for Report {
             write!(f, "; without {}: {reason}", part.name())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn required_means_all_that_keeps_guests_from_harm() {
+        let lacking = |mode: Mode, missing: Part| {
+            let state = |part| match part == missing {
+                true => State::Missing { reason: "why".to_owned() },
+                false => State::On,
+            };
+            let parts = Part::ALL.into_iter().map(|part| (part, state(part))).collect();
+            Report { mode, parts }.insist(|_| true).err().map(|error| error.part)
+        };
+        for (missing, expected) in [
+            (Part::Namespaces, Some("namespaces")),
+            (Part::MemoryLimit, Some("memory limit")),
+            (Part::ProcessLimit, Some("process limit")),
+            (Part::SystemCalls, Some("system call filter")),
+            (Part::Network, Some("own network")),
+            (Part::OwnUser, None),
+            (Part::FileRules, None),
+            (Part::CpuShare, None),
+            (Part::Freezer, None),
+        ] {
+            assert_eq!(lacking(Mode::Required, missing), expected, "{missing:?}");
+            assert_eq!(lacking(Mode::Auto, missing), None, "{missing:?}");
+        }
     }
 }

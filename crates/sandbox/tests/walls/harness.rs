@@ -17,7 +17,7 @@ pub fn helper() -> PathBuf {
 }
 
 pub fn host(mode: Mode) -> Host {
-    Host::new(mode, Some(helper())).expect("a mode that accepts what there is").boot_all()
+    Host::new(mode, Some(helper())).and_then(Host::boot_all).expect("a mode that accepts what there is")
 }
 
 /// A guest that runs a shell script.
