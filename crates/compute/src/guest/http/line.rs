@@ -1,6 +1,8 @@
 //! One connection to a guest's server, moved on by whoever waits for it.
 
 use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
@@ -12,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::set_tcp_quickack;
 use tokio::net::TcpStream;
 
 use super::Body;
@@ -32,6 +35,8 @@ const DRAINED_BYTES_MAX: usize = 64 << 10;
 pub(super) struct Line {
     sender: SendRequest<Body>,
     wire: Wire,
+    /// The same socket, to speak to the system about it.
+    socket: OwnedFd,
 }
 
 /// What goes over the connection.
@@ -62,11 +67,12 @@ pub(super) enum Asked {
 }
 
 impl Line {
-    async fn open(stream: TcpStream) -> Result<Self, hyper::Error> {
+    async fn open(stream: TcpStream) -> io::Result<Self> {
+        let socket = stream.as_fd().try_clone_to_owned()?;
         let mut builder = http1::Builder::new();
         builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, wire: Wire { connection: Some(connection), is_over: false } })
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        Ok(Self { sender, socket, wire: Wire { connection: Some(connection), is_over: false } })
     }
 
     /// Waits for something that the connection brings about, and moves that on meanwhile.
@@ -81,7 +87,7 @@ impl Line {
 
     /// Asks, and waits for the head of the answer.
     pub(super) async fn ask(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Asked> {
-        let Self { sender, wire } = self;
+        let Self { sender, wire, .. } = self;
         let is_open = std::future::poll_fn(|cx| {
             wire.turn(cx);
             // The sender alone does not know before the connection is dropped.
@@ -109,8 +115,19 @@ impl Line {
 
     /// The next piece of an answer's body.
     pub(super) async fn frame(&mut self, body: &mut Incoming) -> Option<Result<Frame<Bytes>, String>> {
-        let frame = self.drive(body.frame()).await?;
-        Some(frame.map_err(|error| causes(&error)))
+        let mut is_acknowledged = false;
+        let frame = std::future::poll_fn(|cx| {
+            self.wire.turn(cx);
+            let polled = pin!(body.frame()).poll(cx);
+            if polled.is_pending() && !is_acknowledged {
+                // Many servers send head and body apart, and the second only when the first was acknowledged, which systems put off
+                // for 40 milliseconds where nobody asks for it. It is only a hint.
+                let _ = set_tcp_quickack(&self.socket, true);
+                is_acknowledged = true;
+            }
+            polled
+        });
+        Some(frame.await?.map_err(|error| causes(&error)))
     }
 
     /// Reads what is left of an answer that nobody wants; false if that is too much.
@@ -174,8 +191,8 @@ impl Lines {
     }
 
     /// A new one.
-    pub(super) async fn dial(&self) -> std::io::Result<Line> {
-        Line::open(self.place.dial().await?).await.map_err(std::io::Error::other)
+    pub(super) async fn dial(&self) -> io::Result<Line> {
+        Line::open(self.place.dial().await?).await
     }
 
     /// One that is idle: the last used, which is the least likely to be closed.
