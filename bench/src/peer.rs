@@ -4,11 +4,15 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+
+/// How long a server may take to listen.
+const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that runs, and ends when this is dropped.
 pub struct Peer {
@@ -38,6 +42,20 @@ impl Peer {
             let url = line.split_once("AWS_ENDPOINT_URL=http://")?.1;
             Some(url.split_whitespace().next()?.replace("localhost", "127.0.0.1"))
         })
+    }
+
+    /// A server that says nothing, once it listens at `address`.
+    pub async fn at(mut command: Command, address: String) -> Result<Self> {
+        let name = command.get_program().display().to_string();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut peer = Self { child: child.with_context(|| format!("cannot start {name}"))?, address };
+        let until = Instant::now() + START_PATIENCE;
+        while TcpStream::connect(&peer.address).is_err() {
+            ensure!(peer.child.try_wait()?.is_none(), "{name} ended before it listened");
+            ensure!(Instant::now() < until, "{name} does not listen at {}", peer.address);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(peer)
     }
 
     fn start(mut command: Command, address: impl Fn(&str) -> Option<String>) -> Result<Self> {

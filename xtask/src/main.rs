@@ -15,7 +15,7 @@ cargo xtask COMMAND
   test                      everything that must hold, as CI runs it
   test conformance [ARG…]   only real SDKs and command lines against the binary
   tidy                      the house rules
-  bench [NAME…]             speed, side by side with others in one run: start, hello
+  bench [NAME…]             speed, side by side with others in one run: start, hello, wasi
   codegen                   make the shapes anew from the public service models
   codegen --check           fail if the committed shapes are not what the models give
 ";

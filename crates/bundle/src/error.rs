@@ -31,7 +31,8 @@ pub enum Error {
     #[error(
         "{} is neither a function nor an application: it has none of template.yaml, bootstrap, Procfile, server.py, \
          server.mjs, server.js, server.cjs, index.mjs, index.js, index.cjs, package.json with a main file or a start script, \
-         lambda_function.py, app.py, main.py, handler.py, and no folder in it has one{hint}", .path.display()
+         lambda_function.py, app.py, main.py, handler.py, a single WebAssembly binary (*.wasm), and no folder in it has one{hint}",
+        .path.display()
     )]
     Nothing {
         /// The folder.

@@ -89,7 +89,7 @@ pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
     };
     let bootstrap = folder.join("bootstrap");
     if bootstrap.is_file() {
-        if !is_executable(&bootstrap) {
+        if !is_executable(&bootstrap) && !is_wasm(&bootstrap)? {
             return Err(Error::NotExecutable { path: bootstrap });
         }
         return Ok(function(PROVIDED, "bootstrap".to_owned()));
@@ -121,7 +121,25 @@ pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
             return Ok(function(PYTHON, format!("{module}.{name}")));
         }
     }
-    Ok(None)
+    // Last, because functions of other languages may have such files for their own use.
+    Ok(wasm_in(folder)?.and_then(|binary| function(PROVIDED, binary)))
+}
+
+/// The WebAssembly binary of a folder: of one of the usual names, or the only one there is.
+fn wasm_in(folder: &Path) -> Result<Option<String>, Error> {
+    let usual = ["app.wasm", "main.wasm"].into_iter().find(|name| folder.join(name).is_file());
+    if let Some(name) = usual {
+        return Ok(Some(name.to_owned()));
+    }
+    let wrong = |why| Error::Read { path: folder.to_owned(), why };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let name = entry.map_err(wrong)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".wasm") && folder.join(&name).is_file() {
+            found.push(name);
+        }
+    }
+    Ok(found.pop().filter(|_| found.is_empty()))
 }
 
 /// A template for functions that have none: each with a URL that anybody may call.
@@ -158,6 +176,7 @@ fn function_in_file(file: &Path) -> Result<Option<Function>, Error> {
     let (runtime, handler) = match ending {
         Some("mjs" | "js" | "cjs") => (NODE, source::javascript(&text_of(file)?)),
         Some("py") => (PYTHON, source::python(&stem, &text_of(file)?)),
+        Some("wasm") => (PROVIDED, "wasm".to_owned()),
         Some(_) | None => return Ok(None),
     };
     Ok(Some(Function { name, path: file.to_owned(), runtime, handler: format!("{stem}.{handler}") }))
@@ -208,6 +227,15 @@ fn folders_in(path: &Path) -> Result<Vec<PathBuf>, Error> {
 fn text_of(path: &Path) -> Result<String, Error> {
     let bytes = std::fs::read(path).map_err(|why| Error::Read { path: path.to_owned(), why })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether a file begins as WebAssembly binaries do.
+fn is_wasm(path: &Path) -> Result<bool, Error> {
+    use std::io::Read;
+    let mut first = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
+    read.map_err(|why| Error::Read { path: path.to_owned(), why })?;
+    Ok(first == b"\0asm")
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -65,6 +65,10 @@ fn folders_say_what_they_are() {
         (&[("main.py", "")], "python3.13", "main.handler"),
         (&[("handler.py", "def hello(e, c): pass")], "python3.13", "handler.hello"),
         (&[("bootstrap*", "#!/bin/sh"), ("index.js", "")], "provided.al2023", "bootstrap"),
+        (&[("bootstrap", "\0asm\u{1}\0\0\0")], "provided.al2023", "bootstrap"),
+        (&[("hello.wasm", "\0asm"), ("readme.md", "")], "provided.al2023", "hello.wasm"),
+        (&[("hello.wasm", ""), ("app.wasm", "")], "provided.al2023", "app.wasm"),
+        (&[("hello.wasm", ""), ("index.js", "")], "nodejs24.x", "index.handler"),
         (&[("Procfile", "web: ./serve"), ("app.py", "")], "http", "Procfile"),
         (&[("server.py", ""), ("app.py", "")], "http", "server.py"),
         (&[("server.mjs", "")], "http", "server.mjs"),
@@ -131,6 +135,7 @@ fn what_cannot_be_deployed_says_why() {
             "F: CodeUri is 'gone', and DIR/gone does not exist (line 6)",
         ),
         (&[("a-b/index.js", ""), ("a_b/index.js", "")], "would make two functions of the name"),
+        (&[("one.wasm", ""), ("two.wasm", "")], "DIR is neither a function nor an application"),
     ] {
         let message = refused(files);
         assert!(message.contains(expected), "{message}");
@@ -250,7 +255,10 @@ fn too_much_code_is_refused() {
 
 #[test]
 fn single_files_are_functions_too() {
-    let dir = folder(&[("greet.py", "def handler(e, c): pass"), ("other.txt", "")]);
+    let dir = folder(&[("greet.py", "def handler(e, c): pass"), ("hello.wasm", "\0asm"), ("other.txt", "")]);
+    let packed = bundle(&dir.path().join("hello.wasm")).expect("it is a function");
+    let handler = packed.template.at("Resources.Hello.Properties.Handler").and_then(template::Node::as_text);
+    assert_eq!(handler, Some("hello.wasm"));
     let packed = bundle(&dir.path().join("greet.py")).expect("it is a function");
     assert_eq!(packed.name, "greet");
     assert_eq!(

@@ -256,17 +256,17 @@ impl Came {
 }
 
 /// Lambda bills whole milliseconds, and since August 2025 the initialisation as well, for every kind of runtime.
-fn billed(ran: Duration, init: Option<Duration>) -> Duration {
+pub(crate) fn billed(ran: Duration, init: Option<Duration>) -> Duration {
     let nanoseconds = (ran + init.unwrap_or_default()).as_nanos();
     Duration::from_millis(u64::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1))
 }
 
 /// The last line of an attempt.
-struct ReportLine<'a> {
-    id: &'a str,
-    report: &'a Report,
-    memory_mb: u32,
-    status: Option<&'a str>,
+pub(crate) struct ReportLine<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) report: &'a Report,
+    pub(crate) memory_mb: u32,
+    pub(crate) status: Option<&'a str>,
 }
 
 impl fmt::Display for ReportLine<'_> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base::Random;
+use wasm::PrepareError;
 use zip::ZipArchive;
 
 /// Lambda's limit on all files together, unpacked.
@@ -78,6 +79,26 @@ pub enum CodeError {
     Escapes {
         /// The entry.
         name: String,
+    },
+    /// The handler names a WebAssembly binary that is not in the package.
+    #[error("The handler names {name}, and the package has no such file")]
+    NoBinary {
+        /// The file.
+        name: String,
+    },
+    /// A WebAssembly binary cannot be run.
+    #[error("{name} cannot be run: {reason}")]
+    Wasm {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        reason: PrepareError,
+    },
+    /// There is no engine for WebAssembly: no fault of the package.
+    #[error("WebAssembly cannot be run on this node: {reason}")]
+    Engine {
+        /// Why not.
+        reason: String,
     },
     /// The disk refused: no fault of the package.
     #[error("the package could not be unpacked: {source}")]

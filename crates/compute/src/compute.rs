@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,13 +15,14 @@ use crate::code::{CodeError, CodeId, Codes};
 use crate::guest::http::{Answer, Reply, Unanswered};
 use crate::image::{Image, Settings};
 use crate::invocation::{Invocation, Outcome, RunFault};
-use crate::languages::{LanguageError, LanguageStatus};
+use crate::languages::{LanguageError, LanguageStatus, family_of};
 use crate::monitor::{Monitor, Pulse};
 use crate::options::Options;
 use crate::pump::Pump;
 use crate::shared::Shared;
 use crate::start;
 use crate::stock::Stock;
+use crate::wasi;
 
 /// The compute of one node. Cheap to clone; when the last clone is dropped, all guests end.
 #[derive(Clone)]
@@ -128,6 +130,22 @@ impl Compute {
         done.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
     }
 
+    /// Makes a function's code ready to run, beyond unpacking it: WebAssembly is compiled, which may take seconds, and refused if it
+    /// cannot be run. What was compiled is kept on disk, so that asking again is cheap.
+    pub async fn compile(&self, code: &CodeId, language: &str, handler: &str) -> Result<(), CodeError> {
+        let shared = Arc::clone(&self.inner.shared);
+        let (Some(code), Some(family)) = (shared.codes.path(code), family_of(language)) else {
+            return Ok(());
+        };
+        let handler = handler.to_owned();
+        let compile = move || match wasi::binary(&code, family, &handler) {
+            Some(binary) => shared.wasi.prepare(&binary).map(drop),
+            None => Ok(()),
+        };
+        let done = tokio::task::spawn_blocking(compile).await;
+        done.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
+    }
+
     /// True if the code is unpacked here. It is not after the machine was booted: prepare it again then.
     pub fn has_code(&self, code: &CodeId) -> bool {
         self.inner.shared.codes.path(code).is_some()
@@ -136,9 +154,13 @@ impl Compute {
     /// Removes all unpacked code that is neither in `wanted` nor newer than a quarter of an hour.
     pub async fn retain_code(&self, wanted: HashSet<CodeId>) -> io::Result<()> {
         let codes = Arc::clone(&self.inner.shared.codes);
-        tokio::task::spawn_blocking(move || codes.retain(&wanted))
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
+        let shared = Arc::clone(&self.inner.shared);
+        let retained = tokio::task::spawn_blocking(move || {
+            codes.retain(&wanted)?;
+            shared.wasi.forget_gone();
+            Ok(())
+        });
+        retained.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
     /// How many guests are booted ahead and ready.
@@ -146,11 +168,14 @@ impl Compute {
         self.inner.shared.stock.ready()
     }
 
-    /// A function is there that may be called: a guest of its kind is booted ahead. Cheap; does nothing for a language that is not
-    /// installed.
+    /// A function is there that may be called: a guest of its kind is booted ahead, or its binary made ready to run. Does nothing for a
+    /// language that is not installed. Blocks while it reads.
     pub fn expect(&self, settings: &Settings) {
         let shared = &self.inner.shared;
-        if let Ok(resolved) = shared.languages.resolve_for(settings) {
+        if let Some(binary) = self.binary(settings) {
+            // What is wrong with it is told to whoever calls it.
+            drop(shared.wasi.prepare(&binary));
+        } else if let Ok(resolved) = shared.languages.resolve_for(settings) {
             start::expect(shared, settings, &resolved);
         }
     }
@@ -163,8 +188,27 @@ impl Compute {
         let key = (settings.arn.clone(), settings.version.clone());
         let revision = settings.revision.clone();
         let image = shared.image(key, &revision, |pool| Image::new(settings, resolved, pool));
-        start::expect(shared, &image, &image.resolved);
+        if self.binary(&image).is_none() {
+            start::expect(shared, &image, &image.resolved);
+        }
         Ok(image)
+    }
+
+    /// Whether a function takes requests as they are ([`Compute::converse`]), as web servers and WASI-HTTP components do. None as long as
+    /// its code is not there or was not compiled. Reads a few bytes of its code.
+    pub fn takes_requests(&self, settings: &Settings) -> Option<bool> {
+        let shared = &self.inner.shared;
+        shared.codes.path(&settings.code)?;
+        match self.binary(settings) {
+            Some(binary) => shared.wasi.kind(&binary).map(|kind| kind == wasm::Kind::Http),
+            None => Some(settings.is_server()),
+        }
+    }
+
+    /// The WebAssembly binary that a function runs, if its code is here and is that.
+    fn binary(&self, settings: &Settings) -> Option<PathBuf> {
+        let family = family_of(&settings.language)?;
+        wasi::binary(&self.inner.shared.codes.path(&settings.code)?, family, &settings.handler)
     }
 
     /// Runs a function once. Waits for an instance and starts one where that pays.
@@ -174,11 +218,14 @@ impl Compute {
     pub async fn run(&self, image: &Arc<Image>, invocation: impl Into<Arc<Invocation>>) -> Result<Outcome, RunFault> {
         let (shared, invocation) = (&self.inner.shared, invocation.into());
         let admission = shared.admit(image)?;
+        if let Some(function) = wasi::Function::of(shared, image).await? {
+            return wasi::run(shared, image, function, invocation, admission).await;
+        }
         let attempt = image.pool.begin(shared, image, invocation, admission).await?;
         Ok(attempt.run().await)
     }
 
-    /// Hands a request to a function that is a web server ([`Image::is_server`]), and its answer back as it comes. The invocation
+    /// Hands a request to a function that takes it as it is ([`Compute::takes_requests`]), and its answer back as it comes. The invocation
     /// has the request ([`crate::Conversation::new`]), and `reply` is where its answer comes.
     ///
     /// The attempt lasts until the last byte of the answer, or until whoever reads it lets go of it; where both sides switched
@@ -191,15 +238,13 @@ impl Compute {
         invocation: impl Into<Arc<Invocation>>,
         reply: &mut Reply,
     ) -> Result<Answer, Unanswered> {
-        let (shared, invocation) = (&self.inner.shared, invocation.into());
-        let admission = shared.admit(image)?;
-        let attempt = image.pool.begin(shared, image, invocation, admission).await?;
-        let mut run = std::pin::pin!(attempt.run());
+        // Dropped when the answer has come: what has begun goes on.
+        let mut run = std::pin::pin!(self.run(image, invocation));
         let outcome = tokio::select! {
             biased;
             // The sender is dropped without an answer only where the attempt failed, and that says how.
             Ok(answer) = &mut reply.0 => return Ok(answer),
-            outcome = &mut run => outcome,
+            outcome = &mut run => outcome?,
         };
         // Both may have come at once.
         reply.0.try_recv().map_err(|_| Unanswered::Failed(Box::new(outcome)))
@@ -246,6 +291,7 @@ impl Compute {
         }
         if !drained {
             shared.monitor.kill_all();
+            shared.wasi.cut_all();
         }
         let ended = shared.tasks.shut_down(until.saturating_duration_since(Instant::now())).await;
         shared.pump.flush().await;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
 
 use crate::code::CodeId;
 use crate::guest::http;
 use crate::languages::{self, Family, Resolved};
 use crate::pool::Pool;
+use crate::wasi::Function;
 
 /// A loaded image: keep one for as long as its function version is called, because its instances live and die with it.
 ///
@@ -19,11 +21,13 @@ pub struct Image {
     settings: Settings,
     pub(crate) resolved: Resolved,
     pub(crate) pool: Arc<Pool>,
+    /// Set once it is known whether its code is WebAssembly.
+    pub(crate) in_process: OnceCell<Option<Function>>,
 }
 
 impl Image {
     pub(crate) fn new(settings: Settings, resolved: Resolved, pool: Arc<Pool>) -> Self {
-        Self { settings, resolved, pool }
+        Self { settings, resolved, pool, in_process: OnceCell::new() }
     }
 }
 
@@ -57,7 +61,7 @@ pub struct Settings {
     pub code: CodeId,
     /// `nodejs24.x`, `python3.13`, `provided.al2023`.
     pub language: String,
-    /// `index.handler`; ignored by `provided`.
+    /// `index.handler`; `provided` looks at it only where it names a WebAssembly binary: `app.wasm`.
     pub handler: String,
     /// The user's own variables; ours are added.
     pub environment: BTreeMap<String, String>,

@@ -7,6 +7,8 @@
 //! all its processes, and the next call works; what a function prints slows nobody but itself; an attempt whose caller went away
 //! runs to its end.
 //!
+//! WebAssembly is run in this process (`wasi`); all else is a process in a sandbox.
+//!
 //! A call's way: [`Compute::run`] admits it (`shared`), takes an instance (`pool`, which starts one where that pays, `start`), runs
 //! the attempt on it (`attempt`, over `guest`), reads the log (`output`, `pump`) and gives the instance back.
 
@@ -35,6 +37,7 @@ mod pump;
 mod shared;
 mod start;
 mod stock;
+mod wasi;
 mod ways;
 
 pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};

@@ -28,6 +28,8 @@ pub struct Options {
     pub memory_total: ByteSize,
     /// Idle instances end while the machine has less memory left than this.
     pub memory_spare: ByteSize,
+    /// The most memory that all WebAssembly guests together may have, counted as they have it.
+    pub wasm_memory_total: ByteSize,
     /// The most instances on this node.
     pub instances_max: u32,
     /// The most guests that are booted ahead; none if 0.
@@ -55,6 +57,8 @@ impl Options {
             logs,
             memory_total: ByteSize(memory_of_machine() / 4 * 3),
             memory_spare: ByteSize(memory_of_machine() / 20),
+            // What is left is the machine's own.
+            wasm_memory_total: ByteSize(memory_of_machine() / 8),
             instances_max: 1000,
             booted_max: usize::try_from(memory_of_machine() / BOOTED_BYTES).unwrap_or(1).clamp(1, 8),
             concurrency_max: 1000,

@@ -217,12 +217,13 @@ impl Output {
     }
 }
 
-fn keep(batch: &mut LogBatch, tail: &mut Option<Vec<u8>>, now: i64, line: &str) {
+/// Adds a line, and keeps the end of all lines where that is wanted.
+pub(crate) fn keep(batch: &mut LogBatch, tail: &mut Option<Vec<u8>>, now: i64, line: &str) {
     batch.push(now, line);
     keep_end(tail, line);
 }
 
-fn keep_end(tail: &mut Option<Vec<u8>>, line: &str) {
+pub(crate) fn keep_end(tail: &mut Option<Vec<u8>>, line: &str) {
     if let Some(tail) = tail {
         tail.extend_from_slice(line.as_bytes());
         if tail.len() > 16 * TAIL_BYTES {
@@ -233,13 +234,13 @@ fn keep_end(tail: &mut Option<Vec<u8>>, line: &str) {
 
 /// Bytes to lines.
 #[derive(Debug, Default)]
-struct Assembler {
+pub(crate) struct Assembler {
     rest: Vec<u8>,
 }
 
 impl Assembler {
     /// Takes bytes and gives the lines that they complete.
-    fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         if self.rest.is_empty() {
             let taken = lines(bytes, &mut line);
             self.rest.extend_from_slice(&bytes[taken..]);
@@ -250,12 +251,12 @@ impl Assembler {
         self.rest.drain(..taken);
     }
 
-    fn has_rest(&self) -> bool {
+    pub(crate) fn has_rest(&self) -> bool {
         !self.rest.is_empty()
     }
 
     /// Gives what is left as a line.
-    fn finish(&mut self, mut line: impl FnMut(&str)) {
+    pub(crate) fn finish(&mut self, mut line: impl FnMut(&str)) {
         let rest = std::mem::take(&mut self.rest);
         let text = if rest[0] == MARK { rest.get(MARK_BYTES..).unwrap_or(&[]) } else { &rest };
         if !text.is_empty() {

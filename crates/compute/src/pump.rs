@@ -117,11 +117,16 @@ impl Pump {
 }
 
 impl Slot {
+    /// True if more may come now.
+    pub(crate) fn has_room(&self) -> bool {
+        room(&self.pending.lock().expect("nothing panics while it holds this lock")) == Room::Left
+    }
+
     /// Waits until more may come.
     pub(crate) async fn room(&self) {
         loop {
             let notified = self.room.notified();
-            if room(&self.pending.lock().expect("nothing panics while it holds this lock")) == Room::Left {
+            if self.has_room() {
                 return;
             }
             notified.await;

@@ -20,6 +20,7 @@ use crate::pool::Pool;
 use crate::processors::Processors;
 use crate::pump::Pump;
 use crate::stock::Stock;
+use crate::wasi::Wasi;
 
 /// See the file.
 pub(crate) struct Shared {
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) starts: Starts,
     pub(crate) processors: Processors,
     pub(crate) stock: Arc<Stock>,
+    pub(crate) wasi: Wasi,
     in_flight: AtomicU32,
     stopping: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -88,6 +90,7 @@ impl Shared {
         let stock = Arc::new(Stock::new(options.booted_max, options.dir.join("booted.json")));
         let processors = Processors::new();
         let starts = Starts { now: AtomicU32::new(0), max: (processors.cores() * 2).max(2) };
+        let wasi = Wasi::new(&options);
         let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));
         Arc::new(Self {
             options,
@@ -101,6 +104,7 @@ impl Shared {
             starts,
             processors,
             stock,
+            wasi,
             in_flight: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             ledger: Mutex::new(Ledger::default()),
@@ -170,6 +174,9 @@ impl Shared {
         }
         for image in self.images() {
             image.pool.warm(self, &image);
+            if let Some(Some(function)) = image.in_process.get() {
+                function.retire_unused(self.options.keep_alive);
+            }
         }
         if memory::available().is_some_and(|bytes| bytes < self.options.memory_spare.bytes()) {
             self.give_memory_back();

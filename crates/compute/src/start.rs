@@ -435,7 +435,7 @@ fn node_memory(settings: &Settings) -> Vec<String> {
 }
 
 /// `2026/11/21/[$LATEST]` and 32 random digits.
-fn log_stream(image: &Image, clock: &Clock, random: &Random) -> LogStream {
+pub(crate) fn log_stream(image: &Image, clock: &Clock, random: &Random) -> LogStream {
     let day = clock.now().strftime("%Y/%m/%d").to_string();
     LogStream {
         function: image.function.clone(),

@@ -11,8 +11,8 @@
 //! bounded or streamed; a broken connection costs a guest that lives nothing but that call. The task that waits for an answer is the
 //! one that reads and writes (`line`): there is none in between to be woken.
 
-mod conversation;
-mod event;
+pub(crate) mod conversation;
+pub(crate) mod event;
 pub(crate) mod fuzzing;
 mod habits;
 mod headers;

@@ -9,3 +9,4 @@ mod load;
 mod provided;
 mod python;
 mod streams;
+mod wasi;

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use ::store::Sequence;
-use compute::{CodeId, Image};
+use compute::{CodeId, Compute, Image};
 use contract::{AccountId, Fault, Region};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -81,6 +81,22 @@ pub(crate) struct Runner {
     pub(crate) code: Code,
     pub(crate) settings: compute::Settings,
     image: OnceCell<Arc<Image>>,
+    compute: Compute,
+    /// Set as soon as it is known.
+    takes_requests: OnceLock<bool>,
+}
+
+impl Runner {
+    /// Whether it takes requests as they are. Those that come before that is known are told as events.
+    fn takes_requests(&self) -> bool {
+        if let Some(known) = self.takes_requests.get() {
+            return *known;
+        }
+        match self.compute.takes_requests(&self.settings) {
+            Some(found) => *self.takes_requests.get_or_init(|| found),
+            None => false,
+        }
+    }
 }
 
 /// A function that a name or an address led to, for the gateway: cheap to clone, and a moment's truth.
@@ -115,12 +131,12 @@ impl Target {
         }
     }
 
-    /// Whether it is a web server that takes requests as they are, whichever of its versions a call goes to.
+    /// Whether it takes requests as they are, as web servers and WASI-HTTP components do, whichever of its versions a call goes to.
     pub fn is_server(&self) -> bool {
         // An alias has two versions at most: the least draw leads to its second, the greatest to its first.
         [0, u64::MAX].into_iter().all(|draw| {
             let runner = self.active.runner(self.qualifier.as_ref(), || draw);
-            runner.is_some_and(|runner| runner.settings.is_server())
+            runner.is_some_and(|runner| runner.takes_requests())
         })
     }
 
@@ -423,7 +439,7 @@ impl Functions {
             arn: scope.arn(name),
             version: version.clone(),
             revision: format!("{id}:{content}"),
-            code: CodeId::from_hex(&code.sha256_hex()).expect("a SHA-256 in hexadecimal digits is a code id"),
+            code: code.id(),
             language: language.to_owned(),
             handler: handler.to_owned(),
             environment: environment.clone(),
@@ -436,7 +452,16 @@ impl Functions {
             region: scope.region.to_string(),
             credentials: Arc::new(move || issue(session.clone())),
         };
-        Runner { number, version, content: *content, code: code.clone(), settings, image: OnceCell::new() }
+        Runner {
+            number,
+            version,
+            content: *content,
+            code: code.clone(),
+            settings,
+            image: OnceCell::new(),
+            compute: self.compute.clone(),
+            takes_requests: OnceLock::new(),
+        }
     }
 
     /// The version's image, made on first use; code that is no longer unpacked is unpacked again from its blob.
@@ -467,6 +492,11 @@ impl Functions {
         }
         let package = self.blobs.read(runner.code.sha256.into(), ..).await.map_err(Refusal::from)?;
         self.unpack(package).await?;
+        let compute::Settings { code, language, handler, .. } = &runner.settings;
+        if let Err(error) = self.compute.compile(code, language, handler).await {
+            // What is wrong with it is told to whoever calls it.
+            tracing::warn!(function = %runner.settings.arn, %error, "a function's code cannot be compiled");
+        }
         Ok(())
     }
 }

@@ -115,6 +115,11 @@ impl Code {
         base64::engine::general_purpose::STANDARD.encode(self.sha256)
     }
 
+    /// What compute calls it.
+    pub fn id(&self) -> compute::CodeId {
+        compute::CodeId::from_hex(&self.sha256_hex()).expect("a SHA-256 in hexadecimal digits is a code id")
+    }
+
     /// The hash in hexadecimal digits: its key in the code store.
     pub fn sha256_hex(&self) -> String {
         hex::encode(self.sha256)

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use contract::{Call, Cause, Fault};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Code, package};
+use crate::model::{Code, Settings, package};
 use crate::store::Refusal;
 use crate::{Functions, faults};
 
@@ -94,6 +94,25 @@ impl Functions {
     /// Unpacks a package, if it is not unpacked already.
     pub(crate) async fn unpack(&self, package: Bytes) -> Result<compute::CodeId, Fault> {
         self.compute.prepare(package).await.map_err(|error| package::fault_of(&error))
+    }
+
+    /// Compiles what of a new function's package is compiled ahead: WebAssembly, which is refused here if it cannot be run.
+    pub(crate) async fn compile(&self, code: &Code, settings: &Settings) -> Result<(), Fault> {
+        self.compiled(code, settings).await.map_err(|error| package::fault_of(&error))
+    }
+
+    /// The same for a function that is changed. Code and handler come one after the other then: that the one names a file which the
+    /// other does not have yet is told when the function is called.
+    pub(crate) async fn compile_what_is_there(&self, code: &Code, settings: &Settings) -> Result<(), Fault> {
+        match self.compiled(code, settings).await {
+            Ok(()) | Err(compute::CodeError::NoBinary { .. }) => Ok(()),
+            Err(error) => Err(package::fault_of(&error)),
+        }
+    }
+
+    async fn compiled(&self, code: &Code, settings: &Settings) -> Result<(), compute::CodeError> {
+        let (language, handler) = settings.program();
+        self.compute.compile(&code.id(), language, handler).await
     }
 
     /// Where the code can be fetched for some minutes: `GetFunction`'s `Code.Location`. The node serves it at `/_code/…` with

@@ -36,7 +36,7 @@ pub struct Conversation(Arc<Mutex<Option<Opening>>>);
 pub struct Reply(pub(crate) oneshot::Receiver<Answer>);
 
 /// How it begins.
-pub(super) struct Opening {
+pub(crate) struct Opening {
     request: Request<Body>,
     caller: oneshot::Sender<Answer>,
 }
@@ -73,7 +73,7 @@ impl Conversation {
         (Self(Arc::new(Mutex::new(Some(Opening { request, caller })))), Reply(answer))
     }
 
-    pub(super) fn open(&self) -> Option<Opening> {
+    pub(crate) fn open(&self) -> Option<Opening> {
         self.0.lock().expect("nothing panics while it holds this lock").take()
     }
 }
@@ -86,7 +86,7 @@ impl fmt::Debug for Conversation {
 
 impl Opening {
     /// The request as the guest gets it, and whoever waits for the answer.
-    pub(super) fn begin(self, default_host: &str, habits: &Habits) -> (Request<Body>, Caller) {
+    pub(crate) fn begin(self, default_host: &str, habits: &Habits) -> (Request<Body>, Caller) {
         let mut request = self.request;
         headers::towards_guest(request.headers_mut(), default_host);
         // Only the path goes on a line to a server; the host is a header.
@@ -101,7 +101,7 @@ impl Opening {
 }
 
 /// Whoever waits for an answer.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     answer: Option<oneshot::Sender<Answer>>,
     pieces: Option<mpsc::Sender<Piece>>,
 }
@@ -114,11 +114,11 @@ enum Piece {
 }
 
 /// Nobody waits any more.
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 impl Caller {
     /// Hands over the head; the body is the caller's, piece by piece.
-    pub(super) fn answer(&mut self, response: Response<Incoming>) -> Incoming {
+    pub(crate) fn answer<B: HttpBody>(&mut self, response: Response<B>) -> B {
         let (mut head, body) = response.into_parts();
         headers::towards_caller(head.status, &mut head.headers);
         let (pieces, rest) = mpsc::channel(PIECES_MAX);
@@ -153,7 +153,7 @@ impl Caller {
     }
 
     /// Hands over a piece of the body, when there is room.
-    pub(super) async fn send(&self, frame: Frame<Bytes>) -> Result<(), Gone> {
+    pub(crate) async fn send(&self, frame: Frame<Bytes>) -> Result<(), Gone> {
         match &self.pieces {
             Some(pieces) => pieces.send(Piece::Frame(frame)).await.map_err(|_| Gone),
             None => Err(Gone),
@@ -161,7 +161,7 @@ impl Caller {
     }
 
     /// Waits until nobody listens any more.
-    pub(super) async fn gone(&self) {
+    pub(crate) async fn gone(&self) {
         match &self.pieces {
             Some(pieces) => pieces.closed().await,
             None => std::future::pending().await,
@@ -169,7 +169,7 @@ impl Caller {
     }
 
     /// The body is whole.
-    pub(super) async fn end(&self) {
+    pub(crate) async fn end(&self) {
         if let Some(pieces) = &self.pieces {
             // Whoever does not listen any more need not know.
             let _ = pieces.send(Piece::End).await;

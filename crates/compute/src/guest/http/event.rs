@@ -39,7 +39,7 @@ const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 
 /// The form that an answer must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// Payload format 2.0: function URLs and HTTP APIs.
     Two,
     /// Payload format 1.0, headers with one value each.
@@ -121,7 +121,7 @@ pub(super) fn nothing() -> Body {
 }
 
 /// The request that an invocation means, and the form of its answer.
-pub(super) fn request(invocation: &Invocation, deadline_ms: i64, habits: &Habits) -> (Request<Body>, Form) {
+pub(crate) fn request(invocation: &Invocation, deadline_ms: i64, habits: &Habits) -> (Request<Body>, Form) {
     let found =
         serde_json::from_slice::<EventShape<'_>>(&invocation.payload).ok().and_then(|event| read(&event, habits));
     let (mut request, form) = found.unwrap_or_else(|| (posted(&invocation.payload, habits), Form::Bare));
@@ -130,7 +130,7 @@ pub(super) fn request(invocation: &Invocation, deadline_ms: i64, habits: &Habits
 }
 
 /// What the platform says of an invocation in the headers of its request.
-pub(super) fn tell(headers: &mut HeaderMap, invocation: &Invocation, deadline_ms: i64, habits: &Habits) {
+pub(crate) fn tell(headers: &mut HeaderMap, invocation: &Invocation, deadline_ms: i64, habits: &Habits) {
     if let Some(value) = habits.authorization.as_ref().and_then(|source| headers.remove(source)) {
         headers.insert(AUTHORIZATION, value);
     }
@@ -244,7 +244,7 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
 }
 
 /// What comes of an answer.
-pub(super) fn answer(form: Form, habits: &Habits, head: &response::Parts, body: &[u8]) -> Event {
+pub(crate) fn answer(form: Form, habits: &Habits, head: &response::Parts, body: &[u8]) -> Event {
     if habits.is_failure(head.status, form) {
         return failure(head.status, body);
     }
@@ -258,14 +258,14 @@ pub(super) fn answer(form: Form, habits: &Habits, head: &response::Parts, body: 
 }
 
 /// A status that means that the invocation failed, with the beginning of what the server said.
-pub(super) fn failure(status: StatusCode, body: &[u8]) -> Event {
+pub(crate) fn failure(status: StatusCode, body: &[u8]) -> Event {
     let said: String = String::from_utf8_lossy(&body[..body.len().min(SAID_BYTES_MAX)]).into_owned();
     let document = faults::document(&format!("Http.{}", status.as_u16()), &said);
     Event::Error { document, after: After::GoesOn }
 }
 
 /// The result of an event that is no request: JSON as it is, text as a string of JSON.
-fn bare(body: &[u8]) -> Event {
+pub(crate) fn bare(body: &[u8]) -> Event {
     if !body.is_empty() && serde_json::from_slice::<&RawValue>(body).is_ok() {
         return Event::Result(Bytes::copy_from_slice(body));
     }

@@ -114,7 +114,7 @@ impl Habits {
 
     /// Whether an answer with that status means that the invocation failed. What sends requests hears of any status; whatever else
     /// invokes (a queue, a schedule) hears only of failures.
-    pub(super) fn is_failure(&self, status: StatusCode, form: Form) -> bool {
+    pub(crate) fn is_failure(&self, status: StatusCode, form: Form) -> bool {
         match (&self.failures, form) {
             (Some(failures), _) => failures.iter().any(|range| range.contains(&status.as_u16())),
             (None, Form::Bare) => status.is_client_error() || status.is_server_error(),

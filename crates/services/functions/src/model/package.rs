@@ -42,7 +42,13 @@ pub fn fault_of(error: &compute::CodeError) -> Fault {
         }
         compute::CodeError::TooLarge { .. }
         | compute::CodeError::TooMany { .. }
-        | compute::CodeError::Escapes { .. } => faults::invalid(error.to_string()),
+        | compute::CodeError::Escapes { .. }
+        | compute::CodeError::NoBinary { .. }
+        | compute::CodeError::Wasm { .. } => faults::invalid(error.to_string()),
+        compute::CodeError::Engine { reason } => {
+            tracing::error!(%reason, "there is no engine for WebAssembly");
+            Fault::new(Cause::Unavailable, "ServiceException", error.to_string()).with("Type", "Service")
+        }
         compute::CodeError::Disk { source } => {
             tracing::error!(error = %source, "a code package could not be unpacked");
             Fault::new(Cause::Unavailable, "ServiceException", error.to_string()).with("Type", "Service")

@@ -40,6 +40,7 @@ impl Handle<CreateFunction> for Functions {
             object_version: input.code.s3_object_version.take(),
         };
         let taken = self.take("CreateFunction", source).await?;
+        self.compile(&taken.code, &settings).await?;
         let publish = input.publish == Some(true);
         package::check_storage(self.table.scope(scope).code_bytes(), taken.code.bytes << u8::from(publish))?;
         let now_ms = self.now_ms();

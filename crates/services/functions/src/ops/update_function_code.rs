@@ -45,6 +45,7 @@ impl Handle<UpdateFunctionCode> for Functions {
             object_version: input.s3_object_version.take(),
         };
         let taken = self.take("UpdateFunctionCode", source).await?;
+        self.compile_what_is_there(&taken.code, &current.latest.settings).await?;
         let publish = input.publish == Some(true);
         let stored = self.table.scope(scope).code_bytes();
         let more = (taken.code.bytes << u8::from(publish)).saturating_sub(current.latest.code.bytes);

@@ -7,6 +7,7 @@ use super::input::{self, Unserved};
 use super::lookup;
 use super::view::Shown;
 use crate::Functions;
+use crate::model::Version;
 use crate::name::{Reference, Scope};
 use crate::store::{Place, Refusal};
 
@@ -30,6 +31,10 @@ impl Handle<UpdateFunctionConfiguration> for Functions {
         }
         let place = &Place::new(scope, name);
         let input = &input;
+        if input.runtime.is_some() || input.handler.is_some() {
+            let Version { settings, code, .. } = lookup::function(&self.store.snapshot(), place).await?.latest;
+            self.compile_what_is_there(&code, &input::updated(name, settings, input)?).await?;
+        }
         let committed = self
             .store
             .transact(|tx| async move {

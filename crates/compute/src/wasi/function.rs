@@ -1,0 +1,243 @@
+//! One image whose code is WebAssembly: its compiled binary, and the environment that its guests are given.
+//!
+//! An environment is made by a first call and serves any number of calls at a time, each with a log stream of its own. It is let go when
+//! there was none for the keep-alive, and replaced before its credentials are too old.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use base::ByteSize;
+use sandbox::Rules;
+use wasm::{Component, HostRule, Kind, Network, Service};
+
+use crate::code::CodeError;
+use crate::environment::{self, Facts};
+use crate::guest::http::Habits;
+use crate::image::{Credentials, Image};
+use crate::invocation::RunFault;
+use crate::languages::Family;
+use crate::monitor::Identity;
+use crate::shared::Shared;
+use crate::start::log_stream;
+use crate::ways;
+
+use super::scribe::Scribe;
+
+/// Credentials are good for half a day; a function's fifteen minutes must fit in what is left of it.
+const AGE_MAX: Duration = Duration::from_secs(6 * 3600);
+/// The most streams that wait for a next call. Those of a greater burst are let go; others begin with the next one.
+const SCRIBES_MAX: usize = 1000;
+/// What Lambda tells about files, of which there are none here, and about the one log stream that an environment has there.
+const MEANINGLESS: [&str; 5] =
+    ["PATH", "LD_LIBRARY_PATH", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_LAMBDA_LOG_STREAM_NAME"];
+
+/// See the file.
+pub(crate) struct Function {
+    /// Or what is wrong with the package.
+    component: Result<Component, String>,
+    current: Mutex<Option<Arc<Environment>>>,
+    /// One makes the next environment, and the others wait for it.
+    making: tokio::sync::Mutex<()>,
+}
+
+/// See the file.
+pub(crate) struct Environment {
+    pub(super) program: Program,
+    /// What the function says of itself as it would of a server.
+    pub(super) habits: Habits,
+    born: Instant,
+    idle: Mutex<Idle>,
+}
+
+/// What a call is handed to.
+pub(super) enum Program {
+    Http(Service),
+    Command(Component, Box<wasm::Settings>),
+    /// There is nothing to run, and this is why.
+    Broken(String),
+}
+
+/// The log streams that have no call now, used last is last, and since when there was none at all.
+struct Idle {
+    scribes: Vec<Scribe>,
+    used: Instant,
+    busy: u32,
+}
+
+/// An environment, and how long it took to be made if it was made for this very call.
+pub(super) type Found = (Arc<Environment>, Option<Duration>);
+
+impl Function {
+    /// The image's function, if its code is WebAssembly. Looked up once for an image.
+    pub(crate) async fn of<'a>(shared: &Arc<Shared>, image: &'a Image) -> Result<Option<&'a Self>, RunFault> {
+        match image.resolved.status.family {
+            Family::Javascript | Family::Python => Ok(None),
+            Family::Provided | Family::Http => {
+                let function = image.in_process.get_or_try_init(|| Self::load(shared, image)).await?;
+                Ok(function.as_ref())
+            }
+        }
+    }
+
+    async fn load(shared: &Arc<Shared>, image: &Image) -> Result<Option<Self>, RunFault> {
+        let code = shared.codes.path(&image.code);
+        let code = code.ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
+        let Some(binary) = super::binary(&code, image.resolved.status.family, &image.handler) else { return Ok(None) };
+        let component = match component(shared, binary).await {
+            Ok(component) => Ok(component),
+            Err(error @ (CodeError::NoBinary { .. } | CodeError::Wasm { .. })) => Err(error.to_string()),
+            Err(error) => return Err(RunFault::Start { reason: error.to_string() }),
+        };
+        Ok(Some(Self { component, current: Mutex::new(None), making: tokio::sync::Mutex::default() }))
+    }
+
+    /// The environment that there is, or a new one.
+    pub(super) async fn environment(&self, shared: &Shared, image: &Image) -> Result<Found, RunFault> {
+        if let Some(environment) = self.current() {
+            return Ok((environment, None));
+        }
+        let _one_at_a_time = self.making.lock().await;
+        if let Some(environment) = self.current() {
+            return Ok((environment, None));
+        }
+        let began = Instant::now();
+        let fault = |reason: String| RunFault::Start { reason };
+        let credentials = (image.credentials)().await.map_err(fault)?;
+        let program = self.program(settings(shared, image, &credentials)).map_err(fault)?;
+        let idle = Idle { scribes: Vec::new(), used: began, busy: 0 };
+        let made = Arc::new(Environment {
+            program,
+            habits: Habits::of(&image.environment),
+            born: began,
+            idle: Mutex::new(idle),
+        });
+        *self.current.lock().expect("nothing panics while it holds this lock") = Some(Arc::clone(&made));
+        Ok((made, Some(began.elapsed())))
+    }
+
+    /// Lets the environment go, if nobody called for that long.
+    pub(crate) fn retire_unused(&self, keep_alive: Duration) {
+        let mut current = self.current.lock().expect("nothing panics while it holds this lock");
+        if current.as_ref().is_some_and(|environment| environment.is_unused(keep_alive)) {
+            *current = None;
+        }
+    }
+
+    fn current(&self) -> Option<Arc<Environment>> {
+        let current = self.current.lock().expect("nothing panics while it holds this lock");
+        current.as_ref().filter(|environment| environment.born.elapsed() < AGE_MAX).cloned()
+    }
+
+    fn program(&self, settings: wasm::Settings) -> Result<Program, String> {
+        let component = match &self.component {
+            Ok(component) => component,
+            Err(reason) => return Ok(Program::Broken(reason.clone())),
+        };
+        Ok(match component.kind() {
+            Kind::Http => Program::Http(component.service(settings).map_err(|failure| failure.to_string())?),
+            Kind::Command => Program::Command(component.clone(), Box::new(settings)),
+        })
+    }
+}
+
+impl Environment {
+    /// A log stream that no other call has: the one used last, or a new one.
+    pub(super) fn scribe(&self, shared: &Shared, image: &Image) -> Scribe {
+        let mut idle = self.idle();
+        idle.busy += 1;
+        let found = idle.scribes.pop();
+        drop(idle);
+        found.unwrap_or_else(|| new_scribe(shared, image, &self.program))
+    }
+
+    /// Gives it back.
+    pub(super) fn put_back(&self, scribe: Scribe) {
+        let mut idle = self.idle();
+        idle.busy -= 1;
+        idle.used = Instant::now();
+        if idle.scribes.len() < SCRIBES_MAX {
+            idle.scribes.push(scribe);
+        }
+    }
+
+    fn is_unused(&self, keep_alive: Duration) -> bool {
+        let idle = self.idle();
+        idle.busy == 0 && idle.used.elapsed() > keep_alive
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
+        self.idle.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
+    let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
+    let identity = Identity {
+        function: image.function.clone(),
+        version: image.version.clone(),
+        log_stream: stream.name.clone(),
+        memory_mb: image.memory_mb,
+        pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
+        born: Instant::now(),
+    };
+    let pulse = shared.monitor.watch(identity, Weak::new());
+    let scribe = Scribe::new(stream, pulse, &shared.pump, shared.options.clock.clone());
+    let kind = match program {
+        Program::Http(_) => "http",
+        Program::Command(..) | Program::Broken(_) => "cli",
+    };
+    scribe.say(format_args!("INIT_START Runtime Version: wasi:{kind}\n"));
+    scribe
+}
+
+async fn component(shared: &Arc<Shared>, binary: PathBuf) -> Result<Component, CodeError> {
+    if let Some(component) = shared.wasi.kept(&binary) {
+        return Ok(component);
+    }
+    let shared = Arc::clone(shared);
+    // Reading takes a moment, and compiling, where what was compiled before is gone, some seconds.
+    let prepared = tokio::task::spawn_blocking(move || shared.wasi.prepare(&binary)).await;
+    prepared.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
+}
+
+fn settings(shared: &Shared, image: &Image, credentials: &Credentials) -> wasm::Settings {
+    let endpoint_url = shared.options.endpoint_url.as_deref();
+    let mut environment = environment::variables(&Facts {
+        settings: image,
+        family: Family::Provided,
+        credentials: Some(credentials),
+        log_stream: "",
+        task_root: "".as_ref(),
+        runtime_dir: "".as_ref(),
+        endpoint_url,
+        runtime_api: None,
+        port: None,
+        host_path: None,
+    });
+    let own = |name: &str| image.environment.contains_key(name);
+    environment.retain(|(name, _)| !MEANINGLESS.contains(&name.as_str()) || own(name));
+    wasm::Settings {
+        environment,
+        memory: ByteSize::mib(u64::from(image.memory_mb)),
+        network: Network::World {
+            besides: endpoint_url.and_then(ways::address_of).map(node_rules).unwrap_or_default(),
+            allow,
+        },
+        ..wasm::Settings::default()
+    }
+}
+
+/// The node, under the names that its address has.
+fn node_rules(node: SocketAddr) -> Vec<HostRule> {
+    let local = node.ip().is_loopback().then(|| format!("localhost:{}", node.port()));
+    let names = [Some(node.to_string()), local];
+    names.iter().flatten().filter_map(|rule| rule.parse().ok()).collect()
+}
+
+/// The rule of all functions: the world, and none of the machine's own addresses.
+fn allow(to: SocketAddr) -> bool {
+    Rules::default().allow(to)
+}
