@@ -1,5 +1,5 @@
-//! House rules that run as a test: which crate may use which, that every file says what it is, and that no file grows a
-//! second noun unnoticed.
+//! House rules that run as a test: which crate may use which, that every file says what it is, that no file grows a second noun
+//! unnoticed, and that the tests exist by which THREATS.md says its promises are held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use regex::Regex;
 use serde_json::Value;
 
 /// Past this, look for the second noun. Generated files are exempt.
@@ -17,6 +18,7 @@ pub fn run(root: &Path) -> Result<()> {
     let mut wrong = Vec::new();
     check_layers(root, &mut wrong)?;
     check_files(root, &mut wrong)?;
+    check_threats(root, &mut wrong)?;
     ensure!(wrong.is_empty(), "the tree is not tidy:\n  {}", wrong.join("\n  "));
     Ok(())
 }
@@ -118,6 +120,32 @@ fn collect_rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
             collect_rust_files(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Holds what THREATS.md names as tests (`several_words_like_this`) against the tests that there are.
+fn check_threats(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
+    let threats = root.join("THREATS.md");
+    let text = fs::read_to_string(&threats).with_context(|| format!("cannot read {}", threats.display()))?;
+    let mut files = Vec::new();
+    collect_rust_files(&root.join("crates"), &mut files)?;
+    let mut tests = BTreeSet::new();
+    let function = Regex::new(r"\bfn ([a-z0-9_]+)\(")?;
+    for file in files {
+        let source = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        tests.extend(function.captures_iter(&source).map(|found| found[1].to_owned()));
+    }
+    for named in Regex::new(r"\b[a-z]+(?:_[a-z0-9]+){2,}\b")?.find_iter(&text) {
+        if !tests.contains(named.as_str()) {
+            wrong.push(format!("THREATS.md names the test `{}`, which there is not", named.as_str()));
+        }
+    }
+    for named in Regex::new(r"conformance (test_[a-z]+)")?.captures_iter(&text) {
+        let file = root.join("conformance").join(&named[1]).with_extension("py");
+        if !file.exists() {
+            wrong.push(format!("THREATS.md names {}, which there is not", file.display()));
         }
     }
     Ok(())
