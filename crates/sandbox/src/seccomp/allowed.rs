@@ -55,7 +55,7 @@ pub(super) const GROUPS: &[Group] = &[
             SYS_fallocate,
             SYS_fchmod,
             SYS_fchmodat,
-            SYS_fchmodat2,
+            FCHMODAT2,
             SYS_fchown,
             SYS_fchownat,
             SYS_utimensat,
@@ -336,9 +336,10 @@ pub(super) const GROUPS: &[Group] = &[
     },
 ];
 
-// Newer than our list of numbers, which are the same on every architecture.
+// Newer than our list of numbers, on one architecture or on all; they are the same on every one.
 #[cfg(target_arch = "x86_64")]
 const MAP_SHADOW_STACK: c_long = 453;
+const FCHMODAT2: c_long = 452;
 const FUTEX_WAKE: c_long = 454;
 const FUTEX_WAIT: c_long = 455;
 const FUTEX_REQUEUE: c_long = 456;

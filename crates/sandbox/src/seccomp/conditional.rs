@@ -138,8 +138,14 @@ const OPTIONS: &[i32] = &[
     PR_GET_TSC,
 ];
 
-// Newer than the C library's header.
+// What the C library's header does not have, on every architecture or at all.
+const PR_GET_SPECULATION_CTRL: i32 = 52;
+const PR_SET_SPECULATION_CTRL: i32 = 53;
 const PR_GET_AUXV: i32 = 0x4155_5856;
+#[cfg(target_arch = "aarch64")]
+const PR_SVE_SET_VL: i32 = 50;
+#[cfg(target_arch = "aarch64")]
+const PR_SVE_GET_VL: i32 = 51;
 
 /// Memory by pages of megabytes is set aside by whoever runs the machine, for somebody, and is not counted to whoever takes it.
 fn huge_pages() -> Vec<Conditional> {
