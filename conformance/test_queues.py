@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import random
-import subprocess
+import shutil
 import sys
 import threading
 import time
@@ -21,6 +21,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import Node
 from support import eventually
+from test_terraform import plugins
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
 KILLS = int(os.environ.get("FREEHOLD_QUEUE_KILLS", 5))
@@ -321,6 +322,105 @@ def test_the_aws_cli(node):
     shown = aws("get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]
     assert shown["ApproximateNumberOfMessages"] == "0" and shown["ApproximateNumberOfMessagesNotVisible"] == "0"
     aws("delete-queue", "--queue-url", url)
+
+
+TEMPLATE = """
+Resources:
+  Dead: {Type: AWS::SQS::Queue}
+  Jobs:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: %(timeout)s
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}
+      Tags: [{Key: team, Value: shop}]
+  Ordered: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, ContentBasedDeduplication: true}}
+  Policy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Jobs]
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: "sqs:SendMessage", Resource: !GetAtt Jobs.Arn}
+"""
+
+
+def test_a_template_makes_changes_and_removes_queues(node, sqs, tmp_path):
+    folder = tmp_path / f"queues-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+
+    def deploy(timeout):
+        (folder / "template.yaml").write_text(TEMPLATE % {"timeout": timeout})
+        node.freehold("deploy", folder)
+
+    deploy(7)
+    urls = {url.rsplit("/", 1)[1].split("-")[2]: url for url in sqs.list_queues(QueueNamePrefix=folder.name)["QueueUrls"]}
+    assert urls.keys() == {"Dead", "Jobs", "Ordered"} and urls["Ordered"].endswith(".fifo")
+    shown = sqs.get_queue_attributes(QueueUrl=urls["Jobs"], AttributeNames=["All"])["Attributes"]
+    assert shown["VisibilityTimeout"] == "7" and "events.amazonaws.com" in shown["Policy"]
+    assert json.loads(shown["RedrivePolicy"])["deadLetterTargetArn"] == arn(sqs, urls["Dead"])
+    assert sqs.list_queue_tags(QueueUrl=urls["Jobs"])["Tags"]["team"] == "shop"
+    sqs.send_message(QueueUrl=urls["Jobs"], MessageBody="kept")
+    deploy(8)
+    assert attribute(sqs, urls["Jobs"], "VisibilityTimeout") == "8"
+    assert attribute(sqs, urls["Jobs"], "ApproximateNumberOfMessages") == "1"
+    node.freehold("rm", "--yes", folder.name)
+    assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix=folder.name)
+
+
+TERRAFORM = """
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
+
+provider "aws" {
+  region                      = "us-east-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = true
+  endpoints { sqs = "%(endpoint)s" }
+}
+
+resource "aws_sqs_queue" "jobs" {
+  name                       = "terraformed"
+  visibility_timeout_seconds = 7
+  redrive_allow_policy       = jsonencode({ redrivePermission = "denyAll" })
+  tags                       = { team = "shop" }
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage", Resource = "*" }]
+  })
+}
+
+resource "aws_sqs_queue" "ordered" {
+  name                        = "terraformed.fifo"
+  fifo_queue                  = true
+  content_based_deduplication = true
+  deduplication_scope         = "messageGroup"
+  fifo_throughput_limit       = "perMessageGroupId"
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
+@pytest.mark.skipif(plugins() is None, reason="Terraform's AWS provider is not installed")
+def test_terraform_applies_and_plans_no_difference(node, sqs, tmp_path):
+    (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint})
+
+    def terraform(*arguments, **settings):
+        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
+
+    # The provider looks again and again for half a minute whether attributes stay as they are, and longer whether a queue stays away.
+    terraform("init", "-input=false", f"-plugin-dir={plugins()}")
+    terraform("apply", "-input=false", "-auto-approve")
+    again = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
+    assert again.returncode == 0, f"the second plan has differences:\n{again.stdout}\n{again.stderr}"
+    url = sqs.get_queue_url(QueueName="terraformed")["QueueUrl"]
+    assert attribute(sqs, url, "VisibilityTimeout") == "7"
+    terraform("destroy", "-input=false", "-auto-approve")
+    assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="terraformed")
 
 
 class Ledger:
