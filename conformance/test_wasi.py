@@ -83,10 +83,12 @@ def test_a_command_reads_its_event_and_its_output_is_the_result(lambda_client, n
     assert "FunctionError" not in answer and answer["StatusCode"] == 200
 
 
-def test_a_function_url_leads_to_it(lambda_client, name):
+def test_a_function_url_leads_to_it(node, lambda_client, name):
     made(lambda_client, name, command())
     url = lambda_client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
-    with urllib.request.urlopen(url + "some/path?a=b") as answer:
+    host = url.removeprefix("http://").rstrip("/")
+    request = urllib.request.Request(node.endpoint + "/some/path?a=b", headers={"Host": host})
+    with urllib.request.urlopen(request, timeout=60) as answer:
         event = json.loads(answer.read())
     assert (event["rawPath"], event["rawQueryString"], event["version"]) == ("/some/path", "a=b", "2.0")
 
@@ -100,8 +102,12 @@ def test_an_exit_status_is_an_error_with_the_last_words(lambda_client, logs_clie
     assert document["errorMessage"].endswith('Error: Runtime exited with error: exit status 7: "last words"')
 
     def lines():
-        events = logs_client.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-        return [event["message"] for event in events] if any("REPORT" in event["message"] for event in events) else None
+        try:
+            events = logs_client.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        except logs_client.exceptions.ResourceNotFoundException:
+            return None
+        messages = [event["message"] for event in events]
+        return messages if any(message.startswith("REPORT") for message in messages) else None
 
     log = "".join(eventually(lines, what="the log"))
     for part in ["START RequestId: ", '"last words"', "END RequestId: ", "Error Type: Runtime.ExitError"]:
