@@ -31,7 +31,7 @@ struct Work {
     began: Instant,
     phase: Phase,
     /// Counted until the very end.
-    _admission: Admission,
+    admission: Admission,
 }
 
 /// How far it is, so that whoever takes over goes on there.
@@ -116,7 +116,7 @@ impl Work {
     ) -> Box<Self> {
         let limit = invocation.limit(&instance.image);
         let (shared, began) = (Arc::clone(shared), Instant::now());
-        Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, _admission: admission })
+        Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, admission })
     }
 
     /// Runs to the end. Safe to drop and call again.
@@ -215,6 +215,7 @@ impl Work {
 
     fn give_back(self, outcome: &Outcome) {
         let pool = Arc::clone(&self.instance.image.pool);
+        self.admission.ended(outcome, self.instance.image.memory_mb);
         pool.give(&self.shared, self.instance, Some(outcome.report.duration));
     }
 }

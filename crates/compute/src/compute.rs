@@ -22,6 +22,7 @@ use crate::pump::Pump;
 use crate::shared::Shared;
 use crate::start;
 use crate::stock::Stock;
+use crate::tally::Counts;
 use crate::wasi;
 
 /// The compute of one node. Cheap to clone; when the last clone is dropped, all guests end.
@@ -53,6 +54,8 @@ pub enum StartError {
 /// One instance, for people.
 #[derive(Clone, Debug)]
 pub struct InstanceState {
+    /// The function's ARN, without a version.
+    pub arn: String,
     /// The function's name.
     pub function: String,
     /// The version that it runs.
@@ -65,10 +68,21 @@ pub struct InstanceState {
     pub pid: i32,
     /// Its memory limit in MB.
     pub memory_mb: u32,
+    /// What it has of it now, in bytes; 0 where the machine does not tell.
+    pub memory_bytes: u64,
     /// How long it has lived.
     pub age: Duration,
     /// How many attempts it has taken.
     pub attempts: u64,
+}
+
+/// What a function has done since the node started.
+#[derive(Clone, Debug)]
+pub struct FunctionState {
+    /// Its ARN, without a version.
+    pub arn: String,
+    /// In numbers.
+    pub counts: Counts,
 }
 
 /// What an instance does.
@@ -255,18 +269,28 @@ impl Compute {
         self.inner.shared.retire(function_arn);
     }
 
-    /// All instances that live.
+    /// All functions that were called or loaded since the node started, by ARN.
+    pub fn functions(&self) -> Vec<FunctionState> {
+        let mut functions: Vec<FunctionState> =
+            self.inner.shared.counts().into_iter().map(|(arn, counts)| FunctionState { arn, counts }).collect();
+        functions.sort_by(|one, other| one.arn.cmp(&other.arn));
+        functions
+    }
+
+    /// All instances that live. Some system calls for each.
     pub fn instances(&self) -> Vec<InstanceState> {
         let pulses = self.inner.shared.monitor.pulses();
         pulses
             .iter()
             .map(|pulse| InstanceState {
+                arn: pulse.identity.arn.clone(),
                 function: pulse.identity.function.clone(),
                 version: pulse.identity.version.clone(),
                 log_stream: pulse.identity.log_stream.clone(),
                 activity: Activity::of(pulse),
                 pid: pulse.identity.pid,
                 memory_mb: pulse.identity.memory_mb,
+                memory_bytes: pulse.memory_bytes(),
                 age: pulse.identity.born.elapsed(),
                 attempts: pulse.attempts.load(Ordering::Relaxed),
             })

@@ -37,11 +37,12 @@ mod pump;
 mod shared;
 mod start;
 mod stock;
+mod tally;
 mod wasi;
 mod ways;
 
 pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
-pub use compute::{Activity, Compute, InstanceState, StartError};
+pub use compute::{Activity, Compute, FunctionState, InstanceState, StartError};
 pub use guest::RESPONSE_BYTES_MAX;
 pub use guest::http::{Answer, AnswerBody, BodyError, Conversation, Reply, Unanswered};
 pub use image::{Credentials, CredentialsHook, Image, Settings, is_server};
@@ -49,3 +50,4 @@ pub use invocation::{FunctionError, Held, Invocation, LogWish, Outcome, Report, 
 pub use languages::{Family, Interpreter, LanguageError, LanguageStatus};
 pub use logs::{LogBatch, LogSink, LogStream};
 pub use options::Options;
+pub use tally::Counts;

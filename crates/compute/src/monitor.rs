@@ -44,6 +44,7 @@ pub(crate) struct Pulse {
 /// Who an instance is.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
+    pub(crate) arn: String,
     pub(crate) function: String,
     pub(crate) version: String,
     pub(crate) log_stream: String,
@@ -157,6 +158,11 @@ impl Pulse {
     /// The call is over.
     pub(crate) fn end(&self) {
         self.busy_since.store(0, Ordering::Release);
+    }
+
+    /// What its processes have of memory now.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.child.upgrade().map_or(0, |child| child.memory().used_bytes)
     }
 
     /// True while it has a call.

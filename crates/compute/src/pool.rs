@@ -12,7 +12,6 @@ mod retire;
 mod scale;
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -26,6 +25,7 @@ use crate::invocation::{Invocation, RunFault, Throttle};
 use crate::monitor::TICK;
 use crate::shared::{Admission, Shared};
 use crate::start;
+use crate::tally::Tally;
 use arrivals::Arrivals;
 pub(crate) use lane::Lane;
 use scale::View;
@@ -43,7 +43,7 @@ const WAKE_MS: f64 = 0.1;
 /// See the file.
 pub(crate) struct Pool {
     state: Mutex<State>,
-    function_counter: Arc<AtomicU32>,
+    tally: Arc<Tally>,
 }
 
 struct State {
@@ -92,8 +92,8 @@ enum Next {
 }
 
 impl Pool {
-    /// Empty. `function_counter` counts the attempts of the function over all its versions.
-    pub(crate) fn new(function_counter: Arc<AtomicU32>) -> Self {
+    /// Empty. The tally is the function's, over all its versions.
+    pub(crate) fn new(tally: Arc<Tally>) -> Self {
         Self {
             state: Mutex::new(State {
                 idle: Vec::new(),
@@ -108,12 +108,12 @@ impl Pool {
                 called: Instant::now(),
                 arrivals: Arrivals::default(),
             }),
-            function_counter,
+            tally,
         }
     }
 
-    pub(crate) fn function_counter(&self) -> &Arc<AtomicU32> {
-        &self.function_counter
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// Waits for an instance, and begins the attempt on it.

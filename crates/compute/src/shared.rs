@@ -11,7 +11,7 @@ use sandbox::Host;
 use crate::bootstraps::Bootstraps;
 use crate::code::Codes;
 use crate::image::Image;
-use crate::invocation::{RunFault, Throttle};
+use crate::invocation::{Outcome, RunFault, Throttle};
 use crate::languages::Languages;
 use crate::memory;
 use crate::monitor::Monitor;
@@ -20,6 +20,7 @@ use crate::pool::Pool;
 use crate::processors::Processors;
 use crate::pump::Pump;
 use crate::stock::Stock;
+use crate::tally::{Counts, Tally};
 use crate::wasi::Wasi;
 
 /// See the file.
@@ -62,14 +63,14 @@ struct Registry {
     images: HashMap<(String, String), Weak<Image>>,
     /// By function ARN: every pool that may have instances.
     pools: HashMap<String, Vec<Weak<Pool>>>,
-    /// By function ARN: attempts in flight, over all versions.
-    counters: HashMap<String, Arc<AtomicU32>>,
+    /// By function ARN.
+    tallies: HashMap<String, Arc<Tally>>,
 }
 
 /// An attempt's place under the limits, from admission to its end.
 pub(crate) struct Admission {
     shared: Arc<Shared>,
-    function: Arc<AtomicU32>,
+    tally: Arc<Tally>,
 }
 
 /// An instance's place in the ledger.
@@ -118,15 +119,19 @@ impl Shared {
             return Err(RunFault::Stopping);
         }
         let limit = self.options.concurrency_max;
+        let tally = Arc::clone(image.pool.tally());
         if self.in_flight.fetch_add(1, Ordering::AcqRel) >= limit {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            tally.throttled();
             return Err(RunFault::Throttled { reason: Throttle::Concurrency { limit } });
         }
-        let function = Arc::clone(image.pool.function_counter());
-        let before = function.fetch_add(1, Ordering::AcqRel);
-        let admission = Admission { shared: Arc::clone(self), function };
+        let before = tally.in_flight.fetch_add(1, Ordering::AcqRel);
+        let admission = Admission { shared: Arc::clone(self), tally };
         match image.concurrency_reserved {
-            Some(limit) if before >= limit => Err(RunFault::Throttled { reason: Throttle::Reserved { limit } }),
+            Some(limit) if before >= limit => {
+                admission.tally.throttled();
+                Err(RunFault::Throttled { reason: Throttle::Reserved { limit } })
+            }
             Some(_) | None => Ok(admission),
         }
     }
@@ -146,8 +151,8 @@ impl Shared {
             }
             old.pool.retire();
         }
-        let counter = Arc::clone(registry.counters.entry(key.0.clone()).or_default());
-        let pool = Arc::new(Pool::new(counter));
+        let tally = Arc::clone(registry.tallies.entry(key.0.clone()).or_default());
+        let pool = Arc::new(Pool::new(tally));
         let pools = registry.pools.entry(key.0.clone()).or_default();
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(&pool));
@@ -161,7 +166,8 @@ impl Shared {
         let pools = {
             let mut registry = self.registry.lock().expect("nothing panics while it holds this lock");
             registry.images.retain(|(function, _), image| function != arn && image.strong_count() > 0);
-            registry.counters.retain(|_, counter| Arc::strong_count(counter) > 1);
+            // The function's own stays: its code may only have changed.
+            registry.tallies.retain(|function, tally| function == arn || Arc::strong_count(tally) > 1);
             registry.pools.remove(arn).unwrap_or_default()
         };
         pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.retire());
@@ -248,6 +254,12 @@ impl Shared {
         self.in_flight.load(Ordering::Acquire)
     }
 
+    /// What each function has done, by ARN.
+    pub(crate) fn counts(&self) -> Vec<(String, Counts)> {
+        let registry = self.registry.lock().expect("nothing panics while it holds this lock");
+        registry.tallies.iter().map(|(arn, tally)| (arn.clone(), tally.counts())).collect()
+    }
+
     fn images(&self) -> Vec<Arc<Image>> {
         let registry = self.registry.lock().expect("nothing panics while it holds this lock");
         registry.images.values().filter_map(Weak::upgrade).collect()
@@ -256,6 +268,13 @@ impl Shared {
     fn pools(&self) -> Vec<Arc<Pool>> {
         let registry = self.registry.lock().expect("nothing panics while it holds this lock");
         registry.pools.values().flatten().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Admission {
+    /// The attempt has ended; it could use so much memory.
+    pub(crate) fn ended(&self, outcome: &Outcome, memory_mb: u32) {
+        self.tally.ended(outcome, memory_mb);
     }
 }
 
@@ -278,7 +297,7 @@ impl Starts {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.function.fetch_sub(1, Ordering::AcqRel);
+        self.tally.in_flight.fetch_sub(1, Ordering::AcqRel);
         self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }

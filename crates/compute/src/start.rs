@@ -68,6 +68,7 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
     let output = Output::new(pipe, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone())
         .map_err(|error| fault(error.to_string()))?;
     let identity = Identity {
+        arn: image.arn.clone(),
         function: image.function.clone(),
         version: image.version.clone(),
         log_stream: stream.name.clone(),

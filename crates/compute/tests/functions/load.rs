@@ -282,6 +282,29 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_does_is_counted() {
+    let node = Node::with(Mode::Auto, |options| options.concurrency_max = 1);
+    let code =
+        "exports.handler = async (e) => { if (e) throw new Error('no'); await new Promise(r => setTimeout(r, 50)) }";
+    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
+    for event in ["0", "1", "0"] {
+        node.call(&image, event).await;
+    }
+    let (called, refused) = tokio::join!(node.try_call(&image, "0"), node.try_call(&image, "0"));
+    assert!(called.is_ok() && refused.is_err());
+    let functions = node.compute.functions();
+    let [function] = &functions[..] else { panic!("one function: {functions:?}") };
+    let counts = &function.counts;
+    assert_eq!(function.arn, image.arn);
+    assert_eq!((counts.calls, counts.errors, counts.cold, counts.throttled, counts.in_flight), (4, 1, 1, 1, 0));
+    assert_eq!(counts.durations.iter().sum::<u64>(), 4);
+    assert!(counts.durations.iter().rposition(|count| *count > 0) >= Some(30), "fifty milliseconds: {counts:?}");
+    assert!(counts.billed_mb_ms >= 150 * u64::from(image.memory_mb), "{counts:?}");
+    let instances = node.compute.instances();
+    assert!(instances.iter().all(|instance| instance.arn == image.arn && instance.attempts == 4), "{instances:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_code_counts_from_the_next_call() {
     let node = Node::new(Mode::Auto);
     let Some(old) = node.load(&script(&[("index.js", "exports.handler = async () => 'old'")])).await else { return };
