@@ -75,26 +75,29 @@ function writeAll(buffer, length) {
   }
 }
 
-// Sends one frame of text, in one system call where it is not huge.
-function write(kind, body) {
+// Sends one frame of text, in one system call where it is not huge. An answer has the id of its request, other frames have ''.
+function write(kind, id, body) {
+  const bodyAt = HEADER_BYTES + id.length;
   let frame = outgoing;
   let bytes;
   // A character takes three bytes at most; only if that could be too many they are counted first.
-  if (body.length * 3 + HEADER_BYTES <= outgoing.length) {
-    bytes = outgoing.utf8Write(body, HEADER_BYTES);
+  if (body.length * 3 + bodyAt <= outgoing.length) {
+    bytes = outgoing.utf8Write(body, bodyAt);
   } else {
     bytes = Buffer.byteLength(body);
     if (bytes > RESPONSE_BYTES_MAX) {
-      if (kind === KINDS.result) return write(KINDS.tooLarge, '');
-      return write(kind, '{"errorType":"Runtime.Unknown","errorMessage":"the error is too large to be told","trace":[]}');
+      if (kind === KINDS.result) return write(KINDS.tooLarge, id, '');
+      const words = 'the error is too large to be told';
+      return write(kind, id, `{"errorType":"Runtime.Unknown","errorMessage":"${words}","trace":[]}`);
     }
-    frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
-    frame.utf8Write(body, HEADER_BYTES);
+    frame = Buffer.allocUnsafe(bodyAt + bytes);
+    frame.utf8Write(body, bodyAt);
   }
   frame.writeUInt32LE(kind, 0);
-  frame.writeUInt32LE(0, 4);
+  frame.writeUInt32LE(id.length, 4);
   frame.writeUInt32LE(bytes, 8);
-  writeAll(frame, HEADER_BYTES + bytes);
+  frame.latin1Write(id, HEADER_BYTES);
+  writeAll(frame, bodyAt + bytes);
 }
 
 // Sends one frame of bytes.

@@ -19,7 +19,7 @@ function setRequestId(id) {
 // Writes one event.
 function event(text) {
   // A character takes three bytes at most.
-  if (text.length * 3 <= PIECE_BYTES_MAX) write(KINDS.log, text);
+  if (text.length * 3 <= PIECE_BYTES_MAX) write(KINDS.log, '', text);
   else pieces(KINDS.log, Buffer.from(text));
 }
 

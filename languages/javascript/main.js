@@ -137,8 +137,9 @@ function fail(call, error) {
 }
 
 function answer(kind, body) {
+  const { id } = current;
   current = null;
-  channel.write(kind, body);
+  channel.write(kind, id, body);
   skipped += 1;
   if (skipped < SKIPPED_MAX && Date.now() - lastTurn < SKIPPED_MS_MAX) {
     queueMicrotask(take);
@@ -167,9 +168,9 @@ process.on('beforeExit', () => {
 function die(error, words, code) {
   logging.line('ERROR', words + ' ' + errors.logText(error));
   if (!isReady) {
-    channel.write(KINDS.initError, errors.document(error));
+    channel.write(KINDS.initError, '', errors.document(error));
   } else if (current !== null) {
-    channel.write(KINDS.fatal, errors.document(error));
+    channel.write(KINDS.fatal, current.id, errors.document(error));
   }
   process.exit(code);
 }
@@ -206,7 +207,7 @@ async function main() {
     die(error, 'Uncaught Exception', EXIT_UNCAUGHT_EXCEPTION);
   }
   isReady = true;
-  channel.write(KINDS.ready, '');
+  channel.write(KINDS.ready, '', '');
   setImmediate(takeAfterTurn);
 }
 

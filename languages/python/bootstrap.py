@@ -9,6 +9,7 @@ import logging
 import os
 import struct
 import sys
+import threading
 import time
 import traceback
 
@@ -66,14 +67,30 @@ def read_frame():
     return data[HEADER.size : body_at].decode(), data[body_at:whole]
 
 
-def write_frame(kind, body=b""):
-    parts = [HEADER.pack(kind, 0, len(body)), body]
-    while parts:
-        written = os.writev(ANSWERS, parts)
-        while parts and written >= len(parts[0]):
-            written -= len(parts.pop(0))
-        if parts and written:
-            parts[0] = parts[0][written:]
+# One frame at a time, whichever thread it comes from. A signal's handler that prints must not wait for what it interrupts.
+_frames = threading.RLock()
+
+
+def write_frame(kind, body=b"", request_id=""):
+    """One frame. An answer has the id of its request."""
+    text = request_id.encode("latin-1", "replace")
+    parts = [HEADER.pack(kind, len(text), len(body)) + text, body]
+    with _frames:
+        while parts:
+            written = os.writev(ANSWERS, parts)
+            while parts and written >= len(parts[0]):
+                written -= len(parts.pop(0))
+            if parts and written:
+                parts[0] = parts[0][written:]
+
+
+def renew_lock():
+    """A child process has only the thread that forked: nobody would open what another one held."""
+    global _frames
+    _frames = threading.RLock()
+
+
+os.register_at_fork(after_in_child=renew_lock)
 
 
 def log_event(text):
@@ -301,7 +318,7 @@ def serve(handler):
             kind, answer = ERROR, dump(document)
         sys.stdout.flush()
         sys.stderr.flush()
-        write_frame(kind, answer)
+        write_frame(kind, answer, facts[0])
 
 
 def main():

@@ -82,6 +82,7 @@ async fn image(compute: &Compute, language: &str, handler: &str, file: &str, cod
         arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{language}"),
         version: "$LATEST".to_owned(),
         revision: Instant::now().elapsed().as_nanos().to_string() + code.as_str(),
+        sequence: 0,
         code,
         language: language.to_owned(),
         handler: handler.to_owned(),

@@ -77,6 +77,10 @@ impl Attempt {
     ) -> Self {
         let mut work = Work::new(shared, instance, invocation, admission);
         work.begin();
+        let Work { instance, invocation, .. } = &mut *work;
+        if let Some(link) = instance.link() {
+            link.follow(invocation);
+        }
         Self { work: Some(work) }
     }
 
@@ -125,7 +129,11 @@ impl Work {
             match &mut self.phase {
                 Phase::Wait => {
                     let happening = self.instance.happening(self.began + self.limit, Pace::Short).await;
-                    let ran = self.began.elapsed();
+                    let ran = match happening {
+                        // As on Lambda, however late the machine was to notice.
+                        Happening::TimedOut => self.limit,
+                        Happening::Said(_) | Happening::OutOfMemory => self.began.elapsed(),
+                    };
                     self.phase = Phase::Close { came: self.came(happening), ran };
                 }
                 Phase::Close { came, ran } => {

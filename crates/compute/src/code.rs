@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base::Random;
+use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use wasm::PrepareError;
 use zip::ZipArchive;
 
@@ -20,6 +21,9 @@ use zip::ZipArchive;
 pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
 /// The most entries of a package: far above real ones, and small enough that inodes last.
 pub const ENTRIES_MAX: usize = 200_000;
+/// The longest name of an entry, and the longest target of a link, in bytes and in parts between slashes.
+const NAME_BYTES_MAX: usize = 1024;
+const NAME_PARTS_MAX: usize = 64;
 /// Folders younger than this are never swept: their function may not be recorded yet.
 const SWEEP_AGE: Duration = Duration::from_secs(900);
 
@@ -66,13 +70,25 @@ pub enum CodeError {
         /// [`UNZIPPED_BYTES_MAX`].
         limit: u64,
     },
-    /// It has too many entries.
-    #[error("A package may have at most {limit} entries, and this one has {entries}")]
+    /// It has too many entries, or its names make too many folders.
+    #[error("A package may have at most {limit} entries and as many folders, and this one has {entries}")]
     TooMany {
-        /// How many it has.
+        /// How many it has, or the first that is too many.
         entries: usize,
         /// [`ENTRIES_MAX`].
         limit: usize,
+    },
+    /// An entry's name, or what a link leads to, is longer than any program's.
+    #[error(
+        "An entry of a package may have a name of at most {bytes_max} bytes in {parts_max} parts, which this one has not: {name}…"
+    )]
+    LongName {
+        /// How it begins.
+        name: String,
+        /// [`NAME_BYTES_MAX`].
+        bytes_max: usize,
+        /// [`NAME_PARTS_MAX`].
+        parts_max: usize,
     },
     /// An entry or a link leads out of the package, or one entry lies under another that is a file.
     #[error("The package has an entry that does not stay inside it: {name}")]
@@ -149,7 +165,9 @@ impl Codes {
     /// Checks and unpacks a package; at once if it is here already. Blocks.
     pub(crate) fn prepare(&self, package: &[u8]) -> Result<CodeId, CodeError> {
         let code = CodeId::of(package);
-        if self.path(&code).is_some() {
+        if let Some(path) = self.path(&code) {
+            // As good as new: whoever prepared it now has not written that down yet.
+            touch(&path)?;
             return Ok(code);
         }
         let new = self.dir.join(format!("new-{}", self.random.uuid()));
@@ -173,6 +191,13 @@ impl Codes {
         }
         Ok(())
     }
+}
+
+/// Makes a folder as new as this moment.
+fn touch(path: &Path) -> io::Result<()> {
+    let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, AtFlags::empty())?)
 }
 
 /// Gives finished code its name. Losing to another who prepares the same is as good.
@@ -213,15 +238,19 @@ struct Tree<'a> {
 impl Tree<'_> {
     fn entry(&mut self, file: &mut zip::read::ZipFile<'_, Cursor<&[u8]>>) -> Result<(), CodeError> {
         let name = file.name().map_err(broken)?.into_owned();
+        short(&name)?;
         let escapes = || CodeError::Escapes { name: name.clone() };
         let path = inside(Path::new(&name)).ok_or_else(escapes)?;
         let mode = file.unix_mode().unwrap_or(0o644);
         if file.is_dir() {
-            return self.folder(&path).map_err(|_| escapes());
+            return self.folders(&path, escapes);
         }
-        self.folder(path.parent().unwrap_or(Path::new(""))).map_err(|_| escapes())?;
+        self.folders(path.parent().unwrap_or(Path::new("")), escapes)?;
         if file.is_symlink() {
-            let target = PathBuf::from(text(file)?);
+            let target = text(file)?;
+            short(&target)?;
+            self.take(target.len() as u64)?;
+            let target = PathBuf::from(target);
             let from = path.parent().unwrap_or(Path::new("")).join(&target);
             if target.is_absolute() || inside(&from).is_none() {
                 return Err(escapes());
@@ -250,22 +279,35 @@ impl Tree<'_> {
             return Err(CodeError::NotZip { reason });
         }
         let copied = copied?;
-        self.left = self.left.checked_sub(copied).ok_or(CodeError::TooLarge { limit: UNZIPPED_BYTES_MAX })?;
+        self.take(copied)?;
         // The mask of the process does not decide what guests may read.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         Ok(())
     }
 
-    fn folder(&mut self, path: &Path) -> io::Result<()> {
-        if path.as_os_str().is_empty() || self.folders.contains(path) {
-            return Ok(());
+    /// So much more is unpacked.
+    fn take(&mut self, bytes: u64) -> Result<(), CodeError> {
+        self.left = self.left.checked_sub(bytes).ok_or(CodeError::TooLarge { limit: UNZIPPED_BYTES_MAX })?;
+        Ok(())
+    }
+
+    /// Makes a folder and all that it lies in, where they are not there yet.
+    fn folders(&mut self, path: &Path, escapes: impl Fn() -> CodeError) -> Result<(), CodeError> {
+        let mut folder = PathBuf::new();
+        for part in path.components() {
+            folder.push(part);
+            if self.folders.contains(&folder) {
+                continue;
+            }
+            if self.folders.len() == ENTRIES_MAX {
+                return Err(CodeError::TooMany { entries: ENTRIES_MAX + 1, limit: ENTRIES_MAX });
+            }
+            let full = self.root.join(&folder);
+            if !full.is_dir() {
+                fs::DirBuilder::new().mode(0o755).create(full).map_err(|_| escapes())?;
+            }
+            self.folders.insert(folder.clone());
         }
-        self.folder(path.parent().unwrap_or(Path::new("")))?;
-        let full = self.root.join(path);
-        if !full.is_dir() {
-            fs::DirBuilder::new().mode(0o755).create(full)?;
-        }
-        self.folders.insert(path.to_owned());
         Ok(())
     }
 
@@ -301,11 +343,20 @@ impl<R: Read> Read for Reader<R> {
     }
 }
 
+/// Whether a name may be one: what is longer costs more folders than it can be worth.
+fn short(name: &str) -> Result<(), CodeError> {
+    if name.len() <= NAME_BYTES_MAX && name.split('/').count() <= NAME_PARTS_MAX {
+        return Ok(());
+    }
+    let name = name.chars().take(100).collect();
+    Err(CodeError::LongName { name, bytes_max: NAME_BYTES_MAX, parts_max: NAME_PARTS_MAX })
+}
+
 /// What a link entry leads to: its content.
 fn text(file: &mut impl Read) -> Result<String, CodeError> {
     let mut target = String::new();
     let broken = |error: io::Error| CodeError::NotZip { reason: error.to_string() };
-    file.take(4096).read_to_string(&mut target).map_err(broken)?;
+    file.take(NAME_BYTES_MAX as u64 + 1).read_to_string(&mut target).map_err(broken)?;
     Ok(target)
 }
 

@@ -165,8 +165,9 @@ impl Compute {
         self.inner.shared.codes.path(code).is_some()
     }
 
-    /// Removes all unpacked code that is neither in `wanted` nor newer than a quarter of an hour.
-    pub async fn retain_code(&self, wanted: HashSet<CodeId>) -> io::Result<()> {
+    /// Removes all unpacked code that is neither in `wanted`, nor newer than a quarter of an hour, nor of an instance that lives.
+    pub async fn retain_code(&self, mut wanted: HashSet<CodeId>) -> io::Result<()> {
+        wanted.extend(self.inner.shared.monitor.pulses().into_iter().map(|pulse| pulse.identity.code.clone()));
         let codes = Arc::clone(&self.inner.shared.codes);
         let shared = Arc::clone(&self.inner.shared);
         let retained = tokio::task::spawn_blocking(move || {
@@ -199,9 +200,7 @@ impl Compute {
     pub fn image(&self, settings: Settings) -> Result<Arc<Image>, LanguageError> {
         let shared = &self.inner.shared;
         let resolved = shared.languages.resolve_for(&settings)?;
-        let key = (settings.arn.clone(), settings.version.clone());
-        let revision = settings.revision.clone();
-        let image = shared.image(key, &revision, |pool| Image::new(settings, resolved, pool));
+        let image = shared.image(&settings.clone(), |pool| Image::new(settings, resolved, pool));
         if self.binary(&image).is_none() {
             start::expect(shared, &image, &image.resolved);
         }

@@ -78,6 +78,14 @@ impl Link {
         }
     }
 
+    /// The guest has this invocation already: it was laid ahead.
+    pub(crate) fn follow(&mut self, invocation: &Invocation) {
+        match self {
+            Self::Managed(link) => link.await_answer(&invocation.request_id),
+            Self::Api(_) | Self::Http(_) => unreachable!("nothing is laid ahead of these"),
+        }
+    }
+
     /// The way by which events may be laid ahead of a busy guest, if there is one.
     pub(crate) fn feed(&self) -> Option<Arc<Feed>> {
         match self {

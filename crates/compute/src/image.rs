@@ -57,6 +57,8 @@ pub struct Settings {
     pub version: String,
     /// Changes whenever code or configuration do; two settings of one function and version with the same revision are the same.
     pub revision: String,
+    /// Of two settings of one function and version, the greater one is the newer one.
+    pub sequence: u64,
     /// The unpacked code, from [`crate::Compute::prepare`].
     pub code: CodeId,
     /// `nodejs24.x`, `python3.13`, `provided.al2023`.

@@ -122,6 +122,10 @@ impl Process {
         self.ended.clone()
     }
 
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
+    }
+
     pub(crate) fn child(&self) -> Weak<Child> {
         Arc::downgrade(&self.child)
     }
@@ -233,6 +237,11 @@ impl Instance {
         if let Some(guest) = &self.guest {
             guest.process.child.kill();
         }
+    }
+
+    /// True if its guest has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.guest.as_ref().is_none_or(|guest| guest.process.has_ended())
     }
 
     /// It has nothing to do from now on.

@@ -8,6 +8,7 @@ use base::task::{self, Kind};
 use sandbox::Child;
 use tokio::sync::Notify;
 
+use crate::code::CodeId;
 use crate::shared::Shared;
 
 /// How often it looks while there is work.
@@ -47,6 +48,7 @@ pub(crate) struct Identity {
     pub(crate) arn: String,
     pub(crate) function: String,
     pub(crate) version: String,
+    pub(crate) code: CodeId,
     pub(crate) log_stream: String,
     pub(crate) memory_mb: u32,
     pub(crate) pid: i32,
@@ -80,10 +82,13 @@ impl Monitor {
                     drop(shared);
                     tokio::time::sleep(TICK).await;
                 } else {
-                    shared.monitor.awake.store(false, Ordering::Release);
-                    // Wakes for the sweep all the same.
-                    let _ = tokio::time::timeout(SWEEP, shared.monitor.wake.notified()).await;
-                    shared.monitor.awake.store(true, Ordering::Release);
+                    shared.monitor.awake.store(false, Ordering::SeqCst);
+                    // What began before that told nobody.
+                    if !shared.monitor.look(&shared) {
+                        // Wakes for the sweep all the same.
+                        let _ = tokio::time::timeout(SWEEP, shared.monitor.wake.notified()).await;
+                    }
+                    shared.monitor.awake.store(true, Ordering::SeqCst);
                     idle = 0;
                 }
             }
@@ -106,7 +111,7 @@ impl Monitor {
 
     /// There is work.
     pub(crate) fn stir(&self) {
-        if !self.awake.load(Ordering::Acquire) {
+        if !self.awake.load(Ordering::SeqCst) {
             self.wake.notify_one();
         }
     }
@@ -114,7 +119,8 @@ impl Monitor {
     /// An instance starts a call.
     pub(crate) fn begin(&self, pulse: &Pulse) {
         pulse.attempts.fetch_add(1, Ordering::Relaxed);
-        pulse.busy_since.store(self.now_ms(), Ordering::Release);
+        // Before it is asked whether the monitor sleeps, which asks in the other order.
+        pulse.busy_since.store(self.now_ms(), Ordering::SeqCst);
         self.stir();
     }
 
@@ -141,7 +147,7 @@ impl Monitor {
             let Some(pulse) = pulse.upgrade() else {
                 return false;
             };
-            let since = pulse.busy_since.load(Ordering::Acquire);
+            let since = pulse.busy_since.load(Ordering::SeqCst);
             if since != 0 {
                 busy = true;
                 if now.saturating_sub(since) >= tick {

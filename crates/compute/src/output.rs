@@ -138,18 +138,16 @@ impl Output {
                 }
             }
         }
-        self.read(READ_BYTES)
+        self.read(&mut READ_BYTES.clone())
     }
 
     /// Reads what was printed before an answer, and waits for room as long as that takes. Safe to drop and call again.
     pub(crate) async fn read_last(&mut self) {
         if self.loud_calls > 0 || self.has_news() {
             let mut left = LAST_BYTES_MAX;
-            while let Read::Full = self.read(left) {
-                left = left.saturating_sub(READ_BYTES);
-                if left == 0 {
-                    break;
-                }
+            while let Read::Full = self.read(&mut left)
+                && left > 0
+            {
                 self.slot.room().await;
             }
         }
@@ -184,13 +182,13 @@ impl Output {
         self.pipe.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    fn read(&mut self, most: usize) -> Read {
+    /// Reads until nothing is `left` to be read of what may be.
+    fn read(&mut self, left: &mut usize) -> Read {
         let Self { pipe, assembler, heard, pump, slot, clock, tail, .. } = self;
         // What the runtime knows before the first read is what a read that finds nothing disproves.
         let known = pipe.poll_read_ready(&mut Context::from_waker(Waker::noop()));
         // Not initialised: clearing it would cost more than most reads.
         let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
-        let mut total = 0;
         loop {
             let bytes = match rustix::io::read(&*pipe, &mut buffer) {
                 Ok(([], _)) => return Read::Closed,
@@ -200,9 +198,9 @@ impl Output {
             };
             *heard = true;
             let (now, count) = (clock.now_ms(), bytes.len());
-            total += count;
+            *left = left.saturating_sub(count);
             let room = pump.write(slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, line)));
-            if room == Room::Full || total >= most {
+            if room == Room::Full || *left == 0 {
                 return Read::Full;
             }
             if count < READ_BYTES {

@@ -65,6 +65,8 @@ struct State {
     /// When a call came last.
     called: Instant,
     arrivals: Arrivals,
+    /// Until when one was started before anybody called: what was the last call then.
+    warmed: Option<Instant>,
 }
 
 /// A call without an instance.
@@ -107,6 +109,7 @@ impl Pool {
                 ended: Instant::now(),
                 called: Instant::now(),
                 arrivals: Arrivals::default(),
+                warmed: None,
             }),
             tally,
         }
@@ -127,7 +130,7 @@ impl Pool {
         let (waiting, wanted) = {
             let mut state = self.lock();
             let now = state.call();
-            let idle = if state.is_near(&invocation) { None } else { state.idle.pop() };
+            let idle = if state.is_near(&invocation) { None } else { state.take_idle() };
             if let Some(mut instance) = idle {
                 state.occupy(&mut instance, &invocation);
                 // Sent before the lock is free: nothing may be laid ahead of the instance before its own call.
@@ -230,33 +233,20 @@ impl Pool {
 
     /// Starts one instance in the background. False if the node has no room now.
     fn start(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>) -> bool {
-        if !shared.starts.begin() {
+        let Some(slot) = shared.starts.begin() else {
             return false;
-        }
-        {
-            let mut state = self.lock();
-            state.live += 1;
-            state.starting += 1;
-        }
+        };
+        let starting = Starting::count(self);
         let Some(seat) = shared.seat(self, image.memory_mb) else {
-            shared.starts.end();
-            let mut state = self.lock();
-            state.live -= 1;
-            state.starting -= 1;
+            self.left();
             return false;
         };
         let (pool, shared, image) = (Arc::clone(self), Arc::clone(shared), Arc::clone(image));
         let tasks = shared.tasks.clone();
         tasks.spawn(Kind::Work, "start an instance", async move {
             let began = Instant::now();
-            let started = start::start(&shared, &image, seat).await;
-            shared.starts.end();
-            {
-                let mut state = pool.lock();
-                state.starting -= 1;
-                let start_ms = began.elapsed().as_secs_f64() * 1000.0;
-                state.start_ms += WEIGHT * (start_ms - state.start_ms);
-            }
+            let started = start::start(&shared, &image, seat, slot).await;
+            starting.over(began.elapsed());
             match started {
                 Ok(instance) => pool.give(&shared, instance, None),
                 Err(fault) => {
@@ -282,12 +272,40 @@ impl Pool {
     }
 }
 
+/// An instance that starts, counted until it has or could not; that it lives is counted until its seat is given back.
+struct Starting {
+    pool: Arc<Pool>,
+}
+
+impl Starting {
+    fn count(pool: &Arc<Pool>) -> Self {
+        let mut state = pool.lock();
+        state.live += 1;
+        state.starting += 1;
+        drop(state);
+        Self { pool: Arc::clone(pool) }
+    }
+
+    /// It took so long.
+    fn over(self, took: Duration) {
+        let mut state = self.pool.lock();
+        state.start_ms += WEIGHT * (took.as_secs_f64() * 1000.0 - state.start_ms);
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.pool.lock().starting -= 1;
+    }
+}
+
 impl State {
     fn view(&self, shared: &Shared) -> View {
         let longest = self.longest();
         View {
             live: self.live,
-            starting: self.starting,
+            // One that could not be started gives its seat back a moment before it is counted out.
+            starting: self.starting.min(self.live),
             waiting: (self.waiting.len() + self.lanes.iter().map(Lane::len).sum::<usize>()) as u32,
             run_ms: self.run_ms,
             start_ms: self.start_ms,
@@ -338,13 +356,14 @@ impl State {
     /// What an instance does that has just ended a call, or has just started.
     fn next(&mut self, shared: &Shared, instance: &mut Instance) -> Next {
         let at = instance.feed().and_then(|feed| self.lanes.iter().position(|lane| lane.is(&feed)));
-        let is_wanted = instance.is_usable() && !shared.is_stopping();
+        let is_usable = instance.is_usable();
         let is_old = instance.is_old();
         let alone = is_old || instance.output.is_loud();
-        if is_wanted && let Some(waiter) = at.and_then(|at| self.lanes[at].next(alone)) {
+        // It may have begun that one already: a node that stops waits for it, too.
+        if is_usable && let Some(waiter) = at.and_then(|at| self.lanes[at].next(alone)) {
             return Next::Follows(waiter);
         }
-        let is_wanted = is_wanted && !is_old;
+        let is_wanted = is_usable && !is_old && !shared.is_stopping();
         if is_wanted && let Some(waiter) = self.next_waiter().or_else(|| self.steal()) {
             match at {
                 Some(at) => self.lanes[at].begin(&waiter.invocation, alone),
@@ -425,9 +444,9 @@ impl State {
     /// Who waits although an instance is idle begins on that one.
     fn pair_up(&mut self, shared: &Arc<Shared>) -> Vec<(Answer, Attempt)> {
         let mut found = Vec::new();
-        while !self.idle.is_empty()
+        while self.has_waiter()
+            && let Some(mut instance) = self.take_idle()
             && let Some(waiter) = self.next_waiter()
-            && let Some(mut instance) = self.idle.pop()
         {
             self.occupy(&mut instance, &waiter.invocation);
             let Waiter { invocation, admission, answer, .. } = waiter;
@@ -442,14 +461,23 @@ impl State {
         self.waiting = back;
     }
 
+    /// The idle instance that was used last. One that died meanwhile is left for `tidy`, which does not hold the lock as it ends it.
+    fn take_idle(&mut self) -> Option<Box<Instance>> {
+        let at = self.idle.iter().rposition(|instance| !instance.has_ended())?;
+        Some(self.idle.remove(at))
+    }
+
+    /// True if anybody waits who still cares; forgets those who do not.
+    fn has_waiter(&mut self) -> bool {
+        while self.waiting.front().is_some_and(|waiter| waiter.answer.is_closed()) {
+            self.waiting.pop_front();
+        }
+        !self.waiting.is_empty()
+    }
+
     /// Who waits longest and still cares.
     fn next_waiter(&mut self) -> Option<Waiter> {
-        loop {
-            let waiter = self.waiting.pop_front()?;
-            if !waiter.answer.is_closed() {
-                return Some(waiter);
-            }
-        }
+        self.has_waiter().then(|| self.waiting.pop_front()).flatten()
     }
 
     /// Drops callers that went away, and gives back those whose patience is over.

@@ -85,18 +85,16 @@ impl Pump {
         room
     }
 
-    /// Hands over everything that is there now.
+    /// Hands over everything that is there now; what comes meanwhile is for the next time.
     pub(crate) async fn flush(&self) {
         let _one_at_a_time = self.writing.lock().await;
-        loop {
-            let slots = std::mem::take(&mut *self.dirty.lock().expect("nothing panics while it holds this lock"));
-            if slots.is_empty() {
-                return;
-            }
-            self.sink.write(slots.iter().filter_map(|slot| slot.take()).collect()).await;
-            for slot in slots {
-                slot.room.notify_waiters();
-            }
+        let slots = std::mem::take(&mut *self.dirty.lock().expect("nothing panics while it holds this lock"));
+        if slots.is_empty() {
+            return;
+        }
+        self.sink.write(slots.iter().filter_map(|slot| slot.take()).collect()).await;
+        for slot in slots {
+            slot.room.notify_waiters();
         }
     }
 

@@ -10,7 +10,7 @@ use sandbox::Host;
 
 use crate::bootstraps::Bootstraps;
 use crate::code::Codes;
-use crate::image::Image;
+use crate::image::{Image, Settings};
 use crate::invocation::{Outcome, RunFault, Throttle};
 use crate::languages::Languages;
 use crate::memory;
@@ -43,10 +43,16 @@ pub(crate) struct Shared {
     registry: Mutex<Registry>,
 }
 
-/// Limits the instances that start at one time: more would only make each slower.
+/// Limits the guests that are booted or placed at one time: more would only make each slower. How long a function takes to initialise
+/// itself is its own affair.
 pub(crate) struct Starts {
-    now: AtomicU32,
+    now: Arc<AtomicU32>,
     max: u32,
+}
+
+/// One of them, until it is dropped.
+pub(crate) struct Start {
+    now: Arc<AtomicU32>,
 }
 
 /// What all instances together take of the node.
@@ -90,7 +96,7 @@ impl Shared {
     ) -> Arc<Self> {
         let stock = Arc::new(Stock::new(options.booted_max, options.dir.join("booted.json")));
         let processors = Processors::new();
-        let starts = Starts { now: AtomicU32::new(0), max: (processors.cores() * 2).max(2) };
+        let starts = Starts { now: Arc::default(), max: (processors.cores() * 2).max(2) };
         let wasi = Wasi::new(&options);
         let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));
         Arc::new(Self {
@@ -136,17 +142,17 @@ impl Shared {
         }
     }
 
-    /// The image of these settings: the one that is loaded already, or a new one that takes its place.
-    pub(crate) fn image(
-        self: &Arc<Self>,
-        key: (String, String),
-        revision: &str,
-        make: impl FnOnce(Arc<Pool>) -> Image,
-    ) -> Arc<Image> {
+    /// The image of these settings: the one that is loaded already, or a new one. It takes the other's place, unless that is newer: who
+    /// began to load it earlier may be done later.
+    pub(crate) fn image(self: &Arc<Self>, settings: &Settings, make: impl FnOnce(Arc<Pool>) -> Image) -> Arc<Image> {
+        let key = (settings.arn.clone(), settings.version.clone());
         let mut registry = self.registry.lock().expect("nothing panics while it holds this lock");
         let old = registry.images.get(&key).and_then(Weak::upgrade);
-        if let Some(old) = old {
-            if old.revision == revision && !old.pool.is_retired() {
+        let is_late = old.as_ref().is_some_and(|old| old.sequence > settings.sequence && !old.pool.is_retired());
+        if let Some(old) = old
+            && !is_late
+        {
+            if old.revision == settings.revision && !old.pool.is_retired() {
                 return old;
             }
             old.pool.retire();
@@ -157,18 +163,25 @@ impl Shared {
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(&pool));
         let image = Arc::new(make(pool));
-        registry.images.insert(key, Arc::downgrade(&image));
+        if !is_late {
+            registry.images.insert(key, Arc::downgrade(&image));
+        }
         image
     }
 
-    /// Ends what a function has: idle instances now, busy ones after their call.
+    /// Ends what a function has: idle instances now, busy ones after their call. Its pools stay known for as long as anybody holds
+    /// them: who waits there is still looked after.
     pub(crate) fn retire(&self, arn: &str) {
         let pools = {
             let mut registry = self.registry.lock().expect("nothing panics while it holds this lock");
             registry.images.retain(|(function, _), image| function != arn && image.strong_count() > 0);
             // The function's own stays: its code may only have changed.
             registry.tallies.retain(|function, tally| function == arn || Arc::strong_count(tally) > 1);
-            registry.pools.remove(arn).unwrap_or_default()
+            registry.pools.retain(|_, pools| {
+                pools.retain(|pool| pool.strong_count() > 0);
+                !pools.is_empty()
+            });
+            registry.pools.get(arn).cloned().unwrap_or_default()
         };
         pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.retire());
     }
@@ -178,14 +191,15 @@ impl Shared {
         for pool in self.pools() {
             pool.tidy(self.options.keep_alive);
         }
-        for image in self.images() {
-            image.pool.warm(self, &image);
-            if let Some(Some(function)) = image.in_process.get() {
-                function.retire_unused(self.options.keep_alive);
-            }
+        let images = self.images();
+        for function in images.iter().filter_map(|image| image.in_process.get()?.as_ref()) {
+            function.retire_unused(self.options.keep_alive);
         }
         if memory::available().is_some_and(|bytes| bytes < self.options.memory_spare.bytes()) {
-            self.give_memory_back();
+            return self.give_memory_back();
+        }
+        for image in images {
+            image.pool.warm(self, &image);
         }
     }
 
@@ -218,14 +232,17 @@ impl Shared {
         waiting
     }
 
+    /// True if an instance could have a seat without taking another one's.
+    pub(crate) fn has_room(&self, memory_mb: u32) -> bool {
+        self.lock_ledger().has_room(memory_mb, &self.options)
+    }
+
     /// Takes a seat for an instance: if there is none, the idle instance that was used least recently gives up its own.
     pub(crate) fn seat(self: &Arc<Self>, pool: &Arc<Pool>, memory_mb: u32) -> Option<Seat> {
         loop {
             {
-                let mut ledger = self.ledger.lock().expect("nothing panics while it holds this lock");
-                let memory_total_mb = self.options.memory_total.bytes() >> 20;
-                let is_room = ledger.memory_mb + u64::from(memory_mb) <= memory_total_mb || ledger.instances == 0;
-                if is_room && ledger.instances < self.options.instances_max {
+                let mut ledger = self.lock_ledger();
+                if ledger.has_room(memory_mb, &self.options) {
                     ledger.memory_mb += u64::from(memory_mb);
                     ledger.instances += 1;
                     return Some(Seat { shared: Arc::clone(self), pool: Arc::clone(pool), memory_mb });
@@ -260,6 +277,10 @@ impl Shared {
         registry.tallies.iter().map(|(arn, tally)| (arn.clone(), tally.counts())).collect()
     }
 
+    fn lock_ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().expect("nothing panics while it holds this lock")
+    }
+
     fn images(&self) -> Vec<Arc<Image>> {
         let registry = self.registry.lock().expect("nothing panics while it holds this lock");
         registry.images.values().filter_map(Weak::upgrade).collect()
@@ -268,6 +289,15 @@ impl Shared {
     fn pools(&self) -> Vec<Arc<Pool>> {
         let registry = self.registry.lock().expect("nothing panics while it holds this lock");
         registry.pools.values().flatten().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Ledger {
+    /// True if another instance of that size may be. One always may, or a large function could never run on a small machine.
+    fn has_room(&self, memory_mb: u32, options: &Options) -> bool {
+        let memory_total_mb = options.memory_total.bytes() >> 20;
+        let fits = self.memory_mb + u64::from(memory_mb) <= memory_total_mb || self.instances == 0;
+        fits && self.instances < options.instances_max
     }
 }
 
@@ -280,17 +310,20 @@ impl Admission {
 
 impl Starts {
     /// Counts one start in, if there is room.
-    pub(crate) fn begin(&self) -> bool {
-        self.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < self.max).then_some(now + 1)).is_ok()
+    pub(crate) fn begin(&self) -> Option<Start> {
+        let counted =
+            self.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < self.max).then_some(now + 1));
+        counted.is_ok().then(|| Start { now: Arc::clone(&self.now) })
     }
 
     /// True if one goes on.
     pub(crate) fn any(&self) -> bool {
         self.now.load(Ordering::Acquire) > 0
     }
+}
 
-    /// One start is over.
-    pub(crate) fn end(&self) {
+impl Drop for Start {
+    fn drop(&mut self) {
         self.now.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -305,7 +338,7 @@ impl Drop for Admission {
 impl Drop for Seat {
     fn drop(&mut self) {
         {
-            let mut ledger = self.shared.ledger.lock().expect("nothing panics while it holds this lock");
+            let mut ledger = self.shared.lock_ledger();
             ledger.memory_mb -= u64::from(self.memory_mb);
             ledger.instances -= 1;
         }

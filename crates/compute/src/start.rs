@@ -24,7 +24,7 @@ use crate::languages::{Family, Interpreter, Resolved};
 use crate::logs::LogStream;
 use crate::monitor::Identity;
 use crate::output::Output;
-use crate::shared::{Seat, Shared};
+use crate::shared::{Seat, Shared, Start};
 use crate::ways::{self, Ways};
 
 /// How long initialisation may take at least, as on Lambda; a function with a longer time-out has that.
@@ -48,15 +48,22 @@ struct Layout {
     runtime_dir: PathBuf,
 }
 
-/// Starts an instance and waits until it is ready, or has failed to become so: that is an instance too, which says why.
-pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) -> Result<Box<Instance>, RunFault> {
-    let began = Instant::now();
+/// Starts an instance and waits until it is ready, or has failed to become so: that is an instance too, which says why. The slot is
+/// free again when its guest is there: from then on it is the function's own time that passes.
+pub(crate) async fn start(
+    shared: &Arc<Shared>,
+    image: &Arc<Image>,
+    seat: Seat,
+    slot: Start,
+) -> Result<Box<Instance>, RunFault> {
+    let born = Instant::now();
     let fault = |reason: String| RunFault::Start { reason };
     let code = shared.codes.path(&image.code).ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
     let layout = Layout::of(shared, image.resolved.family, code);
     let made = guest(shared, image, &layout, &credentials, &stream).await.map_err(fault)?;
+    drop(slot);
     let (guest, pipe, obstacle) = match made {
         Ok(Made { guest, output }) => (Some(guest), output, None),
         Err(cause) => {
@@ -71,14 +78,15 @@ pub(crate) async fn start(shared: &Arc<Shared>, image: &Arc<Image>, seat: Seat) 
         arn: image.arn.clone(),
         function: image.function.clone(),
         version: image.version.clone(),
+        code: image.code.clone(),
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
         pid: guest.as_ref().map_or(0, |guest| guest.process.pid()),
-        born: began,
+        born,
     };
     let pulse = shared.monitor.watch(identity, guest.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
     let mut instance = Instance::new(Arc::clone(image), output, pulse, guest, seat);
-    initialise(&mut instance, began, obstacle).await;
+    initialise(&mut instance, obstacle).await;
     Ok(instance)
 }
 
@@ -229,10 +237,6 @@ async fn place(
     server: Option<&Server>,
 ) -> Result<Placed, String> {
     let recipe = recipe(shared, image, &image.resolved);
-    let booted = match shared.stock.take(&recipe).await {
-        Some(booted) => booted,
-        None => Booted::boot(&shared.host, &recipe).await?,
-    };
     let program = match recipe.family {
         // Its program comes with its code.
         Family::Provided | Family::Http => {
@@ -251,7 +255,16 @@ async fn place(
         processes_max: Some(PROCESSES_MAX),
         program,
     };
-    booted.place(placement).await
+    if let Some(booted) = shared.stock.take(&recipe).await {
+        match booted.place(placement.clone()).await {
+            Ok(placed) => return Ok(placed),
+            // It may have died just now.
+            Err(reason) => {
+                tracing::debug!(reason, "a guest that was booted ahead could not be placed; booting another")
+            }
+        }
+    }
+    Booted::boot(&shared.host, &recipe).await?.place(placement).await
 }
 
 /// How guests are booted that can become this image's instances: all that an interpreter reads before it knows for whom it is.
@@ -280,7 +293,8 @@ fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
 }
 
 /// Waits until the guest is ready, and writes down what came of it.
-async fn initialise(instance: &mut Instance, began: Instant, obstacle: Option<InitCause>) {
+async fn initialise(instance: &mut Instance, obstacle: Option<InitCause>) {
+    let began = Instant::now();
     let status = instance.image.resolved.status.clone();
     let version = match (&status.interpreter, status.family) {
         (Some(interpreter), Family::Javascript) => format!("nodejs:{}", interpreter.version),

@@ -132,3 +132,47 @@ fn code_of_another_boot_is_forgotten() {
     fs::write(place.join("boot"), "another").unwrap();
     assert!(open().path(&code).is_none());
 }
+
+#[test]
+fn names_are_bounded() {
+    let (_dir, codes) = codes();
+    let zip = |name: &str, link: Option<&str>| {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        match link {
+            Some(target) => zip.add_symlink(name, target, SimpleFileOptions::default()).unwrap(),
+            None => zip.start_file(name, SimpleFileOptions::default()).unwrap(),
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let deep = |parts: usize| format!("{}f", "a/".repeat(parts - 1));
+    assert!(codes.prepare(&zip(&deep(NAME_PARTS_MAX), None)).is_ok());
+    assert!(codes.prepare(&zip("link", Some(&deep(NAME_PARTS_MAX)))).is_ok());
+    for package in [
+        zip(&deep(NAME_PARTS_MAX + 1), None),
+        zip(&deep(32_000), None),
+        zip(&"n".repeat(NAME_BYTES_MAX + 1), None),
+        zip("link", Some(&"n".repeat(NAME_BYTES_MAX + 1))),
+    ] {
+        assert!(matches!(codes.prepare(&package), Err(CodeError::LongName { .. })));
+    }
+}
+
+#[test]
+fn what_is_prepared_again_is_as_good_as_new() {
+    let (_dir, codes) = codes();
+    let code = codes.prepare(&sample()).unwrap();
+    let path = codes.path(&code).unwrap();
+    let age = || fs::metadata(&path).unwrap().modified().unwrap().elapsed().unwrap_or_default();
+    let long_ago = fs::metadata(&path).unwrap().modified().unwrap() - 2 * SWEEP_AGE;
+    let set = |time| fs::File::open(&path).unwrap().set_modified(time).unwrap();
+    set(long_ago);
+    codes.prepare(&sample()).unwrap();
+    assert!(age() < SWEEP_AGE);
+    codes.retain(&HashSet::new()).unwrap();
+    assert!(codes.path(&code).is_some());
+    set(long_ago);
+    codes.retain(&HashSet::from([code.clone()])).unwrap();
+    assert!(codes.path(&code).is_some());
+    codes.retain(&HashSet::new()).unwrap();
+    assert!(codes.path(&code).is_none());
+}

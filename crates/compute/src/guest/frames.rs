@@ -29,13 +29,13 @@ pub(crate) enum Kind {
     Ready,
     /// From the guest: not initialised. Body: the error document.
     InitError,
-    /// From the guest. Body: the result.
+    /// From the guest. Text: the request id, as with all answers. Body: the result.
     Result,
-    /// From the guest. Body: the error document.
+    /// From the guest: an answer. Body: the error document.
     Error,
-    /// From the guest, which ends now. Body: the error document.
+    /// From the guest, which ends now: an answer. Body: the error document.
     Fatal,
-    /// From the guest: the result was too large to send.
+    /// From the guest: an answer, because the result was too large to send.
     TooLarge,
     /// From the guest. Body: one event of the log.
     Log,
@@ -57,6 +57,11 @@ const KINDS: [(u8, Kind); 10] = [
 ];
 
 impl Kind {
+    /// True if it ends a call.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Self::Result | Self::Error | Self::Fatal | Self::TooLarge)
+    }
+
     fn number(self) -> u8 {
         KINDS.iter().find(|(_, kind)| *kind == self).expect("every kind is in the table").0
     }

@@ -48,6 +48,8 @@ struct Hearing {
     landed: Range<usize>,
     /// A frame that came in pieces.
     coming: BytesMut,
+    /// The request id of the call that is to be answered next.
+    awaited: String,
 }
 
 impl ManagedLink {
@@ -63,6 +65,7 @@ impl ManagedLink {
                 landing: Box::new([0; LANDING_BYTES]),
                 landed: 0..0,
                 coming: BytesMut::new(),
+                awaited: String::new(),
             },
         };
         Ok((link, [events, answers]))
@@ -80,7 +83,15 @@ impl ManagedLink {
 
     /// Hands over an invocation.
     pub(crate) fn invoke(&mut self, invocation: &Invocation, deadline_ms: i64) {
+        self.await_answer(&invocation.request_id);
         self.telling.begin(frames::invoke(invocation, deadline_ms), invocation.payload.clone());
+    }
+
+    /// The guest has this invocation already: from now on only its answer counts. What a child process of an earlier call says is
+    /// not heard, as the Runtime API would not.
+    pub(crate) fn await_answer(&mut self, request_id: &str) {
+        self.hearing.awaited.clear();
+        self.hearing.awaited.push_str(request_id);
     }
 
     /// The next frame, as an event. Safe to drop and call again.
@@ -150,17 +161,24 @@ impl Hearing {
 
     /// A frame, if one is whole. What is torn waits in `coming` for the rest, and `landing` is free again.
     fn take(&mut self) -> Result<Option<Event>, frames::FrameError> {
-        if self.coming.is_empty() {
+        while self.coming.is_empty() {
             let landed = &self.landing[self.landed.clone()];
-            if let Some(span) = frames::find(landed)? {
-                let event = event(span.kind, Bytes::copy_from_slice(&landed[span.body]));
-                self.landed.start += span.end;
-                return Ok(Some(event));
+            let Some(span) = frames::find(landed)? else { break };
+            let is_stale = span.kind.is_answer() && landed[span.text] != *self.awaited.as_bytes();
+            let body = &landed[span.body];
+            self.landed.start += span.end;
+            if !is_stale {
+                return Ok(Some(event(span.kind, Bytes::copy_from_slice(body))));
             }
         }
         self.coming.extend_from_slice(&self.landing[self.landed.clone()]);
         self.landed = 0..0;
-        Ok(frames::take(&mut self.coming)?.map(|Frame { kind, body, .. }| event(kind, body)))
+        while let Some(Frame { kind, text, body }) = frames::take(&mut self.coming)? {
+            if !kind.is_answer() || *text == *self.awaited.as_bytes() {
+                return Ok(Some(event(kind, body)));
+            }
+        }
+        Ok(None)
     }
 }
 

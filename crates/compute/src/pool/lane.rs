@@ -85,10 +85,10 @@ impl Lane {
     ///
     /// Nothing comes back while the present call itself lies there unread: it would come first.
     pub(super) fn take_back(&mut self) -> VecDeque<Waiter> {
+        self.open = false;
         if self.feed.unread_bytes() > self.ahead.iter().map(|laid| laid.bytes).sum() {
             return VecDeque::new();
         }
-        self.open = false;
         let (ahead, mut back) = (&mut self.ahead, VecDeque::new());
         self.feed.take_back(ahead.len(), |packet| {
             let id = frames::invoked(packet);

@@ -32,10 +32,10 @@ impl Pool {
             let mut state = self.lock();
             let windows = state.arrivals.windows(usual);
             let quiet = state.active().elapsed();
-            let is_pause = quiet > windows.leave && quiet < windows.warm;
-            let (unneeded, idle) = std::mem::take(&mut state.idle)
-                .into_iter()
-                .partition(|idle| is_pause || idle.idle_since().elapsed() > windows.keep || idle.is_old());
+            let is_over = quiet > windows.keep || (quiet > windows.leave && quiet < windows.warm);
+            let (unneeded, idle) = std::mem::take(&mut state.idle).into_iter().partition(|idle| {
+                is_over || idle.idle_since().elapsed() > windows.keep || idle.is_old() || idle.has_ended()
+            });
             state.idle = idle;
             for idle in &state.idle {
                 if idle.idle_since().elapsed() > FREEZE_AFTER {
@@ -48,16 +48,17 @@ impl Pool {
         drop(unneeded);
     }
 
-    /// Starts an instance if there is none and a call is expected soon.
+    /// Starts an instance if there is none and a call is expected soon: once, whatever becomes of it.
     pub(crate) fn warm(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>) {
         let is_expected = {
-            let state = self.lock();
+            let mut state = self.lock();
             let windows = state.arrivals.windows(shared.options.keep_alive);
-            let quiet = state.active().elapsed();
+            let active = state.active();
+            let quiet = active.elapsed();
             let is_soon = windows.leave < windows.warm && quiet >= windows.warm && quiet < windows.keep;
-            is_soon && state.live == 0 && !state.retired
+            is_soon && state.live == 0 && !state.retired && state.warmed.replace(active) != Some(active)
         };
-        if is_expected {
+        if is_expected && shared.has_room(image.memory_mb) {
             self.start(shared, image);
         }
     }

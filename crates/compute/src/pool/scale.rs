@@ -34,7 +34,7 @@ impl View {
         if self.live == 0 {
             return 1;
         }
-        let ready = self.live - self.starting;
+        let ready = self.live.saturating_sub(self.starting);
         if self.is_stalled(ready) {
             // Whatever was expected, nothing has come back in the time of a start. As long as none was ever ready, their number
             // doubles: it may be the starts that are slow.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -94,6 +95,7 @@ impl Node {
             arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
             version: "$LATEST".to_owned(),
             revision: code.to_string() + function.handler,
+            sequence: 0,
             code,
             language: function.language.to_owned(),
             handler: function.handler.to_owned(),
@@ -119,6 +121,15 @@ impl Node {
         tokio::time::timeout(PATIENCE, self.compute.run(image, invocation(payload))).await.expect("a call ends")
     }
 
+    /// The same with a request id of its own, as real calls have.
+    pub(crate) async fn call_apart(&self, image: &Arc<Image>, payload: &str) -> Outcome {
+        self.try_call_apart(image, payload).await.unwrap()
+    }
+
+    pub(crate) async fn try_call_apart(&self, image: &Arc<Image>, payload: &str) -> Result<Outcome, RunFault> {
+        tokio::time::timeout(PATIENCE, self.compute.run(image, unlike_others(payload))).await.expect("a call ends")
+    }
+
     /// Everything in the log of the instance that had this call.
     pub(crate) async fn log(&self, outcome: &Outcome) -> String {
         self.compute.flush_logs().await;
@@ -132,6 +143,13 @@ fn credentials() -> Credentials {
         secret_access_key: "secret".to_owned(),
         session_token: "token".to_owned(),
     }
+}
+
+/// One whose request id nobody else has.
+fn unlike_others(payload: &str) -> Invocation {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    Invocation { request_id: format!("8f507cfc-example-4697-b07a-{number:012}"), ..invocation(payload) }
 }
 
 pub(crate) const REQUEST_ID: &str = "8f507cfc-example-4697-b07a-ac58fc914c95";

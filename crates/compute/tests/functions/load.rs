@@ -30,14 +30,14 @@ async fn a_hundred_megabytes_of_output_stay_bounded() {
         return;
     };
     let quiet = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await.unwrap();
-    node.call(&quiet, "1").await;
+    node.call_apart(&quiet, "1").await;
     let before = memory_peak_kib();
-    let talking = node.call(&loud, "1");
+    let talking = node.call_apart(&loud, "1");
     let neighbour = async {
         let mut slowest = Duration::ZERO;
         for _ in 0..200 {
             let began = Instant::now();
-            node.call(&quiet, "1").await;
+            node.call_apart(&quiet, "1").await;
             slowest = slowest.max(began.elapsed());
         }
         slowest
@@ -89,7 +89,7 @@ async fn a_stuck_log_holds_back_only_who_prints() {
     let mut loud = std::pin::pin!(loud);
     let quiet = async {
         for _ in 0..50 {
-            assert_eq!(text(&node.call(&image, "{}").await), r#""ok""#);
+            assert_eq!(text(&node.call_apart(&image, "{}").await), r#""ok""#);
         }
     };
     tokio::select! {
@@ -111,7 +111,7 @@ async fn concurrent_calls_get_their_own_answers() {
     let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
     let calls = (0..300).map(|n| {
         let (node, image) = (&node, &image);
-        async move { assert_eq!(text(&node.call(image, &n.to_string()).await), n.to_string()) }
+        async move { assert_eq!(text(&node.call_apart(image, &n.to_string()).await), n.to_string()) }
     });
     join_all(calls).await;
     assert!(node.compute.instances().len() <= 100, "{}", node.compute.instances().len());
@@ -122,9 +122,9 @@ async fn a_burst_of_short_calls_starts_few_instances() {
     let node = Node::new(Mode::Auto);
     let Some(image) = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await else { return };
     for _ in 0..30 {
-        node.call(&image, "1").await;
+        node.call_apart(&image, "1").await;
     }
-    join_all((0..200).map(|_| node.call(&image, "1"))).await;
+    join_all((0..200).map(|_| node.call_apart(&image, "1"))).await;
     assert!(node.compute.instances().len() <= 20, "{}", node.compute.instances().len());
 }
 
@@ -133,15 +133,15 @@ async fn short_calls_do_not_stay_behind_a_long_one() {
     let node = Node::new(Mode::Auto);
     let code = "exports.handler = async (ms) => { if (ms) await new Promise(r => setTimeout(r, ms)); return ms }";
     let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
-    join_all((0..3).map(|_| node.call(&image, "300"))).await;
+    join_all((0..3).map(|_| node.call_apart(&image, "300"))).await;
     for _ in 0..100 {
-        node.call(&image, "0").await;
+        node.call_apart(&image, "0").await;
     }
     // Known to be short by now, they may be laid behind the long one; all must be answered long before it.
-    let long = node.call(&image, "20000");
+    let long = node.call_apart(&image, "20000");
     let short = async {
         for _ in 0..20 {
-            join_all((0..8).map(|_| node.call(&image, "0"))).await;
+            join_all((0..8).map(|_| node.call_apart(&image, "0"))).await;
         }
     };
     tokio::select! {
@@ -160,10 +160,10 @@ async fn words_stay_with_the_call_that_said_them() {
     ] {
         let node = Node::new(Mode::Auto);
         let Some(image) = node.load(&function).await else { continue };
-        let first = node.call(&image, "1000").await;
+        let first = node.call_apart(&image, "1000").await;
         for _ in 0..5 {
             let (node, image) = (&node, &image);
-            join_all((0..60).map(|n| async move { node.call(image, &n.to_string()).await })).await;
+            join_all((0..60).map(|n| async move { node.call_apart(image, &n.to_string()).await })).await;
         }
         // Each call has its START, its own two lines, its END and its REPORT, and nothing of anybody else's between them.
         let log = node.log(&first).await;
@@ -186,7 +186,7 @@ async fn slow_calls_get_instances_of_their_own() {
     let code = "exports.handler = async () => { await new Promise(r => setTimeout(r, 1000)); return 1 }";
     let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
     let began = Instant::now();
-    join_all((0..10).map(|_| node.call(&image, "1"))).await;
+    join_all((0..10).map(|_| node.call_apart(&image, "1"))).await;
     // One after the other they would take ten seconds.
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert!(node.compute.instances().len() > 2);
@@ -197,7 +197,7 @@ async fn an_attempt_outlives_its_caller() {
     let node = Node::new(Mode::Auto);
     let code = "let n = 0; exports.handler = async () => { n++; await new Promise(r => setTimeout(r, 200)); return n }";
     let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
-    node.call(&image, "1").await;
+    node.call_apart(&image, "1").await;
     let left = tokio::time::timeout(Duration::from_millis(50), node.compute.run(&image, invocation("1"))).await;
     assert!(left.is_err());
     let is_busy = || node.compute.instances().iter().any(|instance| instance.activity == Activity::Busy);
@@ -210,7 +210,7 @@ async fn an_attempt_outlives_its_caller() {
     .await
     .unwrap();
     // The same instance finished that call and takes this one.
-    assert_eq!(text(&node.call(&image, "1").await), "3");
+    assert_eq!(text(&node.call_apart(&image, "1").await), "3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,17 +222,17 @@ async fn limits_throttle() {
     let Some(image) = node.load_with(&function, |settings| settings.concurrency_reserved = Some(2)).await else {
         return;
     };
-    let outcomes = join_all((0..3).map(|_| node.try_call(&image, "1"))).await;
+    let outcomes = join_all((0..3).map(|_| node.try_call_apart(&image, "1"))).await;
     let refused: Vec<&RunFault> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
     assert_eq!(refused, [&RunFault::Throttled { reason: Throttle::Reserved { limit: 2 } }]);
     let other = node.load_with(&function, |settings| settings.arn += "other").await.unwrap();
-    let outcomes = join_all((0..5).map(|_| node.try_call(&other, "1"))).await;
+    let outcomes = join_all((0..5).map(|_| node.try_call_apart(&other, "1"))).await;
     let refused = outcomes
         .iter()
         .filter(|outcome| matches!(outcome, Err(RunFault::Throttled { reason: Throttle::Concurrency { limit: 3 } })));
     assert_eq!(refused.count(), 2);
     // Nothing is left counted.
-    assert!(node.try_call(&image, "1").await.is_ok());
+    assert!(node.try_call_apart(&image, "1").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,8 +242,8 @@ async fn a_full_node_makes_room_by_ending_idle_instances() {
     let Some(one) = node.load(&function).await else { return };
     let two = node.load_with(&function, |settings| settings.arn += "two").await.unwrap();
     for _ in 0..2 {
-        assert_eq!(text(&node.call(&one, "1").await), "1");
-        assert_eq!(text(&node.call(&two, "1").await), "1");
+        assert_eq!(text(&node.call_apart(&one, "1").await), "1");
+        assert_eq!(text(&node.call_apart(&two, "1").await), "1");
         assert_eq!(node.compute.instances().len(), 1);
     }
 }
@@ -257,7 +257,7 @@ async fn what_has_nothing_to_do_stands_still_and_goes_on() {
         return println!("skipped: nothing freezes here");
     }
     for expected in ["1", "2"] {
-        assert_eq!(text(&node.call(&image, "1").await), expected, "the same instance each time");
+        assert_eq!(text(&node.call_apart(&image, "1").await), expected, "the same instance each time");
         until("it is frozen", || node.compute.instances().iter().all(|instance| instance.activity == Activity::Frozen))
             .await;
     }
@@ -268,9 +268,9 @@ async fn what_has_nothing_to_do_stands_still_and_goes_on() {
 async fn a_machine_short_of_memory_gets_it_back() {
     let node = Node::with(Mode::Auto, |options| options.memory_spare = base::ByteSize(u64::MAX));
     let Some(image) = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await else { return };
-    node.call(&image, "1").await;
+    node.call_apart(&image, "1").await;
     until("the idle instance has ended", || node.compute.instances().is_empty()).await;
-    assert_eq!(text(&node.call(&image, "1").await), "1");
+    assert_eq!(text(&node.call_apart(&image, "1").await), "1");
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -288,9 +288,9 @@ async fn what_a_function_does_is_counted() {
         "exports.handler = async (e) => { if (e) throw new Error('no'); await new Promise(r => setTimeout(r, 50)) }";
     let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
     for event in ["0", "1", "0"] {
-        node.call(&image, event).await;
+        node.call_apart(&image, event).await;
     }
-    let (called, refused) = tokio::join!(node.try_call(&image, "0"), node.try_call(&image, "0"));
+    let (called, refused) = tokio::join!(node.try_call_apart(&image, "0"), node.try_call_apart(&image, "0"));
     assert!(called.is_ok() && refused.is_err());
     let functions = node.compute.functions();
     let [function] = &functions[..] else { panic!("one function: {functions:?}") };
@@ -308,14 +308,91 @@ async fn what_a_function_does_is_counted() {
 async fn a_change_of_code_counts_from_the_next_call() {
     let node = Node::new(Mode::Auto);
     let Some(old) = node.load(&script(&[("index.js", "exports.handler = async () => 'old'")])).await else { return };
-    assert_eq!(text(&node.call(&old, "1").await), r#""old""#);
+    assert_eq!(text(&node.call_apart(&old, "1").await), r#""old""#);
     let new = node.load(&script(&[("index.js", "exports.handler = async () => 'new'")])).await.unwrap();
     assert_eq!(node.compute.instances().len(), 0, "the old instance was idle, so it ended at once");
-    assert_eq!(text(&node.call(&new, "1").await), r#""new""#);
+    assert_eq!(text(&node.call_apart(&new, "1").await), r#""new""#);
     // Who still holds the old image gets the old answer.
-    assert_eq!(text(&node.call(&old, "1").await), r#""old""#);
+    assert_eq!(text(&node.call_apart(&old, "1").await), r#""old""#);
     node.compute.retire(&new.arn);
     assert_eq!(node.compute.instances().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_loaded_late_leaves_the_newer_one_alone() {
+    let node = Node::new(Mode::Auto);
+    let load = async |code: &str, sequence| {
+        node.load_with(&script(&[("index.js", code)]), |settings| settings.sequence = sequence).await
+    };
+    let Some(new) = load("let n = 0; exports.handler = async () => `new ${++n}`", 2).await else { return };
+    let old = load("exports.handler = async () => 'old'", 1).await.unwrap();
+    assert_eq!(text(&node.call_apart(&new, "1").await), r#""new 1""#);
+    assert_eq!(text(&node.call_apart(&old, "1").await), r#""old""#);
+    assert_eq!(text(&node.call_apart(&new, "1").await), r#""new 2""#, "its instance is still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_died_while_it_was_idle_takes_no_call() {
+    let node = Node::new(Mode::Auto);
+    let Some(image) = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await else { return };
+    node.call_apart(&image, "0").await;
+    let [instance] = &node.compute.instances()[..] else { panic!("one instance") };
+    // From outside, as the kernel does that needs memory.
+    let killed = std::process::Command::new("kill").args(["-KILL", &instance.pid.to_string()]).status().unwrap();
+    assert!(killed.success());
+    until("it is found and let go of", || node.compute.instances().is_empty()).await;
+    let outcome = node.call_apart(&image, "0").await;
+    assert_eq!((text(&outcome), outcome.error), ("1", None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_deleted_function_hears_of_it() {
+    let node = Node::with(Mode::Auto, |options| options.instances_max = 1);
+    let code = "exports.handler = async (ms) => { await new Promise(r => setTimeout(r, ms)); return ms }";
+    let Some(busy) = node.load(&script(&[("index.js", code)])).await else { return };
+    let other = node.load_with(&script(&[("index.js", code)]), |settings| settings.arn += "other").await.unwrap();
+    node.call_apart(&busy, "0").await;
+    let long = node.call_apart(&busy, "1500");
+    let waiting = async {
+        until("the only instance is busy", || {
+            node.compute.instances().iter().all(|instance| instance.activity == Activity::Busy)
+        })
+        .await;
+        let waiting = node.try_call_apart(&other, "0");
+        let (answer, ()) = tokio::join!(waiting, async {
+            tokio::task::yield_now().await;
+            node.compute.retire(&other.arn);
+        });
+        answer
+    };
+    let (long, answer) = tokio::join!(long, waiting);
+    assert_eq!(text(&long), "1500");
+    assert_eq!(text(&answer.unwrap()), "0", "who holds the old image still gets an answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_beginning_holds_up_no_other_function() {
+    let node = Node::new(Mode::Auto);
+    let slow = "await new Promise(r => setTimeout(r, 25000)); export const handler = async () => 1";
+    let Some(slow) = node
+        .load_with(&script(&[("index.mjs", slow)]), |settings| {
+            settings.arn += "slow";
+            settings.timeout = PATIENCE;
+        })
+        .await
+    else {
+        return;
+    };
+    let quick = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await.unwrap();
+    let many = join_all((0..40).map(|_| node.call_apart(&slow, "1")));
+    let other = async {
+        until("all that start are in their own code", || node.compute.instances().len() > 4).await;
+        node.call_apart(&quick, "1").await
+    };
+    tokio::select! {
+        _ = many => panic!("the quick one waited for the slow one"),
+        outcome = other => assert_eq!(text(&outcome), "1"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,14 +400,14 @@ async fn shutting_down_finishes_what_runs_and_refuses_the_rest() {
     let node = Node::new(Mode::Auto);
     let code = "exports.handler = async () => { await new Promise(r => setTimeout(r, 300)); return 'done' }";
     let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
-    node.call(&image, "1").await;
-    let running = node.call(&image, "1");
+    node.call_apart(&image, "1").await;
+    let running = node.call_apart(&image, "1");
     let (outcome, stopped) = tokio::join!(running, async {
         tokio::task::yield_now().await;
         node.compute.shut_down(PATIENCE).await
     });
     assert_eq!((text(&outcome), stopped), (r#""done""#, true));
-    assert_eq!(node.try_call(&image, "1").await.unwrap_err(), RunFault::Stopping);
+    assert_eq!(node.try_call_apart(&image, "1").await.unwrap_err(), RunFault::Stopping);
     assert_eq!(node.compute.instances().len(), 0);
 }
 
@@ -340,7 +417,7 @@ async fn shutting_down_does_not_wait_for_ever() {
         let node = Node::new(mode);
         let code = "exports.handler = async () => { for (;;); }";
         let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
-        let running = node.call(&image, "1");
+        let running = node.call_apart(&image, "1");
         let (outcome, stopped) = tokio::join!(running, async {
             while !node.compute.instances().iter().any(|instance| instance.activity == Activity::Busy) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -364,5 +441,5 @@ async fn code_that_is_not_there_is_named() {
         return;
     };
     let code = compute::CodeId::of(b"never prepared").to_string();
-    assert_eq!(node.try_call(&image, "1").await.unwrap_err(), RunFault::CodeMissing { code });
+    assert_eq!(node.try_call_apart(&image, "1").await.unwrap_err(), RunFault::CodeMissing { code });
 }

@@ -394,7 +394,7 @@ impl Functions {
             });
             match known.filter(|known| known.content == version.content) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(self.runner(scope, name, function.id, number, version)),
+                None => Arc::new(self.runner(scope, name, (function.id, sequence.number()), number, version)),
             }
         };
         let code_bytes = function.latest.code.bytes + versions.values().map(|version| version.code.bytes).sum::<u64>();
@@ -427,7 +427,14 @@ impl Functions {
         }
     }
 
-    fn runner(&self, scope: &Scope, name: &FunctionName, id: Uuid, number: Option<u64>, version: &Version) -> Runner {
+    fn runner(
+        &self,
+        scope: &Scope,
+        name: &FunctionName,
+        (id, sequence): (Uuid, u64),
+        number: Option<u64>,
+        version: &Version,
+    ) -> Runner {
         let Version { code, settings, content, .. } = version;
         let Settings { role, environment, memory_mb, tmp_mb, timeout_s, logging, .. } = settings;
         let (language, handler) = settings.program();
@@ -439,6 +446,7 @@ impl Functions {
             arn: scope.arn(name),
             version: version.clone(),
             revision: format!("{id}:{content}"),
+            sequence,
             code: code.id(),
             language: language.to_owned(),
             handler: handler.to_owned(),

@@ -42,6 +42,7 @@ pub fn fault_of(error: &compute::CodeError) -> Fault {
         }
         compute::CodeError::TooLarge { .. }
         | compute::CodeError::TooMany { .. }
+        | compute::CodeError::LongName { .. }
         | compute::CodeError::Escapes { .. }
         | compute::CodeError::NoBinary { .. }
         | compute::CodeError::Wasm { .. } => faults::invalid(error.to_string()),
