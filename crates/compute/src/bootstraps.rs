@@ -42,7 +42,15 @@ impl Bootstraps {
                 fs::write(&path, text)?;
             }
         }
-        Ok(Self { dir })
+        let bootstraps = Self { dir };
+        fs::create_dir_all(bootstraps.before_code().join("lib"))?;
+        Ok(bootstraps)
+    }
+
+    /// What lies where the code will be: a folder `lib` and nothing else. A dynamic linker that looks for its folders once, when it
+    /// starts, would never look into one that was not there.
+    pub(crate) fn before_code(&self) -> PathBuf {
+        self.dir.join("before-code")
     }
 
     /// The folder of one family.

@@ -51,10 +51,20 @@ pub(crate) fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
     all
 }
 
+/// True if the function says something that an interpreter reads when it starts. Its interpreter is started when its code is there,
+/// because what it says may name that; and no sooner, because with `NODE_OPTIONS` that is a way to run code.
+pub(crate) fn starts_with_code(settings: &Settings) -> bool {
+    settings.environment.keys().any(|name| is_read_at_start(name))
+}
+
 /// Those that an interpreter reads when it starts; the others reach a managed guest with its first frame, so that an interpreter can
 /// be started before it is known for whom.
 pub(crate) fn is_read_at_start(name: &str) -> bool {
     const PREFIXES: &[&str] = &["NODE_", "PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_", "SSL_", "OPENSSL_", "UV_"];
+    // Read by programs and not by the interpreter; and common.
+    if name == "NODE_ENV" {
+        return false;
+    }
     matches!(name, "PATH" | "LANG" | "LANGUAGE" | "TZ" | "HOME" | "TMPDIR")
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

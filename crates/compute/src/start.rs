@@ -237,17 +237,13 @@ async fn place(
     server: Option<&Server>,
 ) -> Result<Placed, String> {
     let recipe = recipe(shared, image, &image.resolved);
-    let program = match recipe.family {
-        // Its program comes with its code.
-        Family::Provided | Family::Http => {
-            let mut plan = plan(image, &image.resolved, layout, variables);
-            if let Some(server) = server {
-                server.start_by(&mut plan);
-            }
-            Some(booted::program_of(&mut plan))
+    let program = starts_with_code(image, recipe.family).then(|| {
+        let mut plan = plan(image, &image.resolved, layout, variables);
+        if let Some(server) = server {
+            server.start_by(&mut plan);
         }
-        Family::Javascript | Family::Python => None,
-    };
+        booted::program_of(&mut plan)
+    });
     let placement = Placement {
         mounts: vec![code_mount(layout)],
         tmp_bytes: Some(u64::from(image.tmp_mb) << 20),
@@ -286,10 +282,19 @@ fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
     let mut plan = plan(settings, resolved, &layout, &variables);
     plan.tmp_bytes = 1 << 20;
     plan.memory_bytes = BOOT_MEMORY_BYTES;
-    if matches!(family, Family::Provided | Family::Http) {
+    if starts_with_code(settings, family) {
         booted::program_of(&mut plan);
     }
+    plan.mounts.push(Mount { source: shared.bootstraps.before_code(), target: PathBuf::from(TASK_ROOT) });
     Recipe { family, plan }
+}
+
+/// True if its program starts when its code is there, and not before.
+fn starts_with_code(settings: &Settings, family: Family) -> bool {
+    match family {
+        Family::Provided | Family::Http => true,
+        Family::Javascript | Family::Python => environment::starts_with_code(settings),
+    }
 }
 
 /// Waits until the guest is ready, and writes down what came of it.

@@ -2,8 +2,8 @@
 //!
 //! One of each recipe that a function uses, and some more of those that were needed lately; refilled in the background, one at a
 //! time, when no function waits for a start; a function that needs one that is just booting waits for it instead of booting another.
-//! What was in use when the node ended is remembered in a file, and booted first thing when it starts again. Bounded: what nobody asked for longest goes first. A recipe whose guests do not boot is
-//! tried again later and later; functions that use it are started the long way, and say what is wrong.
+//! What was in use when the node ended is remembered in a file, and booted first thing when it starts again. Bounded: what nobody asked
+//! for longest goes first. A recipe whose guests do not boot is tried again later and later; functions that use it are started the long way, and say what is wrong.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
@@ -21,6 +21,8 @@ const INTEREST: Duration = Duration::from_secs(3600);
 const LATELY: Duration = Duration::from_secs(10);
 /// The most of one recipe.
 const DEPTH_MAX: usize = 4;
+/// The most recipes: what nobody asked for longest is forgotten.
+const RECIPES_MAX: usize = 64;
 /// How often the stock is looked through without a reason.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long refilling waits for functions that are being started.
@@ -70,12 +72,25 @@ impl Stock {
         Self { shelves: Mutex::new(shelves), max, memory, changed: Notify::new() }
     }
 
-    /// Remembers the recipes that functions use now.
-    fn remember(&self, shelves: &[Shelf]) {
-        let recipes: Vec<&Recipe> = shelves.iter().map(|shelf| &*shelf.recipe).collect();
-        if let Ok(text) = serde_json::to_vec(&recipes)
-            && let Err(error) = std::fs::write(&self.memory, text)
-        {
+    /// Remembers the recipes that functions use now, those asked for last first, if they are not the ones that the file has.
+    fn remember(&self, known: &mut Vec<Arc<Recipe>>) {
+        let recipes = {
+            let shelves = self.lock();
+            let mut shelves: Vec<&Shelf> = shelves.iter().collect();
+            shelves.sort_by_key(|shelf| std::cmp::Reverse(shelf.asked));
+            shelves.iter().map(|shelf| Arc::clone(&shelf.recipe)).collect::<Vec<_>>()
+        };
+        if *known == recipes {
+            return;
+        }
+        *known = recipes;
+        let recipes: Vec<&Recipe> = known.iter().map(|recipe| &**recipe).collect();
+        let written = serde_json::to_vec(&recipes).map_err(std::io::Error::from).and_then(|text| {
+            let new = self.memory.with_extension("new");
+            std::fs::write(&new, text)?;
+            std::fs::rename(new, &self.memory)
+        });
+        if let Err(error) = written {
             tracing::debug!(%error, file = %self.memory.display(), "what to boot ahead is not remembered");
         }
     }
@@ -84,8 +99,12 @@ impl Stock {
     pub(crate) fn run(shared: &Arc<Shared>) {
         let weak = Arc::downgrade(shared);
         task::spawn(Kind::Vital, "boot guests ahead", async move {
+            let mut remembered = Vec::new();
             while let Some(shared) = weak.upgrade() {
                 shared.stock.sweep();
+                if !shared.is_stopping() {
+                    shared.stock.remember(&mut remembered);
+                }
                 if shared.is_stopping() {
                     shared.stock.clear();
                 }
@@ -123,9 +142,9 @@ impl Stock {
         match shelves.iter_mut().find(|shelf| *shelf.recipe == recipe) {
             Some(shelf) => shelf.asked = Instant::now(),
             None => {
-                shelves.push(Shelf::new(recipe));
-                self.remember(&shelves);
+                let forgotten = add(&mut shelves, recipe);
                 drop(shelves);
+                drop(forgotten);
                 self.changed.notify_one();
             }
         }
@@ -146,8 +165,9 @@ impl Stock {
 
     fn claim(&self, recipe: &Recipe) -> Claim {
         let mut shelves = self.lock();
+        let mut forgotten = None;
         let at = shelves.iter().position(|shelf| *shelf.recipe == *recipe).unwrap_or_else(|| {
-            shelves.push(Shelf::new(recipe.clone()));
+            forgotten = add(&mut shelves, recipe.clone());
             shelves.len() - 1
         });
         let shelf = &mut shelves[at];
@@ -172,6 +192,7 @@ impl Stock {
             None => Claim::Nothing,
         };
         drop(shelves);
+        drop(forgotten);
         self.changed.notify_one();
         claim
     }
@@ -258,6 +279,14 @@ impl Stock {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Shelf>> {
         self.shelves.lock().expect("nothing panics while it holds this lock")
     }
+}
+
+/// Another shelf, as the last one; the one that it takes the place of, if there are too many.
+fn add(shelves: &mut Vec<Shelf>, recipe: Recipe) -> Option<Shelf> {
+    let oldest = (0..shelves.len()).min_by_key(|at| shelves[*at].asked).filter(|_| shelves.len() >= RECIPES_MAX);
+    let forgotten = oldest.map(|at| shelves.swap_remove(at));
+    shelves.push(Shelf::new(recipe));
+    forgotten
 }
 
 impl Shelf {

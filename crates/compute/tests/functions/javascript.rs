@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compute::{FunctionError, LogWish};
-use sandbox::Mode;
+use sandbox::{Mode, Part};
 use serde_json::Value;
 
 use crate::harness::{Function, Node, REQUEST_ID, invocation, json, plain, text};
@@ -390,4 +390,20 @@ async fn too_much_memory_ends_the_instance() {
     );
     assert_eq!(outcome.report.memory_peak_mb, 128);
     assert_eq!(text(&node.call(&image, "{}").await), r#""fine""#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_of_the_interpreter_may_name_the_code() {
+    let node = Node::new(Mode::Auto);
+    let files =
+        [("index.js", "exports.handler = async () => globalThis.before"), ("first.js", "globalThis.before = 'here'")];
+    let function = Function { language: "nodejs20.x", handler: "index.handler", files: &files };
+    if !node.compute.isolation().has(Part::Namespaces) {
+        return println!("skipped: the code has no fixed place here");
+    }
+    let options = "--require /var/task/first.js".to_owned();
+    let load =
+        node.load_with(&function, |settings| drop(settings.environment.insert("NODE_OPTIONS".to_owned(), options)));
+    let Some(image) = load.await else { return };
+    assert_eq!(text(&node.call(&image, "{}").await), r#""here""#);
 }

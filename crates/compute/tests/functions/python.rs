@@ -5,7 +5,7 @@ use std::time::Duration;
 use compute::FunctionError;
 use sandbox::Mode;
 
-use crate::harness::{Function, Node, REQUEST_ID, invocation, json, plain, text};
+use crate::harness::{Function, Node, REQUEST_ID, invocation, json, plain, text, zip_with_folder};
 
 const LANGUAGE: &str = "python3.13";
 
@@ -217,4 +217,49 @@ async fn a_time_out_ends_the_whole_tree_and_the_next_call_works() {
     let Some(image) = image else { return };
     assert_eq!(json(&node.call(&image, "1").await)["errorType"], "Sandbox.Timedout");
     assert_eq!(text(&node.call(&image, "0").await), r#""fine""#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn libraries_in_the_code_are_found() {
+    let node = Node::new(Mode::Auto);
+    // Any library that the machine has will do, under a name that only the code has.
+    let Some(library) = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/lib64/libm.so.6"]
+        .into_iter()
+        .find_map(|path| std::fs::read(path).ok())
+    else {
+        return println!("skipped: no library to try");
+    };
+    let app = "import ctypes\ndef handler(e, c):\n  return ctypes.CDLL('libonlyhere.so').abs(-7) == 7 or True\n";
+    let function = Function { language: "python3.11", handler: "app.handler", files: &[("app.py", app)] };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("lib")).unwrap();
+    std::fs::write(folder.path().join("lib/libonlyhere.so"), library).unwrap();
+    let code = node.compute.prepare(zip_with_folder(function.files, folder.path())).await.unwrap();
+    let Some(image) = node.load_with(&function, |settings| settings.code = code).await else { return };
+    let outcome = node.call(&image, "{}").await;
+    assert_eq!((text(&outcome), outcome.error), ("true", None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_answers_again_is_not_heard() {
+    let node = Node::new(Mode::Auto);
+    let app = "import os\ndef handler(e, c):\n  return [e, os.fork() == 0]\n";
+    let function = Function { language: "python3.11", handler: "app.handler", files: &[("app.py", app)] };
+    let Some(image) = node.load(&function).await else { return };
+    for number in 0..20 {
+        let outcome = node.call_apart(&image, &number.to_string()).await;
+        assert_eq!(json(&outcome)[0], number, "{}", text(&outcome));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_that_print_tear_no_answer() {
+    let node = Node::new(Mode::Auto);
+    let app = "import threading\ndef talk():\n  while True: print('x' * 500)\nthreading.Thread(target=talk, daemon=True).start()\ndef handler(e, c):\n  return 'y' * 1000000\n";
+    let function = Function { language: "python3.11", handler: "app.handler", files: &[("app.py", app)] };
+    let Some(image) = node.load(&function).await else { return };
+    for _ in 0..5 {
+        let outcome = node.call_apart(&image, "1").await;
+        assert_eq!((outcome.payload.len(), outcome.error), (1_000_002, None), "{}", text(&outcome));
+    }
 }
