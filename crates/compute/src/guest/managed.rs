@@ -1,7 +1,7 @@
 //! The link to a managed guest: frames over two pipes that it inherited, one for events and one for what it says.
 //!
 //! The task that waits for the answer is the one that writes and reads: there is no task in between to be woken. The guest blocks
-//! in a read between invocations, which is at once Lambda's freeze and the cheapest way to wait.
+//! in a read between invocations, which is the cheapest way to wait; its other threads go on until it is frozen.
 
 use std::io::{self, IoSlice};
 use std::ops::Range;

@@ -8,7 +8,8 @@ use crate::image::Image;
 use crate::instance::Instance;
 use crate::shared::Shared;
 
-/// An instance without work for that long is frozen: until then its function may finish what it left behind.
+/// An instance without work for that long is frozen when it is looked at next, some seconds later at most: until then its function may
+/// finish what it left behind.
 const FREEZE_AFTER: Duration = Duration::from_secs(1);
 
 impl Pool {
