@@ -77,6 +77,7 @@ async fn settings(compute: &Compute, binary: &[u8]) -> Result<Settings> {
         arn: "arn:aws:lambda:us-east-1:000000000000:function:waits".to_owned(),
         version: "$LATEST".to_owned(),
         revision: code.to_string(),
+        sequence: 0,
         code,
         language: "provided.al2023".to_owned(),
         handler: "app.wasm".to_owned(),

@@ -45,7 +45,7 @@ struct Attempt {
     init: Option<Duration>,
     /// Given back in this order, after all is said.
     _place: Place,
-    _admission: Admission,
+    admission: Admission,
 }
 
 /// Runs a function once.
@@ -68,7 +68,7 @@ pub(crate) async fn run(
         scribe,
         init,
         _place: place,
-        _admission: admission,
+        admission,
     };
     Lasting { work: Some(Box::pin(attempt.run())), tasks: shared.tasks.clone() }.await
 }
@@ -226,8 +226,12 @@ impl Attempt {
         scribe.pulse.end();
         let payload = came.payload(id);
         let error = if came.is_result() { None } else { Some(FunctionError::Unhandled) };
+        let outcome = payload.map(|payload| Outcome { payload, error, log_tail, report });
+        if let Ok(outcome) = &outcome {
+            self.admission.ended(outcome, image.memory_mb);
+        }
         self.environment.put_back(self.scribe);
-        Ok(Outcome { payload: payload?, error, log_tail, report })
+        outcome
     }
 }
 

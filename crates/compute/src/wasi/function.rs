@@ -176,8 +176,10 @@ impl Environment {
 fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
     let identity = Identity {
+        arn: image.arn.clone(),
         function: image.function.clone(),
         version: image.version.clone(),
+        code: image.code.clone(),
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
         pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
