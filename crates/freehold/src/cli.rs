@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, deploy, doctor, env, invoke, logs, ls, rm, up};
+use crate::commands::{completions, deploy, doctor, env, invoke, logs, ls, rm, top, up};
 use crate::endpoint::Endpoint;
 use crate::screen::ColourChoice;
 
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Logs(logs::Args),
     /// List what is deployed
     Ls(ls::Args),
+    /// Watch what functions do
+    Top(top::Args),
     /// Delete applications or functions
     Rm(rm::Args),
     /// Check what this machine has and lacks
@@ -161,6 +163,8 @@ mod tests {
         check("freehold logs --since yesterday", Err(ErrorKind::ValueValidation));
         check("freehold ls functions --json", Ok(()));
         check("freehold ls pods", Err(ErrorKind::InvalidValue));
+        check("freehold top --interval 5", Ok(()));
+        check("freehold top --interval 0", Err(ErrorKind::ValueValidation));
         check("freehold rm", Err(ErrorKind::MissingRequiredArgument));
         check("freehold rm a b --yes", Ok(()));
         check("freehold doctor --json --endpoint http://localhost:1", Ok(()));

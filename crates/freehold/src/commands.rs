@@ -8,4 +8,5 @@ pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod rm;
+pub(crate) mod top;
 pub(crate) mod up;

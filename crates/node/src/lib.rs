@@ -8,6 +8,7 @@
 
 mod catalog;
 mod config;
+mod function_metrics;
 mod function_urls;
 mod health;
 mod keys;

@@ -1,5 +1,6 @@
-//! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, a reset.
+//! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, what happens now, a reset.
 
+mod activity;
 mod assets;
 mod code;
 mod live_logs;
@@ -16,6 +17,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::{Value, json};
 
+pub(crate) use activity::{Activity, word};
 pub(crate) use assets::Assets;
 pub(crate) use code::Code;
 pub(crate) use live_logs::LiveLogs;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Services;
 use crate::config::{Auth, Config, Data};
+use crate::function_metrics::FunctionMetrics;
 use crate::function_urls::Urls;
 use crate::health::Readiness;
 use crate::keys::{Keys, role_credentials};
@@ -98,6 +99,7 @@ impl Node {
         let services = Services { functions, identity, logs, queues: queues.await? };
 
         let metrics = Metrics::new();
+        metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
         let mut registry = Registry::new(dispatch::Parts {
             clock: clock.clone(),
             random: random.clone(),
@@ -136,6 +138,7 @@ impl Node {
         let mounts: Vec<Arc<dyn Mount>> = vec![
             Arc::new(mounts::FunctionUrls(gateway)),
             Arc::new(mounts::Code(Arc::clone(&services.functions))),
+            Arc::new(mounts::Activity(compute.clone())),
             Arc::new(mounts::Assets(blobs)),
             Arc::new(mounts::Stacks { engine: stacks.clone(), clock: clock.clone(), random: random.clone() }),
             Arc::new(mounts::LiveLogs { logs: Arc::clone(&services.logs), closing: closing.clone() }),
