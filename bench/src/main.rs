@@ -1,8 +1,10 @@
 //! Load programs: the same work on Freehold and on other systems, side by side in one run, medians and ratios printed.
 //!
-//! `cargo xtask bench [hello|start|wasi]` builds the release binary and runs this. Machines are noisy: only the ratios of one
+//! `cargo xtask bench [hello|start|cold|wasi]` builds the release binary and runs this. Machines are noisy: only the ratios of one
 //! run say something, and rounds of both sides alternate so that a bad moment hits both.
 
+mod bootstrap;
+mod cold;
 mod flight;
 mod hello;
 mod load;
@@ -16,17 +18,24 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
+    match bootstrap::runtime_api() {
+        Some(api) => bootstrap::serve(&api),
+        None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run()),
+    }
+}
+
+async fn run() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let wanted = if wanted.is_empty() { vec!["start".into(), "hello".into(), "wasi".into()] } else { wanted };
+    let wanted = if wanted.is_empty() { ["start", "hello", "cold", "wasi"].map(String::from).into() } else { wanted };
     for name in &wanted {
         match name.as_str() {
             "hello" => hello::run(&root).await?,
             "start" => start::run(&root).await?,
+            "cold" => cold::run(&root).await?,
             "wasi" => wasi::run(&root).await?,
-            other => bail!("no bench is called '{other}': there are hello, start and wasi"),
+            other => bail!("no bench is called '{other}': there are hello, start, cold and wasi"),
         }
     }
     Ok(())
