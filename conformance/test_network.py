@@ -19,7 +19,9 @@ def ask(url):
 
 def knock(host, port):
     try:
-        socket.create_connection((host, port), timeout=3).close()
+        with socket.create_connection((host, port), timeout=3) as door:
+            # Who is refused hears of it by a reset, which may come a moment later; the stranger hangs up politely.
+            door.recv(1)
         return "open"
     except OSError as error:
         return "closed"

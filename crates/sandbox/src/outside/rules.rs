@@ -1,5 +1,6 @@
 //! Whom a guest may reach: everybody but the machine that it runs on, and those who serve that machine.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Which addresses outside a guest may reach.
@@ -64,16 +65,34 @@ fn is_special(address: IpAddr) -> bool {
     special || METADATA.contains(&address)
 }
 
-/// True if it is one of this machine's own addresses: then the kernel would answer from that address itself.
+/// True if it is one of this machine's own addresses: then the kernel would answer from that address itself. What the kernel does not
+/// tell, because it has no descriptor or no port left, is taken as one.
 fn is_own(address: IpAddr) -> bool {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let source = || {
-        let socket = UdpSocket::bind((any, 0)).ok()?;
+        let socket = UdpSocket::bind((any, 0))?;
         // Sends nothing; any port will do.
-        socket.connect((address, 9)).ok()?;
-        Some(socket.local_addr().ok()?.ip())
+        socket.connect((address, 9))?;
+        Ok(socket.local_addr()?.ip())
     };
-    source() == Some(address)
+    source().map_or_else(|error| !leads_nowhere(&error), |source| source == address)
+}
+
+/// True if no way leads there: to the machine itself there always is one.
+fn leads_nowhere(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    let nowhere = [
+        Errno::NETUNREACH,
+        Errno::HOSTUNREACH,
+        Errno::NETDOWN,
+        Errno::ADDRNOTAVAIL,
+        Errno::AFNOSUPPORT,
+        // A rule of the machine's own against that address.
+        Errno::ACCESS,
+        Errno::PERM,
+    ];
+    error.raw_os_error().is_some_and(|number| nowhere.iter().any(|errno| errno.raw_os_error() == number))
 }
 
 #[cfg(test)]
