@@ -8,6 +8,7 @@ pub mod arn;
 pub mod call;
 pub mod fault;
 pub mod operation;
+pub mod properties;
 pub mod resource;
 pub mod trace;
 

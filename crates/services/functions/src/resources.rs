@@ -4,7 +4,6 @@
 mod alias;
 mod function;
 mod permission;
-mod properties;
 mod serverless;
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use contract::properties::{TagChange, fault, known, tags};
 use contract::{Attributes, Change, Document, Naming, Operation, PropertyFault, ResourceType, Step};
 use serde_json::{Map, Value, json};
 use wire::logs::{
@@ -88,12 +89,10 @@ impl ResourceType for LogGroup {
             Some(days) => steps.push(put_retention(physical_id, days)),
             None => steps.push(Step::new(DeleteRetentionPolicy::ID, json!({ "logGroupName": physical_id }))),
         }
-        let gone: Vec<&String> = before.tags.keys().filter(|name| !after.tags.contains_key(*name)).collect();
+        let TagChange { gone, set } = TagChange::between(old, new)?;
         if !gone.is_empty() {
             steps.push(Step::new(UntagLogGroup::ID, json!({ "logGroupName": physical_id, "tags": gone })));
         }
-        let set: BTreeMap<_, _> =
-            after.tags.iter().filter(|(name, value)| before.tags.get(*name) != Some(value)).collect();
         if !set.is_empty() {
             steps.push(Step::new(TagLogGroup::ID, json!({ "logGroupName": physical_id, "tags": set })));
         }
@@ -208,7 +207,7 @@ fn retention(properties: &Document) -> Result<Option<i64>, PropertyFault> {
         true => Ok(Some(days)),
         false => {
             let values = RETENTION_DAYS.map(|days| days.to_string()).join(", ");
-            Err(fault("RetentionInDays", &format!("{days} is not one of {values}")))
+            Err(fault("RetentionInDays", format!("{days} is not one of {values}")))
         }
     }
 }
@@ -217,7 +216,7 @@ fn retention(properties: &Document) -> Result<Option<i64>, PropertyFault> {
 fn class(properties: &Document) -> Result<Option<&str>, PropertyFault> {
     match text(properties, "LogGroupClass")? {
         Some(other) if !CLASSES.contains(&other) => {
-            Err(fault("LogGroupClass", &format!("'{other}' is not one of {}", CLASSES.join(", "))))
+            Err(fault("LogGroupClass", format!("'{other}' is not one of {}", CLASSES.join(", "))))
         }
         class => Ok(class),
     }
@@ -233,22 +232,6 @@ fn of_stream(name: &str, properties: &Document) -> Document {
 
 fn name_or(properties: &Document, path: &str, naming: &Naming) -> String {
     properties[path].as_str().map_or_else(|| naming.physical(NAME_MAX), str::to_owned)
-}
-
-fn known(properties: &Document, names: &[&str]) -> Result<(), PropertyFault> {
-    match properties.as_object() {
-        None if properties.is_null() => Ok(()),
-        None => Err(fault("", "must be an object")),
-        Some(members) => match members.keys().find(|name| !names.contains(&name.as_str())) {
-            Some(name) => Err(fault(name, &unknown(name, names))),
-            None => Ok(()),
-        },
-    }
-}
-
-fn unknown(name: &str, names: &[&str]) -> String {
-    let advice = base::did_you_mean(name, names.iter().copied());
-    format!("there is no such property. {}", advice.unwrap_or_else(|| format!("There are {}.", names.join(", "))))
 }
 
 fn text<'a>(properties: &'a Document, path: &str) -> Result<Option<&'a str>, PropertyFault> {
@@ -271,25 +254,6 @@ fn truth(properties: &Document, path: &str) -> Result<Option<bool>, PropertyFaul
     let value = &properties[path];
     let truth = value.as_bool().or_else(|| value.as_str()?.parse().ok());
     if value.is_null() || truth.is_some() { Ok(truth) } else { Err(fault(path, "must be true or false")) }
-}
-
-fn tags(properties: &Document) -> Result<BTreeMap<String, String>, PropertyFault> {
-    let list = match &properties["Tags"] {
-        Value::Null => return Ok(BTreeMap::new()),
-        Value::Array(list) => list,
-        _ => return Err(fault("Tags", "must be a list")),
-    };
-    let pair = |(index, tag): (usize, &Value)| match (tag["Key"].as_str(), &tag["Value"]) {
-        (Some(name), Value::String(value)) => Ok((name.to_owned(), value.clone())),
-        (Some(name), Value::Number(value)) => Ok((name.to_owned(), value.to_string())),
-        (Some(name), Value::Bool(value)) => Ok((name.to_owned(), value.to_string())),
-        (_, _) => Err(fault(&format!("Tags[{index}]"), "must have a Key and a Value")),
-    };
-    list.iter().enumerate().map(pair).collect()
-}
-
-fn fault(path: &str, message: &str) -> PropertyFault {
-    PropertyFault { path: path.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]
@@ -378,7 +342,7 @@ mod tests {
             (json!({ "Tags": [{ "Key": "a" }] }), "Tags[0]"),
             (json!({ "LogGroupName": 1 }), "LogGroupName"),
             (json!({ "DeletionProtectionEnabled": "maybe" }), "DeletionProtectionEnabled"),
-            (json!([]), ""),
+            (json!([]), "Properties"),
         ] {
             assert_eq!(LogGroup.check(&properties).unwrap_err().path, path, "{properties}");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use contract::properties::{TagChange, fault, known, plain, tags};
 use contract::{Attributes, Change, Document, Naming, Operation, PropertyFault, ResourceType, Step};
 use serde_json::{Value, json};
 use wire::sqs::{CreateQueue, DeleteQueue, GetQueueAttributes, SetQueueAttributes, TagQueue, UntagQueue};
@@ -104,12 +105,10 @@ impl ResourceType for Queue {
             let input = json!({ "QueueUrl": physical_id, "Attributes": changed });
             steps.push(Step::new(SetQueueAttributes::ID, input));
         }
-        let (before, after) = (tags(old)?, tags(new)?);
-        let gone: Vec<&String> = before.keys().filter(|name| !after.contains_key(*name)).collect();
+        let TagChange { gone, set } = TagChange::between(old, new)?;
         if !gone.is_empty() {
             steps.push(Step::new(UntagQueue::ID, json!({ "QueueUrl": physical_id, "TagKeys": gone })));
         }
-        let set: BTreeMap<_, _> = after.iter().filter(|(name, value)| before.get(*name) != Some(value)).collect();
         if !set.is_empty() {
             steps.push(Step::new(TagQueue::ID, json!({ "QueueUrl": physical_id, "Tags": set })));
         }
@@ -228,46 +227,6 @@ fn attributes(properties: &Document) -> Result<BTreeMap<&'static str, String>, P
         }
     }
     Ok(set)
-}
-
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-fn tags(properties: &Document) -> Result<BTreeMap<String, String>, PropertyFault> {
-    let list = match &properties["Tags"] {
-        Value::Null => return Ok(BTreeMap::new()),
-        Value::Array(list) => list,
-        _ => return Err(fault("Tags", "must be a list")),
-    };
-    let pair = |(index, tag): (usize, &Value)| {
-        let pair = tag["Key"].as_str().map(str::to_owned).zip(plain(&tag["Value"]));
-        pair.ok_or_else(|| fault(&format!("Tags[{index}]"), "must have a Key and a Value"))
-    };
-    list.iter().enumerate().map(pair).collect()
-}
-
-fn known(properties: &Document, names: &[&str]) -> Result<(), PropertyFault> {
-    match properties.as_object() {
-        None if properties.is_null() => Ok(()),
-        None => Err(fault("", "must be an object")),
-        Some(members) => match members.keys().find(|name| !names.contains(&name.as_str())) {
-            Some(name) => {
-                let advice = base::did_you_mean(name, names.iter().copied());
-                let advice = advice.unwrap_or_else(|| format!("There are {}.", names.join(", ")));
-                Err(fault(name, &format!("there is no such property. {advice}")))
-            }
-            None => Ok(()),
-        },
-    }
-}
-
-fn fault(path: &str, message: &str) -> PropertyFault {
-    PropertyFault { path: path.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::io::{Cursor, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use contract::properties::{Field, Form, fault, is_unresolved, optional, read, required};
 use contract::{Attributes, Change, Document, Naming, PropertyFault, ResourceType, Step};
 use serde_json::{Map, Value, json};
 use wire::lambda as op;
 
-use super::properties::{Field, Form, fault, is_unresolved, optional, read, required};
 use super::{GONE, step, text_at};
 
 /// The type.

@@ -1,10 +1,10 @@
 //! `AWS::Lambda::Permission`: one statement. Its physical id is the statement's; every change makes another one.
 
+use contract::properties::{Field, Form, optional, read, required};
 use contract::{Attributes, Change, Document, Naming, PropertyFault, ResourceType, Step};
 use serde_json::{Value, json};
 use wire::lambda as op;
 
-use super::properties::{Field, Form, optional, read, required};
 use super::{GONE, step};
 
 /// The type.

@@ -6,10 +6,9 @@
 //! where signatures are checked it may do what resource policies allow. What would change how a function behaves and cannot be
 //! served is refused by name, never dropped.
 
+use contract::properties::{Field, Form, fault, is_unresolved, no_such_property, optional, read};
 use contract::{Document, Expansion, PropertyFault, ResourceMacro};
 use serde_json::{Map, Value, json};
-
-use super::properties::{Field, Form, fault, is_unresolved, no_such_property, optional, read};
 
 /// The type.
 pub(super) struct Function;

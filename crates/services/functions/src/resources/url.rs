@@ -1,10 +1,10 @@
 //! `AWS::Lambda::Url`. Its physical id is the ARN of the function or alias that it belongs to.
 
+use contract::properties::{Field, Form, optional, read, required};
 use contract::{Attributes, Change, Document, Naming, PropertyFault, ResourceType, Step};
 use serde_json::{Map, Value, json};
 use wire::lambda as op;
 
-use super::properties::{Field, Form, optional, read, required};
 use super::{GONE, arn_of, step, text_at};
 
 /// The type.

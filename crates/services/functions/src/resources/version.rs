@@ -1,10 +1,10 @@
 //! `AWS::Lambda::Version`: publishes when it is made, and never again. Its physical id is the version's ARN.
 
+use contract::properties::{Field, Form, optional, read, required};
 use contract::{Attributes, Change, Document, Naming, PropertyFault, ResourceType, Step};
 use serde_json::{Value, json};
 use wire::lambda as op;
 
-use super::properties::{Field, Form, optional, read, required};
 use super::{GONE, step, text_at};
 
 /// The type.

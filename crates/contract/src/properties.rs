@@ -1,11 +1,15 @@
 //! What properties a type has, and of which form: one table per type, from which they are checked and brought into the form that
 //! operations take. CloudFormation is generous with scalars (`"30"` is a number, `true` a text), operations are not.
 
-use contract::{Document, PropertyFault};
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Number, Value};
 
+use crate::{Document, PropertyFault};
+
 /// What a property may be.
-pub(super) enum Form {
+#[derive(Debug)]
+pub enum Form {
     /// Text; numbers and flags are written out.
     Text,
     /// A whole number, also as text.
@@ -25,27 +29,33 @@ pub(super) enum Form {
 }
 
 /// One property.
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) form: Form,
+#[derive(Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub form: Form,
     need: Need,
 }
 
+#[derive(Debug)]
 enum Need {
     Optional,
     Required,
 }
 
-pub(super) const fn optional(name: &'static str, form: Form) -> Field {
+/// A property that may be there.
+pub const fn optional(name: &'static str, form: Form) -> Field {
     Field { name, form, need: Need::Optional }
 }
 
-pub(super) const fn required(name: &'static str, form: Form) -> Field {
+/// A property that must be there.
+pub const fn required(name: &'static str, form: Form) -> Field {
     Field { name, form, need: Need::Required }
 }
 
 /// The properties in the form that operations take. Functions that are not resolved yet (`{"Ref": …}`) pass as they are.
-pub(super) fn read(properties: &Document, fields: &'static [Field]) -> Result<Map<String, Value>, PropertyFault> {
+pub fn read(properties: &Document, fields: &'static [Field]) -> Result<Map<String, Value>, PropertyFault> {
     match properties {
         Value::Object(_) => members("", properties, fields),
         Value::Null => members("", &Value::Object(Map::new()), fields),
@@ -54,12 +64,66 @@ pub(super) fn read(properties: &Document, fields: &'static [Field]) -> Result<Ma
 }
 
 /// A refusal of one property.
-pub(super) fn fault(path: impl Into<String>, message: impl Into<String>) -> PropertyFault {
+pub fn fault(path: impl Into<String>, message: impl Into<String>) -> PropertyFault {
     PropertyFault { path: path.into(), message: message.into() }
 }
 
+/// Refuses properties of which none is called so: for types that read theirs one by one.
+pub fn known(properties: &Document, names: &[&str]) -> Result<(), PropertyFault> {
+    match properties {
+        Value::Null => Ok(()),
+        Value::Object(members) => match members.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(name) => Err(fault(name, no_such_property(name, names))),
+            None => Ok(()),
+        },
+        other => Err(fault("Properties", format!("must be an object, not {}", kind(other)))),
+    }
+}
+
+/// A scalar as text; none of what is no scalar.
+pub fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The `Tags` of a resource, a list of keys and values, as a map.
+pub fn tags(properties: &Document) -> Result<BTreeMap<String, String>, PropertyFault> {
+    let list = match &properties["Tags"] {
+        Value::Null => return Ok(BTreeMap::new()),
+        Value::Array(list) => list,
+        other => return Err(fault("Tags", format!("must be a list, not {}", kind(other)))),
+    };
+    let pair = |(index, tag): (usize, &Value)| {
+        let pair = tag["Key"].as_str().map(str::to_owned).zip(plain(&tag["Value"]));
+        pair.ok_or_else(|| fault(format!("Tags[{index}]"), "must have a Key and a Value"))
+    };
+    list.iter().enumerate().map(pair).collect()
+}
+
+/// What it takes to come from some tags to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagChange {
+    /// Keys to take away.
+    pub gone: Vec<String>,
+    /// Tags to set.
+    pub set: BTreeMap<String, String>,
+}
+
+impl TagChange {
+    /// Between what the template said and what it says.
+    pub fn between(old: &Document, new: &Document) -> Result<Self, PropertyFault> {
+        let (before, after) = (tags(old)?, tags(new)?);
+        let gone = before.keys().filter(|name| !after.contains_key(*name)).cloned().collect();
+        let set = after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect();
+        Ok(Self { gone, set })
+    }
+}
+
 /// Which property may have been meant; which there are, if none is near and they are few.
-pub(super) fn no_such_property(name: &str, known: &[&str]) -> String {
+pub fn no_such_property(name: &str, known: &[&str]) -> String {
     const FEW: usize = 8;
     let advice = base::did_you_mean(name, known.iter().copied());
     let few = (known.len() <= FEW).then(|| format!("There are {}.", known.join(", ")));
@@ -68,7 +132,7 @@ pub(super) fn no_such_property(name: &str, known: &[&str]) -> String {
 }
 
 /// Whether a value is a function of the template that stands for what is known later.
-pub(super) fn is_unresolved(value: &Value) -> bool {
+pub fn is_unresolved(value: &Value) -> bool {
     value.as_object().is_some_and(|object| {
         object.len() == 1 && object.keys().all(|key| key == "Ref" || key == "Condition" || key.starts_with("Fn::"))
     })
@@ -191,6 +255,20 @@ mod tests {
         );
         let later = json!({"Name": {"Ref": "Other"}, "Legs": {"Fn::GetAtt": ["A", "B"]}, "Home": {"Fn::If": []}});
         check(later.clone(), Ok(later));
+    }
+
+    #[test]
+    fn tags_change_by_their_difference() {
+        let tags = |pairs: &[(&str, &str)]| {
+            let list: Vec<Value> = pairs.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+            json!({ "Tags": list })
+        };
+        let change = TagChange::between(&tags(&[("a", "1"), ("b", "2"), ("c", "3")]), &tags(&[("a", "1"), ("b", "9")]));
+        let expected = TagChange { gone: vec!["c".into()], set: BTreeMap::from([("b".into(), "9".into())]) };
+        assert_eq!(change, Ok(expected));
+        let wrong = json!({ "Tags": [{ "Key": "a" }] });
+        assert_eq!(super::tags(&wrong), Err(fault("Tags[0]", "must have a Key and a Value")));
+        assert_eq!(super::tags(&json!({ "Tags": {} })), Err(fault("Tags", "must be a list, not an object")));
     }
 
     #[test]
