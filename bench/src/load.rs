@@ -67,20 +67,22 @@ async fn drive(
     Ok(latency)
 }
 
-struct Connection {
+/// One connection, kept alive.
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: &str) -> Result<Self> {
+    /// Connects to `HOST:PORT`.
+    pub async fn open(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(16 << 10) })
     }
 
     /// Sends one request and reads its whole answer; gives the body as it came (chunk marks included).
-    async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
+    pub async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {

@@ -1,6 +1,6 @@
 //! Load programs: the same work on Freehold and on other systems, side by side in one run, medians and ratios printed.
 //!
-//! `cargo xtask bench [hello|start|cold|wasi]` builds the release binary and runs this. Machines are noisy: only the ratios of one
+//! `cargo xtask bench [hello|start|cold|wasi|queues]` builds the release binary and runs this. Machines are noisy: only the ratios of one
 //! run say something, and rounds of both sides alternate so that a bad moment hits both.
 
 mod bootstrap;
@@ -9,6 +9,7 @@ mod flight;
 mod hello;
 mod load;
 mod peer;
+mod queues;
 mod side;
 mod start;
 mod table;
@@ -28,14 +29,16 @@ fn main() -> Result<()> {
 async fn run() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let wanted = if wanted.is_empty() { ["start", "hello", "cold", "wasi"].map(String::from).into() } else { wanted };
+    let wanted =
+        if wanted.is_empty() { ["start", "hello", "cold", "wasi", "queues"].map(String::from).into() } else { wanted };
     for name in &wanted {
         match name.as_str() {
             "hello" => hello::run(&root).await?,
             "start" => start::run(&root).await?,
             "cold" => cold::run(&root).await?,
             "wasi" => wasi::run(&root).await?,
-            other => bail!("no bench is called '{other}': there are hello, start, cold and wasi"),
+            "queues" => queues::run(&root).await?,
+            other => bail!("no bench is called '{other}': there are hello, start, cold, wasi and queues"),
         }
     }
     Ok(())

@@ -29,6 +29,32 @@ impl Peer {
         Self::start(command, |line| line.strip_prefix("listening ").map(|port| format!("127.0.0.1:{}", port.trim())))
     }
 
+    /// A program of a Python package, listening at `127.0.0.1:port`; installed beside the build on first use. None where it cannot be
+    /// had, after a word about that.
+    pub async fn python(
+        root: &Path,
+        package: &str,
+        program: &str,
+        arguments: &[&str],
+        port: u16,
+    ) -> Result<Option<Self>> {
+        let home = root.join("target/bench-peers");
+        let installed = home.join("bin").join(program);
+        if !installed.exists() {
+            eprintln!("installing {package} into {}", home.display());
+            let made = Command::new("python3").args(["-m", "venv"]).arg(&home).status();
+            let pip = home.join("bin/pip");
+            let got = made.and_then(|_| Command::new(pip).args(["install", "--quiet", package]).status());
+            if !got.is_ok_and(|status| status.success()) {
+                eprintln!("{package} cannot be installed here: going on without it");
+                return Ok(None);
+            }
+        }
+        let mut command = Command::new(installed);
+        command.args(arguments).env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
+    }
+
     /// The release binary, with its data in `data` and the application at `path` deployed.
     pub fn freehold(root: &Path, data: &Path, path: Option<&str>) -> Result<Self> {
         let mut command = Command::new(root.join("target/release/freehold"));

@@ -1,0 +1,220 @@
+//! Messages in and out of one queue at sixteen clients, ours on disk before each answer, against an emulator that holds everything in
+//! memory; and the same again over a backlog.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::load::Connection;
+use crate::peer::Peer;
+use crate::table::{machine, median, print};
+
+const CLIENTS: usize = 16;
+const BODY_BYTES: usize = 500;
+const ROUNDS: usize = 3;
+const ROUND_TIME: Duration = Duration::from_secs(2);
+/// How many messages lie in the queue when everything is measured again; `BENCH_BACKLOG` overrides it.
+const BACKLOG: usize = 1_000_000;
+const EMULATOR_PORT: u16 = 4599;
+
+/// What the clients do, and what ours must reach, in messages a second.
+const WORK: [(Work, &str, f64); 3] = [
+    (Work::Send, "SendMessage", 12_000.0),
+    (Work::SendBatch, "SendMessageBatch", 60_000.0),
+    (Work::Take, "ReceiveMessage(10) + DeleteMessageBatch", 30_000.0),
+];
+
+#[derive(Clone, Copy)]
+enum Work {
+    Send,
+    SendBatch,
+    Take,
+}
+
+/// Runs it, prints the table and the ratios.
+pub async fn run(root: &Path) -> Result<()> {
+    println!("\nOne queue, {CLIENTS} clients, messages of {BODY_BYTES} bytes; {}", machine());
+    println!("medians of {ROUNDS} rounds of {ROUND_TIME:?}, rounds alternate; messages/s\n");
+    let data = tempfile::tempdir()?;
+    let freehold = Peer::freehold(root, data.path(), None)?;
+    let port = EMULATOR_PORT.to_string();
+    let emulator = Peer::python(root, "moto[server]", "moto_server", &["-p", &port], EMULATOR_PORT).await?;
+    let ours = Queue::make(&freehold).await?;
+    let theirs = match &emulator {
+        Some(emulator) => Some(Queue::make(emulator).await?),
+        None => None,
+    };
+    let mut rows = Vec::new();
+    let mut alone = Vec::new();
+    for (work, name, target) in WORK {
+        let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            our_rates.push(ours.round(work).await?);
+            if let Some(theirs) = &theirs {
+                their_rates.push(theirs.round(work).await?);
+            }
+        }
+        rows.push(vec![
+            name.to_owned(),
+            format!("{:.0}", median(&our_rates)),
+            format!("{target:.0}"),
+            format!("{:.0}", median(&their_rates)),
+            format!("{:.0}", median(&our_rates) / median(&their_rates)),
+        ]);
+        alone.push(median(&our_rates));
+    }
+    print(&["", "freehold", "target", "moto", "ratio"], &rows);
+    drop(emulator);
+    over_a_backlog(&ours, &alone).await
+}
+
+async fn over_a_backlog(queue: &Queue, alone: &[f64]) -> Result<()> {
+    let backlog = std::env::var("BENCH_BACKLOG").ok().map_or(Ok(BACKLOG), |text| text.parse())?;
+    let filled = queue.fill(backlog).await?;
+    println!("\nwith {backlog} more messages in the queue (sent at {filled:.0}/s)\n");
+    let mut rows = Vec::new();
+    for ((work, name, _), alone) in WORK.iter().zip(alone) {
+        let mut rates = Vec::new();
+        for _ in 0..ROUNDS {
+            rates.push(queue.round(*work).await?);
+        }
+        rows.push(vec![(*name).to_owned(), format!("{:.0}", median(&rates)), format!("{:.2}", median(&rates) / alone)]);
+    }
+    print(&["", "freehold", "of the rate without"], &rows);
+    Ok(())
+}
+
+/// A queue of a server.
+struct Queue {
+    address: String,
+    url: String,
+}
+
+impl Queue {
+    async fn make(server: &Peer) -> Result<Self> {
+        let mut connection = Connection::open(&server.address).await?;
+        let request = request(&server.address, "CreateQueue", &json!({ "QueueName": "bench" }));
+        let made: Value = serde_json::from_slice(connection.exchange(&request).await?)?;
+        let url = made["QueueUrl"].as_str().context("a queue has an address")?.to_owned();
+        Ok(Self { address: server.address.clone(), url })
+    }
+
+    /// Has all clients work until the time is over; messages a second.
+    async fn round(&self, work: Work) -> Result<f64> {
+        let until = Instant::now() + ROUND_TIME;
+        self.drive(move |client| async move {
+            let mut client = client;
+            let mut messages = 0;
+            while Instant::now() < until {
+                messages += match work {
+                    Work::Send => client.send().await?,
+                    Work::SendBatch => client.send_batch().await?,
+                    Work::Take => client.take().await?,
+                };
+            }
+            Ok(messages)
+        })
+        .await
+    }
+
+    async fn fill(&self, messages: usize) -> Result<f64> {
+        self.drive(move |client| async move {
+            let mut client = client;
+            let mut sent = 0;
+            while sent < messages / CLIENTS {
+                sent += client.send_batch().await?;
+            }
+            Ok(sent)
+        })
+        .await
+    }
+
+    async fn drive<F, Fut>(&self, work: F) -> Result<f64>
+    where
+        F: Fn(Client) -> Fut,
+        Fut: Future<Output = Result<usize>> + Send + 'static,
+    {
+        let start = Instant::now();
+        let mut loops = JoinSet::new();
+        for _ in 0..CLIENTS {
+            loops.spawn(work(Client::open(self).await?));
+        }
+        let mut messages = 0;
+        while let Some(one) = loops.join_next().await {
+            messages += one??;
+        }
+        Ok(messages as f64 / start.elapsed().as_secs_f64())
+    }
+}
+
+/// One client on a connection of its own; what it sends is made once.
+struct Client {
+    connection: Connection,
+    address: String,
+    url: String,
+    send: Vec<u8>,
+    send_batch: Vec<u8>,
+    receive: Vec<u8>,
+}
+
+impl Client {
+    async fn open(queue: &Queue) -> Result<Self> {
+        let (address, url) = (queue.address.clone(), queue.url.clone());
+        let body = "x".repeat(BODY_BYTES);
+        let entries: Vec<Value> = (0..10).map(|id| json!({ "Id": id.to_string(), "MessageBody": body })).collect();
+        let receive = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });
+        Ok(Self {
+            connection: Connection::open(&address).await?,
+            send: request(&address, "SendMessage", &json!({ "QueueUrl": url, "MessageBody": body })),
+            send_batch: request(&address, "SendMessageBatch", &json!({ "QueueUrl": url, "Entries": entries })),
+            receive: request(&address, "ReceiveMessage", &receive),
+            address,
+            url,
+        })
+    }
+
+    async fn send(&mut self) -> Result<usize> {
+        self.connection.exchange(&self.send).await?;
+        Ok(1)
+    }
+
+    async fn send_batch(&mut self) -> Result<usize> {
+        let answer = self.connection.exchange(&self.send_batch).await?;
+        ensure!(!contains(answer, b"\"Failed\":[{"), "not all were sent: {}", String::from_utf8_lossy(answer));
+        Ok(10)
+    }
+
+    async fn take(&mut self) -> Result<usize> {
+        let answer: Value = serde_json::from_slice(self.connection.exchange(&self.receive).await?)?;
+        let messages = answer["Messages"].as_array().map_or(&[][..], Vec::as_slice);
+        let entry =
+            |(id, message): (usize, &Value)| json!({ "Id": id.to_string(), "ReceiptHandle": message["ReceiptHandle"] });
+        let entries: Vec<Value> = messages.iter().enumerate().map(entry).collect();
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        let count = entries.len();
+        let delete = json!({ "QueueUrl": self.url, "Entries": entries });
+        self.connection.exchange(&request(&self.address, "DeleteMessageBatch", &delete)).await?;
+        Ok(count)
+    }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn request(host: &str, operation: &str, input: &Value) -> Vec<u8> {
+    const KEY: &str =
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+    let input = input.to_string();
+    let length = input.len();
+    format!(
+        "POST / HTTP/1.1\r\nhost: {host}\r\nuser-agent: bench\r\ncontent-type: application/x-amz-json-1.0\r\n\
+         x-amz-target: AmazonSQS.{operation}\r\nauthorization: {KEY}\r\ncontent-length: {length}\r\n\r\n{input}"
+    )
+    .into_bytes()
+}
