@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -351,6 +352,32 @@ def test_concurrency_is_reserved_and_throttles(client, name):
     client.delete_function_concurrency(FunctionName=name)
     assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName=name)
     assert client.invoke(FunctionName=name)["StatusCode"] == 200
+
+
+def test_concurrency_is_provisioned(client, name):
+    code = python_zip("import os\ndef handler(e, c): return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']")
+    create(client, name, code=code)
+    client.publish_version(FunctionName=name)
+    client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    live = {"FunctionName": name, "Qualifier": "live"}
+    answer = client.put_provisioned_concurrency_config(**live, ProvisionedConcurrentExecutions=2)
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Status"]) == (202, "IN_PROGRESS")
+    until = time.monotonic() + 60
+    while (found := client.get_provisioned_concurrency_config(**live))["Status"] != "READY":
+        assert time.monotonic() < until, found
+        time.sleep(0.02)
+    assert found["AvailableProvisionedConcurrentExecutions"] == found["AllocatedProvisionedConcurrentExecutions"] == 2
+    [listed] = client.list_provisioned_concurrency_configs(FunctionName=name)["ProvisionedConcurrencyConfigs"]
+    assert (listed["FunctionArn"], listed["Status"]) == (f"{arn(name)}:live", "READY")
+    assert payload(client.invoke(**live)) == "provisioned-concurrency"
+    assert payload(client.invoke(FunctionName=name)) == "on-demand"
+    client.delete_provisioned_concurrency_config(**live)
+    refused(
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "No Provisioned Concurrency Config found for this function",
+        client.get_provisioned_concurrency_config,
+        **live,
+    )
 
 
 # Addresses and permissions

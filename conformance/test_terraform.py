@@ -52,6 +52,19 @@ resource "aws_lambda_function" "hello" {
     variables = { VALUE = "from terraform" }
   }
   tags = { purpose = "conformance" }
+  publish = true
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  function_name    = aws_lambda_function.hello.function_name
+  function_version = aws_lambda_function.hello.version
+}
+
+resource "aws_lambda_provisioned_concurrency_config" "live" {
+  function_name                     = aws_lambda_alias.live.function_name
+  qualifier                         = aws_lambda_alias.live.name
+  provisioned_concurrent_executions = 1
 }
 
 resource "aws_lambda_function_url" "hello" {

@@ -18,6 +18,7 @@ use crate::invocation::{Invocation, Outcome, RunFault};
 use crate::languages::{LanguageError, LanguageStatus, family_of};
 use crate::monitor::{Monitor, Pulse};
 use crate::options::Options;
+use crate::pool::Provisioned;
 use crate::pump::Pump;
 use crate::shared::Shared;
 use crate::start;
@@ -205,6 +206,20 @@ impl Compute {
             start::expect(shared, &image, &image.resolved);
         }
         Ok(image)
+    }
+
+    /// Keeps so many instances of an image started and initialised, whether anybody calls or not; none if 0. Returns at once:
+    /// [`Compute::provisioned`] tells how far that is. Lasts until the image is retired.
+    pub fn provision(&self, image: &Arc<Image>, wanted: u32) {
+        match self.binary(image) {
+            None => image.pool.provision(&self.inner.shared, image, wanted),
+            Some(_) => image.pool.provision_in_process(wanted),
+        }
+    }
+
+    /// What has come of [`Compute::provision`].
+    pub fn provisioned(&self, image: &Image) -> Provisioned {
+        image.pool.provisioned()
     }
 
     /// Whether a function takes requests as they are ([`Compute::converse`]), as web servers and WASI-HTTP components do. None as long as

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::image::{Credentials, Settings};
+use crate::instance::Origin;
 use crate::languages::Family;
 
 /// What the variables are made of.
@@ -12,6 +13,7 @@ pub(crate) struct Facts<'a> {
     /// None if what they are for has none yet.
     pub(crate) credentials: Option<&'a Credentials>,
     pub(crate) log_stream: &'a str,
+    pub(crate) origin: Origin,
     /// Where the code is, as the guest sees it.
     pub(crate) task_root: &'a Path,
     /// Where the bootstraps are, as the guest sees it.
@@ -81,7 +83,7 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         ("AWS_LAMBDA_FUNCTION_NAME", settings.function.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", settings.version.clone()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory_mb.to_string()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", facts.origin.name().to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", settings.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", facts.log_stream.to_owned()),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),

@@ -48,7 +48,26 @@ pub(crate) struct Instance {
     idle_since: Instant,
     peak: (Instant, u64),
     /// Given back last, after the guest was told to end.
-    _seat: Seat,
+    seat: Seat,
+}
+
+/// Why an instance was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody called, or is expected to.
+    OnDemand,
+    /// It is there whether anybody calls or not.
+    Provisioned,
+}
+
+impl Origin {
+    /// What `AWS_LAMBDA_INITIALIZATION_TYPE` says.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::Provisioned => "provisioned-concurrency",
+        }
+    }
 }
 
 /// What runs.
@@ -181,7 +200,7 @@ impl Instance {
             usable: true,
             idle_since: now,
             peak: (now, 0),
-            _seat: seat,
+            seat,
         })
     }
 
@@ -193,6 +212,20 @@ impl Instance {
     /// True if it is worth keeping without an attempt.
     pub(crate) fn is_ready(&self) -> bool {
         self.usable && self.failure.is_none()
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.seat.origin
+    }
+
+    /// It is provisioned no longer, and an instance like others from now on.
+    pub(crate) fn release(&mut self) {
+        self.seat.origin = Origin::OnDemand;
+    }
+
+    /// Says when its guest has ended; none if it has no guest.
+    pub(crate) fn ended(&self) -> Option<watch::Receiver<Option<Exit>>> {
+        self.guest.as_ref().map(|guest| guest.process.ended())
     }
 
     /// True if it has lived for long enough.

@@ -50,4 +50,5 @@ pub use invocation::{FunctionError, Held, Invocation, LogWish, Outcome, Report, 
 pub use languages::{Family, Interpreter, LanguageError, LanguageStatus};
 pub use logs::{LogBatch, LogSink, LogStream};
 pub use options::Options;
+pub use pool::Provisioned;
 pub use tally::Counts;

@@ -2,12 +2,14 @@
 //!
 //! A call takes the idle instance that was used last, or waits; whoever waits longest gets the first that becomes free, be it an old
 //! or a new one. Where calls are short, those that wait are laid ahead of a busy instance (`lane`), and taken back when another one
-//! has nothing to do. A new instance is started when the expected wait is longer than the expected start (`scale`), so that a burst of
-//! short calls does not start a hundred processes on two cores. What has nothing to do is frozen, and ends when nobody is expected to
-//! call any more (`retire`).
+//! has nothing to do. A new instance is started (`launch`) when the expected wait is longer than the expected start (`scale`), so that a
+//! burst of short calls does not start a hundred processes on two cores. What has nothing to do is frozen, and ends when nobody is
+//! expected to call any more (`retire`); but for what is provisioned, which is there whether anybody calls or not (`provide`).
 
 mod arrivals;
 mod lane;
+mod launch;
+mod provide;
 mod retire;
 mod scale;
 
@@ -15,19 +17,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use base::task::Kind;
 use tokio::sync::oneshot;
 
 use crate::attempt::Attempt;
 use crate::image::Image;
-use crate::instance::Instance;
+use crate::instance::{Instance, Origin};
 use crate::invocation::{Invocation, RunFault, Throttle};
 use crate::monitor::TICK;
 use crate::shared::{Admission, Shared};
-use crate::start;
 use crate::tally::Tally;
 use arrivals::Arrivals;
 pub(crate) use lane::Lane;
+use provide::Provision;
+pub use provide::Provisioned;
 use scale::View;
 
 /// What a start is expected to take before one was measured.
@@ -67,6 +69,7 @@ struct State {
     arrivals: Arrivals,
     /// Until when one was started before anybody called: what was the last call then.
     warmed: Option<Instant>,
+    provision: Provision,
 }
 
 /// A call without an instance.
@@ -110,6 +113,7 @@ impl Pool {
                 called: Instant::now(),
                 arrivals: Arrivals::default(),
                 warmed: None,
+                provision: Provision::default(),
             }),
             tally,
         }
@@ -127,7 +131,7 @@ impl Pool {
         invocation: Arc<Invocation>,
         admission: Admission,
     ) -> Result<Attempt, RunFault> {
-        let (waiting, wanted) = {
+        let (waiting, wanted, dead) = {
             let mut state = self.lock();
             let now = state.call();
             let idle = if state.is_near(&invocation) { None } else { state.take_idle() };
@@ -140,8 +144,13 @@ impl Pool {
             let image = Arc::clone(image);
             state.waiting.push_back(Waiter { since: now, image, invocation, admission, answer });
             state.lay_ahead(shared);
-            (waiting, state.view(shared).wanted())
+            let dead = state.take_dead();
+            let view = state.view(shared);
+            // Those are counted until they are dropped, which is out of the lock: their seats come back there.
+            let view = View { live: view.live.saturating_sub(dead.len() as u32), ..view };
+            (waiting, view.wanted(), dead)
         };
+        drop(dead);
         shared.monitor.stir();
         if wanted > 0 {
             self.start_some(shared, image, wanted);
@@ -169,6 +178,7 @@ impl Pool {
                 }
                 Next::Rests => {
                     instance.rest();
+                    state.provision.spare(&mut instance);
                     state.idle.push(instance);
                     return;
                 }
@@ -210,92 +220,8 @@ impl Pool {
         self.start_wanted(shared)
     }
 
-    /// Starts what should be started. True if anybody waits.
-    fn start_wanted(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
-        let (wanted, image) = {
-            let state = self.lock();
-            let Some(first) = state.longest() else {
-                return false;
-            };
-            (state.view(shared).wanted(), Arc::clone(&first.image))
-        };
-        self.start_some(shared, &image, wanted);
-        true
-    }
-
-    fn start_some(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>, wanted: u32) {
-        for _ in 0..wanted {
-            if !self.start(shared, image) {
-                break;
-            }
-        }
-    }
-
-    /// Starts one instance in the background. False if the node has no room now.
-    fn start(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>) -> bool {
-        let Some(slot) = shared.starts.begin() else {
-            return false;
-        };
-        let starting = Starting::count(self);
-        let Some(seat) = shared.seat(self, image.memory_mb) else {
-            self.left();
-            return false;
-        };
-        let (pool, shared, image) = (Arc::clone(self), Arc::clone(shared), Arc::clone(image));
-        let tasks = shared.tasks.clone();
-        tasks.spawn(Kind::Work, "start an instance", async move {
-            let began = Instant::now();
-            let started = start::start(&shared, &image, seat, slot).await;
-            starting.over(began.elapsed());
-            match started {
-                Ok(instance) => pool.give(&shared, instance, None),
-                Err(fault) => {
-                    pool.refuse(fault);
-                    pool.start_wanted(&shared);
-                }
-            }
-        });
-        true
-    }
-
-    /// Tells who waits longest that no instance could be made.
-    fn refuse(&self, fault: RunFault) {
-        let waiter = self.lock().next_waiter();
-        if let Some(waiter) = waiter {
-            // A receiver that is gone by now needs no answer.
-            drop(waiter.answer.send(Err(fault)));
-        }
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds this lock")
-    }
-}
-
-/// An instance that starts, counted until it has or could not; that it lives is counted until its seat is given back.
-struct Starting {
-    pool: Arc<Pool>,
-}
-
-impl Starting {
-    fn count(pool: &Arc<Pool>) -> Self {
-        let mut state = pool.lock();
-        state.live += 1;
-        state.starting += 1;
-        drop(state);
-        Self { pool: Arc::clone(pool) }
-    }
-
-    /// It took so long.
-    fn over(self, took: Duration) {
-        let mut state = self.pool.lock();
-        state.start_ms += WEIGHT * (took.as_secs_f64() * 1000.0 - state.start_ms);
-    }
-}
-
-impl Drop for Starting {
-    fn drop(&mut self) {
-        self.pool.lock().starting -= 1;
     }
 }
 
@@ -461,10 +387,22 @@ impl State {
         self.waiting = back;
     }
 
-    /// The idle instance that was used last. One that died meanwhile is left for `tidy`, which does not hold the lock as it ends it.
+    /// The idle instance that was used last, of those that are provisioned if there is one: the others may end the sooner. One that
+    /// died meanwhile is passed over.
     fn take_idle(&mut self) -> Option<Box<Instance>> {
-        let at = self.idle.iter().rposition(|instance| !instance.has_ended())?;
+        let last = |origin: Option<Origin>| {
+            let is_it = |instance: &Instance| origin.is_none_or(|origin| instance.origin() == origin);
+            self.idle.iter().rposition(|instance| !instance.has_ended() && is_it(instance))
+        };
+        let provisioned = if self.provision.is_wanted() { last(Some(Origin::Provisioned)) } else { None };
+        let at = provisioned.or_else(|| last(None))?;
         Some(self.idle.remove(at))
+    }
+
+    /// The idle instances whose guests died. Whoever takes them drops them out of the lock.
+    #[expect(clippy::vec_box, reason = "they are handed on, and a box moves faster than what is in it")]
+    fn take_dead(&mut self) -> Vec<Box<Instance>> {
+        self.idle.extract_if(.., |instance| instance.has_ended()).collect()
     }
 
     /// True if anybody waits who still cares; forgets those who do not.

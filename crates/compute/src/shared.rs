@@ -11,6 +11,7 @@ use sandbox::Host;
 use crate::bootstraps::Bootstraps;
 use crate::code::Codes;
 use crate::image::{Image, Settings};
+use crate::instance::Origin;
 use crate::invocation::{Outcome, RunFault, Throttle};
 use crate::languages::Languages;
 use crate::memory;
@@ -84,6 +85,7 @@ pub(crate) struct Seat {
     shared: Arc<Shared>,
     pool: Arc<Pool>,
     memory_mb: u32,
+    pub(crate) origin: Origin,
 }
 
 impl Shared {
@@ -199,6 +201,7 @@ impl Shared {
             return self.give_memory_back();
         }
         for image in images {
+            image.pool.provide(self, &image);
             image.pool.warm(self, &image);
         }
     }
@@ -238,14 +241,15 @@ impl Shared {
     }
 
     /// Takes a seat for an instance: if there is none, the idle instance that was used least recently gives up its own.
-    pub(crate) fn seat(self: &Arc<Self>, pool: &Arc<Pool>, memory_mb: u32) -> Option<Seat> {
+    pub(crate) fn seat(self: &Arc<Self>, pool: &Arc<Pool>, memory_mb: u32, origin: Origin) -> Option<Seat> {
         loop {
             {
                 let mut ledger = self.lock_ledger();
                 if ledger.has_room(memory_mb, &self.options) {
                     ledger.memory_mb += u64::from(memory_mb);
                     ledger.instances += 1;
-                    return Some(Seat { shared: Arc::clone(self), pool: Arc::clone(pool), memory_mb });
+                    let (shared, pool) = (Arc::clone(self), Arc::clone(pool));
+                    return Some(Seat { shared, pool, memory_mb, origin });
                 }
             }
             let longest = self.pools().into_iter().filter_map(|pool| Some((pool.idle_times().first().copied()?, pool)));
@@ -342,6 +346,6 @@ impl Drop for Seat {
             ledger.memory_mb -= u64::from(self.memory_mb);
             ledger.instances -= 1;
         }
-        self.pool.left();
+        self.pool.left(self.origin);
     }
 }

@@ -18,7 +18,7 @@ use crate::guest::api::Door;
 use crate::guest::http::{self, Command, Habits, HttpLink, Place};
 use crate::guest::{Event, Link};
 use crate::image::{Credentials, Image, Settings};
-use crate::instance::{Guest, Happening, InitCause, Instance, Pace};
+use crate::instance::{Guest, Happening, InitCause, Instance, Origin, Pace};
 use crate::invocation::RunFault;
 use crate::languages::{Family, Interpreter, Resolved};
 use crate::logs::LogStream;
@@ -62,7 +62,8 @@ pub(crate) async fn start(
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
     let layout = Layout::of(shared, image.resolved.family, code);
-    let made = guest(shared, image, &layout, &credentials, &stream).await.map_err(fault)?;
+    let life = Life { credentials, stream: Arc::clone(&stream), origin: seat.origin };
+    let made = guest(shared, image, &layout, &life).await.map_err(fault)?;
     drop(slot);
     let (guest, pipe, obstacle) = match made {
         Ok(Made { guest, output }) => (Some(guest), output, None),
@@ -97,6 +98,13 @@ pub(crate) fn expect(shared: &Shared, settings: &Settings, resolved: &Resolved) 
     }
 }
 
+/// What one instance has for itself.
+struct Life {
+    credentials: Credentials,
+    stream: Arc<LogStream>,
+    origin: Origin,
+}
+
 /// A guest, and our end of what it prints to.
 struct Made {
     guest: Guest,
@@ -108,8 +116,7 @@ async fn guest(
     shared: &Arc<Shared>,
     image: &Arc<Image>,
     layout: &Layout,
-    credentials: &Credentials,
-    stream: &LogStream,
+    life: &Life,
 ) -> Result<Result<Made, InitCause>, String> {
     let family = image.resolved.family;
     if family == Family::Provided && !http::is_executable(&layout.code.join(BOOTSTRAP)) {
@@ -137,8 +144,9 @@ async fn guest(
     let variables = environment::variables(&Facts {
         settings: image,
         family,
-        credentials: Some(credentials),
-        log_stream: &stream.name,
+        credentials: Some(&life.credentials),
+        log_stream: &life.stream.name,
+        origin: life.origin,
         task_root: &layout.task_root,
         runtime_dir: &layout.runtime_dir,
         endpoint_url: if own_network { endpoint_url.map(|_| inside_url.as_str()) } else { endpoint_url },
@@ -272,6 +280,7 @@ fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
         family,
         credentials: None,
         log_stream: "",
+        origin: Origin::OnDemand,
         task_root: &layout.task_root,
         runtime_dir: &layout.runtime_dir,
         endpoint_url: None,

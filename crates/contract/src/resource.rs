@@ -113,6 +113,13 @@ pub trait ResourceType: Send + Sync + 'static {
         None
     }
 
+    /// Steps that need the physical id, run when the create steps are done. All of them are run again where a crash came between, so
+    /// that each must be good twice.
+    fn complete(&self, physical_id: &str, properties: &Document) -> Vec<Step> {
+        let _ = (physical_id, properties);
+        Vec::new()
+    }
+
     /// What it takes to come from `old` to `new`. `naming` is the one of the create, for steps that want an ARN.
     fn update(
         &self,
@@ -128,6 +135,13 @@ pub trait ResourceType: Send + Sync + 'static {
     /// The read that tells whether it is ready and what its attributes are. `None`: ready at once, and
     /// [`ResourceType::attributes`] is given `null`.
     fn read(&self, physical_id: &str, properties: &Document) -> Option<Step>;
+
+    /// A further read of something that comes about by and by, such as instances that start; asked when what [`ResourceType::read`]
+    /// answered is settled and all steps are done, and judged by [`ResourceType::settled`] as well.
+    fn awaits(&self, physical_id: &str, properties: &Document) -> Option<Step> {
+        let _ = (physical_id, properties);
+        None
+    }
 
     /// Whether what `read` answered is settled: `Ok(false)` means ask again, `Err` that it failed for good.
     fn settled(&self, answer: &Document) -> Result<bool, String> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Pool;
 use crate::image::Image;
-use crate::instance::Instance;
+use crate::instance::{Instance, Origin};
 use crate::shared::Shared;
 
 /// An instance without work for that long is frozen when it is looked at next, some seconds later at most: until then its function may
@@ -18,6 +18,7 @@ impl Pool {
         let idle = {
             let mut state = self.lock();
             state.retired = true;
+            state.provision.clear();
             std::mem::take(&mut state.idle)
         };
         drop(idle);
@@ -35,7 +36,8 @@ impl Pool {
             let quiet = state.active().elapsed();
             let is_over = quiet > windows.keep || (quiet > windows.leave && quiet < windows.warm);
             let (unneeded, idle) = std::mem::take(&mut state.idle).into_iter().partition(|idle| {
-                is_over || idle.idle_since().elapsed() > windows.keep || idle.is_old() || idle.has_ended()
+                let is_over = is_over || idle.idle_since().elapsed() > windows.keep;
+                idle.is_old() || idle.has_ended() || (is_over && idle.origin() == Origin::OnDemand)
             });
             state.idle = idle;
             for idle in &state.idle {
@@ -60,23 +62,27 @@ impl Pool {
             is_soon && state.live == 0 && !state.retired && state.warmed.replace(active) != Some(active)
         };
         if is_expected && shared.has_room(image.memory_mb) {
-            self.start(shared, image);
+            self.start(shared, image, Origin::OnDemand);
         }
     }
 
-    /// Since when its idle instances are idle, the longest first.
+    /// Since when its idle instances are idle that may be ended to make room, the longest first.
     pub(crate) fn idle_times(&self) -> Vec<Instant> {
-        self.lock().idle.iter().map(|instance| instance.idle_since()).collect()
+        let state = self.lock();
+        state.idle.iter().filter(|idle| idle.origin() == Origin::OnDemand).map(|idle| idle.idle_since()).collect()
     }
 
-    /// Its longest idle instance.
+    /// The longest idle of those.
     pub(crate) fn take_oldest(&self) -> Option<Box<Instance>> {
         let mut state = self.lock();
-        (!state.idle.is_empty()).then(|| state.idle.remove(0))
+        let at = state.idle.iter().position(|idle| idle.origin() == Origin::OnDemand)?;
+        Some(state.idle.remove(at))
     }
 
     /// An instance's seat is free again.
-    pub(crate) fn left(&self) {
-        self.lock().live -= 1;
+    pub(crate) fn left(&self, origin: Origin) {
+        let mut state = self.lock();
+        state.live -= 1;
+        state.provision.left(origin);
     }
 }

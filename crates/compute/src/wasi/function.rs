@@ -17,6 +17,7 @@ use crate::code::CodeError;
 use crate::environment::{self, Facts};
 use crate::guest::http::Habits;
 use crate::image::{Credentials, Image};
+use crate::instance::Origin;
 use crate::invocation::RunFault;
 use crate::languages::Family;
 use crate::monitor::Identity;
@@ -212,6 +213,7 @@ fn settings(shared: &Shared, image: &Image, credentials: &Credentials) -> wasm::
         family: Family::Provided,
         credentials: Some(credentials),
         log_stream: "",
+        origin: Origin::OnDemand,
         task_root: "".as_ref(),
         runtime_dir: "".as_ref(),
         endpoint_url,

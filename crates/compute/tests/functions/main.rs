@@ -7,6 +7,7 @@ mod isolation;
 mod javascript;
 mod load;
 mod provided;
+mod provisioned;
 mod python;
 mod streams;
 mod wasi;

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::model::alias::Target as AliasTarget;
-use crate::model::{Alias, Code, Settings, UrlConfig, Version};
+use crate::model::{Alias, Code, Settings, UrlConfig, Version, provision};
 use crate::name::{FunctionName, Qualifier, Scope};
 use crate::store::{Bundle, Place, Refusal, bundles};
 use crate::{Functions, RoleSession, faults};
@@ -64,10 +64,19 @@ pub(crate) struct Active {
     aliases: HashMap<String, Alias>,
     urls: BTreeMap<Option<Qualifier>, Arc<UrlConfig>>,
     policies: BTreeMap<Option<Qualifier>, Arc<policy::Policy>>,
+    /// By version.
+    provisions: HashMap<u64, Provision>,
     reserved: Option<u32>,
-    /// Invocations in flight, where the function has a number of its own. Outlives the entry.
+    /// Invocations in flight beyond what is provisioned, where the function has a number of its own. Outlives the entry.
     in_flight: Arc<AtomicU32>,
     code_bytes: u64,
+}
+
+/// What is provisioned of one version: its calls take these places first.
+struct Provision {
+    wanted: u32,
+    /// Outlives the entry.
+    in_flight: Arc<AtomicU32>,
 }
 
 /// One version, with the image that compute made of it as soon as it was needed.
@@ -150,6 +159,14 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<AtomicU32>);
 
+impl Permit {
+    /// One of so many, if one is free.
+    fn take(counter: &Arc<AtomicU32>, limit: u32) -> Option<Self> {
+        let taken = counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < limit).then_some(now + 1));
+        taken.ok().map(|_| Self(Arc::clone(counter)))
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
@@ -172,6 +189,26 @@ impl Active {
     /// The resource policy of the function, a version or an alias.
     pub(crate) fn policy(&self, qualifier: Option<&Qualifier>) -> Option<&Arc<policy::Policy>> {
         self.policies.get(&qualifier.cloned())
+    }
+
+    /// An alias, by its name.
+    pub(crate) fn alias(&self, name: &str) -> Option<&Alias> {
+        self.aliases.get(name)
+    }
+
+    /// What is provisioned of all versions together.
+    pub(crate) fn provisioned_total(&self) -> u32 {
+        self.provisions.values().map(|provision| provision.wanted).sum()
+    }
+
+    /// What the function has for itself of the account's concurrency.
+    pub(crate) fn claimed(&self) -> u32 {
+        self.reserved.unwrap_or_else(|| self.provisioned_total())
+    }
+
+    /// How many instances of a version are to be kept ready.
+    pub(crate) fn provisioned(&self, version: u64) -> u32 {
+        self.provisions.get(&version).map_or(0, |provision| provision.wanted)
     }
 
     /// The code of all versions.
@@ -222,7 +259,7 @@ impl Table {
                 None => functions.remove(name.as_str()),
             }
         };
-        let reserved = |active: &Option<Arc<Active>>| active.as_ref().and_then(|active| active.reserved).unwrap_or(0);
+        let reserved = |active: &Option<Arc<Active>>| active.as_ref().map_or(0, |active| active.claimed());
         let code = |active: &Option<Arc<Active>>| active.as_ref().map_or(0, |active| active.code_bytes);
         // One refresh at a time, so these sums are not raced for.
         let sum = table.reserved_total.load(Ordering::Acquire) + reserved(&new) - reserved(&old);
@@ -241,7 +278,7 @@ impl Table {
 }
 
 impl ScopeTable {
-    /// Reserved by all functions together.
+    /// Reserved by all functions together, and provisioned of those that reserve nothing.
     pub(crate) fn reserved_total(&self) -> u32 {
         self.reserved_total.load(Ordering::Acquire)
     }
@@ -255,20 +292,25 @@ impl ScopeTable {
         self.functions.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Takes a place for one invocation: one of the function's own, or one of those that nobody reserved.
-    pub(crate) fn admit(&self, active: &Active) -> Result<Permit, Fault> {
+    /// Takes a place for one invocation of a version: one that is provisioned, else one of the function's own, or one of those that
+    /// nobody reserved.
+    pub(crate) fn admit(&self, active: &Active, version: Option<u64>) -> Result<Permit, Fault> {
+        let provision = version.and_then(|number| active.provisions.get(&number));
+        if let Some(permit) = provision.and_then(|provision| Permit::take(&provision.in_flight, provision.wanted)) {
+            return Ok(permit);
+        }
         let (counter, limit, reason) = match active.reserved {
-            Some(limit) => (&active.in_flight, limit, "ReservedFunctionConcurrentInvocationLimitExceeded"),
+            Some(limit) => {
+                // What is provisioned is part of what is reserved.
+                let limit = limit.saturating_sub(active.provisioned_total());
+                (&active.in_flight, limit, "ReservedFunctionConcurrentInvocationLimitExceeded")
+            }
             None => {
                 let limit = CONCURRENCY_MAX.saturating_sub(self.reserved_total());
                 (&self.unreserved, limit, "ConcurrentInvocationLimitExceeded")
             }
         };
-        let taken = counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < limit).then_some(now + 1));
-        match taken {
-            Ok(_) => Ok(Permit(Arc::clone(counter))),
-            Err(_) => Err(faults::throttled(reason)),
-        }
+        Permit::take(counter, limit).ok_or_else(|| faults::throttled(reason))
     }
 }
 
@@ -313,7 +355,41 @@ impl Functions {
             // It is tried again, and told to the caller, when the function is called.
             tracing::warn!(function = %latest.settings.arn, %fault, "a function is not ready");
         }
+        self.provide(scope, name).await;
         Ok(())
+    }
+
+    /// Tells compute how many instances of each version are to be kept ready. One at a time, and by what the table says then: the last
+    /// one to tell has seen the last commit.
+    async fn provide(&self, scope: &Scope, name: &FunctionName) {
+        let _one_at_a_time = self.providing.lock().await;
+        let Some(active) = self.table.get(scope, name.as_str()) else { return };
+        for (number, runner) in &active.versions {
+            let wanted = active.provisioned(*number);
+            if wanted == 0 && !runner.image.initialized() {
+                continue;
+            }
+            match self.image(runner).await {
+                Ok(image) if self.compute.provisioned(image).wanted == wanted => {}
+                Ok(image) => self.compute.provision(image, wanted),
+                Err(fault) => {
+                    tracing::warn!(function = %runner.settings.arn, version = number, %fault, "nothing can be provisioned")
+                }
+            }
+        }
+    }
+
+    /// The same for all functions: after a start, and when too much happened at once.
+    pub(crate) async fn provide_all(&self) {
+        for active in self.table.all() {
+            self.provide(&active.scope, &active.name).await;
+        }
+    }
+
+    /// What has come of what is provisioned of a version.
+    pub(crate) fn provisioned(&self, active: &Active, version: u64) -> compute::Provisioned {
+        let image = active.versions.get(&version).and_then(|runner| runner.image.get());
+        image.map(|image| self.compute.provisioned(image)).unwrap_or_default()
     }
 
     /// Puts what the store says of a function into the table; its `$LATEST`, if there is one.
@@ -384,7 +460,7 @@ impl Functions {
         sequence: Sequence,
         old: Option<&Active>,
     ) -> Active {
-        let Bundle { function, versions, aliases, urls, policies } = bundle;
+        let Bundle { function, versions, aliases, urls, policies, provisions } = bundle;
         // What did not change keeps its runner, and with it the image and the instances that are warm.
         let same = old.filter(|old| old.id == function.id);
         let keep = |number: Option<u64>, version: &Version| {
@@ -410,7 +486,13 @@ impl Functions {
                 }
             }
         });
+        let provisions = provision::by_version(&provisions, &aliases).into_iter().map(|(number, wanted)| {
+            let known = same.and_then(|old| old.provisions.get(&number));
+            let in_flight = known.map_or_else(Arc::default, |known| Arc::clone(&known.in_flight));
+            (number, Provision { wanted, in_flight })
+        });
         Active {
+            provisions: provisions.collect(),
             policies: compiled.collect(),
             scope: scope.clone(),
             name: name.clone(),

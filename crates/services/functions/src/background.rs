@@ -27,6 +27,7 @@ impl Functions {
         );
         let (functions, stop) = (Arc::clone(self), tasks.stopping());
         tasks.spawn(task::Kind::Work, "functions unpack and sweep", async move {
+            functions.provide_all().await;
             functions.unpack_all(&stop).await;
             functions.sweep(&stop).await;
         });
@@ -41,6 +42,7 @@ impl Functions {
             if behind {
                 match self.resync().await {
                     Ok(()) => {
+                        self.provide_all().await;
                         behind = false;
                         backoff.reset();
                     }

@@ -29,6 +29,26 @@ pub(crate) fn nothing_there() -> Fault {
     not_found("The resource you requested does not exist.")
 }
 
+/// `ProvisionedConcurrencyConfigNotFoundException`.
+pub(crate) fn nothing_provisioned() -> Fault {
+    user(
+        Cause::NotFound,
+        404,
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "No Provisioned Concurrency Config found for this function",
+    )
+}
+
+/// `InvalidParameterValueException`: what can change while it runs is not provisioned.
+pub(crate) fn unpublished() -> Fault {
+    invalid("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+}
+
+/// `ResourceConflictException`: of a version and an alias of it, one is provisioned.
+pub(crate) fn version_provisioned() -> Fault {
+    conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
+}
+
 /// `ResourceConflictException`.
 pub(crate) fn conflict(message: impl Into<String>) -> Fault {
     user(Cause::Conflict, 409, "ResourceConflictException", message)

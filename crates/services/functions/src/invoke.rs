@@ -116,7 +116,7 @@ impl Functions {
         let runner = active
             .runner(qualifier, || self.random.u64())
             .ok_or_else(|| faults::function_not_found(invoked_arn(active, qualifier)))?;
-        let place = self.table.scope(&active.scope).admit(active)?;
+        let place = self.table.scope(&active.scope).admit(active, runner.number)?;
         let left = call.deadline.saturating_sub(self.clock.elapsed());
         let invocation = Invocation {
             request_id: call.id.to_string(),

@@ -91,6 +91,8 @@ pub struct Functions {
     watch: std::sync::Mutex<Option<::store::Watch>>,
     /// One at a time may change how the account's concurrency is divided.
     dividing: tokio::sync::Mutex<()>,
+    /// One at a time tells compute what is to be kept ready.
+    providing: tokio::sync::Mutex<()>,
 }
 
 impl Functions {
@@ -112,6 +114,7 @@ impl Functions {
             links,
             watch,
             dividing: tokio::sync::Mutex::default(),
+            providing: tokio::sync::Mutex::default(),
         };
         functions.resync().await?;
         Ok(Arc::new(functions))

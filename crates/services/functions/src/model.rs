@@ -4,6 +4,7 @@
 pub mod alias;
 pub mod package;
 pub mod permission;
+pub mod provision;
 pub mod settings;
 pub mod tags;
 pub mod url;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub use alias::Alias;
 pub use permission::{Policy, Statement};
+pub use provision::Provision;
 pub use settings::Settings;
 pub use url::UrlConfig;
 

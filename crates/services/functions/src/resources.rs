@@ -4,6 +4,7 @@
 mod alias;
 mod function;
 mod permission;
+mod provision;
 mod serverless;
 #[cfg(test)]
 mod testing;

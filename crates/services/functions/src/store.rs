@@ -10,8 +10,9 @@
 //! | `alias` | name | an alias |
 //! | `url` | qualifier, or nothing | a function URL |
 //! | `policy` | qualifier, or nothing | a resource policy |
+//! | `provision` | qualifier | what is provisioned of a version or an alias |
 //!
-//! What always holds: versions, aliases, URLs and policies exist only beside their function, and go with it in one transaction.
+//! What always holds: versions, aliases, URLs, policies and provisions exist only beside their function, and go with it in one transaction.
 //! Every code package that a record names is retained by that record in the blobs (see [`::store::Blobs::retain`]).
 
 mod record;
@@ -23,7 +24,7 @@ use ::store::{Blobs, Key, Page, Range, Record, Scan, Snapshot, Transaction};
 use contract::{AccountId, Cause, Fault, Region};
 
 use crate::faults;
-use crate::model::{Alias, Code, Function, Policy, UrlConfig, Version};
+use crate::model::{Alias, Code, Function, Policy, Provision, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Scope};
 
 /// The prefix of everything that this service keeps.
@@ -41,6 +42,8 @@ pub(crate) struct Bundle {
     pub(crate) urls: BTreeMap<Option<Qualifier>, UrlConfig>,
     /// By qualifier; `None` is the function's own.
     pub(crate) policies: BTreeMap<Option<Qualifier>, Policy>,
+    /// By version or alias.
+    pub(crate) provisions: BTreeMap<Qualifier, Provision>,
 }
 
 impl Bundle {
@@ -52,6 +55,7 @@ impl Bundle {
             aliases: BTreeMap::new(),
             urls: BTreeMap::new(),
             policies: BTreeMap::new(),
+            provisions: BTreeMap::new(),
         }
     }
 }
@@ -208,6 +212,27 @@ impl<'a> Place<'a> {
         Ok(policies)
     }
 
+    pub(crate) async fn provision(
+        &self,
+        read: &impl Read,
+        qualifier: &Qualifier,
+    ) -> Result<Option<Provision>, ::store::Error> {
+        let key = self.kind("provision").with(qualifier_text(Some(qualifier)));
+        Ok(read.record::<record::Provision>(&key).await?.map(Provision::from))
+    }
+
+    pub(crate) async fn provisions(&self, read: &impl Read) -> Result<BTreeMap<Qualifier, Provision>, ::store::Error> {
+        let prefix = self.kind("provision");
+        let mut provisions = BTreeMap::new();
+        for (key, value) in all(read, Range::prefix(&prefix)).await? {
+            if let Some(qualifier) = Qualifier::parse(&key.parts_after(&prefix)?.text()?) {
+                let provision = ::store::record::decode::<record::Provision>(&value)?;
+                provisions.insert(qualifier, provision.into());
+            }
+        }
+        Ok(provisions)
+    }
+
     /// Everything about the function, if there is one.
     pub(crate) async fn bundle(&self, read: &impl Read) -> Result<Option<Bundle>, ::store::Error> {
         let Some(function) = self.function(read).await? else { return Ok(None) };
@@ -217,6 +242,7 @@ impl<'a> Place<'a> {
             aliases: self.aliases(read).await?,
             urls: self.urls(read).await?,
             policies: self.policies(read).await?,
+            provisions: self.provisions(read).await?,
         }))
     }
 
@@ -256,24 +282,26 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    /// The version and its policy.
+    /// The version, its policy and what is provisioned of it.
     pub(crate) fn delete_version(&self, tx: &Transaction, blobs: &Blobs, number: u64, version: &Version) {
         let key = self.kind("version").with(number);
         blobs.release(tx, version.code.sha256.into(), &key);
         tx.delete(key);
         self.delete_policy(tx, Some(&Qualifier::Version(number)));
+        self.delete_provision(tx, &Qualifier::Version(number));
     }
 
     pub(crate) fn put_alias(&self, tx: &Transaction, name: &str, alias: &Alias) {
         tx.put_record(self.kind("alias").with(name), &record::Alias::from(alias));
     }
 
-    /// The alias, its URL and its policy.
+    /// The alias, its URL, its policy and what is provisioned of it.
     pub(crate) fn delete_alias(&self, tx: &Transaction, name: &str) {
         let qualifier = Qualifier::Alias(name.to_owned());
         tx.delete(self.kind("alias").with(name));
         self.delete_url(tx, Some(&qualifier));
         self.delete_policy(tx, Some(&qualifier));
+        self.delete_provision(tx, &qualifier);
     }
 
     pub(crate) fn put_url(&self, tx: &Transaction, qualifier: Option<&Qualifier>, url: &UrlConfig) {
@@ -282,6 +310,15 @@ impl<'a> Place<'a> {
 
     pub(crate) fn delete_url(&self, tx: &Transaction, qualifier: Option<&Qualifier>) {
         tx.delete(self.kind("url").with(qualifier_text(qualifier)));
+    }
+
+    pub(crate) fn put_provision(&self, tx: &Transaction, qualifier: &Qualifier, provision: &Provision) {
+        let key = self.kind("provision").with(qualifier_text(Some(qualifier)));
+        tx.put_record(key, &record::Provision::from(provision));
+    }
+
+    pub(crate) fn delete_provision(&self, tx: &Transaction, qualifier: &Qualifier) {
+        tx.delete(self.kind("provision").with(qualifier_text(Some(qualifier))));
     }
 
     /// Sets a policy; one without statements is none.
@@ -309,7 +346,7 @@ impl<'a> Place<'a> {
         let key = self.kind("function");
         blobs.release(tx, function.latest.code.sha256.into(), &key);
         tx.delete(key);
-        for kind in ["alias", "url", "policy"] {
+        for kind in ["alias", "url", "policy", "provision"] {
             for (key, _) in all(tx, Range::prefix(&self.kind(kind))).await? {
                 tx.delete(key);
             }
@@ -377,6 +414,12 @@ pub(crate) async fn bundles(read: &impl Read) -> Result<HashMap<(Scope, Function
                 "policy" => {
                     let policy = ::store::record::decode::<record::Policy>(&value)?;
                     bundle.policies.insert(Qualifier::parse(&rest.text()?), policy.into());
+                }
+                "provision" => {
+                    let provision = ::store::record::decode::<record::Provision>(&value)?;
+                    if let Some(qualifier) = Qualifier::parse(&rest.text()?) {
+                        bundle.provisions.insert(qualifier, provision.into());
+                    }
                 }
                 // The function itself, and kinds that a newer program may add beside it.
                 _ => {}

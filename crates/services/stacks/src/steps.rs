@@ -83,15 +83,39 @@ impl Steps {
         }
     }
 
-    /// Waits until something is settled, and tells what it is known by.
+    /// Waits until something is settled with all that belongs to it, and tells what it is known by.
     pub(crate) async fn settle(&self, kind: &dyn ResourceType, id: &str, properties: &Value) -> Result<Known, Trouble> {
+        let answer = self.settle_itself(kind, id, properties).await?;
+        if let Some(step) = kind.awaits(id, properties) {
+            self.settled(kind, id, &step).await?;
+        }
+        let attributes = kind.attributes(id, properties, &answer);
+        Ok(Known {
+            reference: attributes.reference.into(),
+            attributes: attributes.named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        })
+    }
+
+    /// Waits until something itself is settled: between two steps, when what belongs to it may not be there yet.
+    pub(crate) async fn settle_itself(
+        &self,
+        kind: &dyn ResourceType,
+        id: &str,
+        properties: &Value,
+    ) -> Result<Value, Trouble> {
+        match kind.read(id, properties) {
+            Some(step) => self.settled(kind, id, &step).await,
+            None => Ok(Value::Null),
+        }
+    }
+
+    async fn settled(&self, kind: &dyn ResourceType, id: &str, step: &Step) -> Result<Value, Trouble> {
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
         let until = self.clock.elapsed() + SETTLE_MAX;
-        let answer = loop {
-            let Some(step) = kind.read(id, properties) else { break Value::Null };
-            let answer = self.call(&step).await?;
+        loop {
+            let answer = self.call(step).await?;
             match kind.settled(&answer) {
-                Ok(true) => break answer,
+                Ok(true) => return Ok(answer),
                 Ok(false) if self.clock.elapsed() > until => {
                     return Err(Trouble::Unknown(format!(
                         "{id} did not settle within {} seconds",
@@ -101,12 +125,7 @@ impl Steps {
                 Ok(false) => self.wait(backoff.next(&self.random)).await?,
                 Err(reason) => return Err(Trouble::Unknown(reason)),
             }
-        };
-        let attributes = kind.attributes(id, properties, &answer);
-        Ok(Known {
-            reference: attributes.reference.into(),
-            attributes: attributes.named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        })
+        }
     }
 
     /// Runs steps that change what is there; between two of them it must settle, or services refuse the second.
@@ -119,7 +138,7 @@ impl Steps {
     ) -> Result<Known, Trouble> {
         for (index, step) in steps.iter().enumerate() {
             if index > 0 {
-                self.settle(kind, id, properties).await.map_err(Trouble::after_something)?;
+                self.settle_itself(kind, id, properties).await.map_err(Trouble::after_something)?;
             }
             self.call(step).await.map_err(|trouble| if index > 0 { trouble.after_something() } else { trouble })?;
         }

@@ -109,9 +109,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "DeleteLayerVersion"),
             ("DELETE", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", 204),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "DeleteProvisionedConcurrencyConfig"),
             ("DELETE", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", 204),
+            &DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
+            <Empty as crate::StaticShape>::SCHEMA,
         ),
         OperationModel::served(
             ("lambda", "GetAccountSettings"),
@@ -211,9 +213,11 @@ pub static SERVICE: Service = Service {
             &GET_POLICY_REQUEST,
             &GET_POLICY_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "GetProvisionedConcurrencyConfig"),
             ("GET", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", 200),
+            &GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
+            &GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "GetRuntimeManagementConfig"),
@@ -283,9 +287,11 @@ pub static SERVICE: Service = Service {
             ("GET", "/2018-10-31/layers/{LayerName}/versions", 200),
         ),
         OperationModel::unserved(("lambda", "ListLayers"), ("GET", "/2018-10-31/layers", 200)),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "ListProvisionedConcurrencyConfigs"),
             ("GET", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL", 200),
+            &LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST,
+            &LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "ListTags"),
@@ -333,9 +339,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "PutFunctionScalingConfig"),
             ("PUT", "/2025-11-30/functions/{FunctionName}/function-scaling-config", 202),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "PutProvisionedConcurrencyConfig"),
             ("PUT", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", 202),
+            &PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
+            &PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "PutRuntimeManagementConfig"),
@@ -613,6 +621,13 @@ pub static SERVICE: Service = Service {
             sender: true,
         },
         Exception {
+            code: "ProvisionedConcurrencyConfigNotFoundException",
+            query_code: "ProvisionedConcurrencyConfigNotFoundException",
+            schema: &PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
+            status: Some(404),
+            sender: true,
+        },
+        Exception {
             code: "RecursiveInvocationException",
             query_code: "RecursiveInvocationException",
             schema: &RECURSIVE_INVOCATION_EXCEPTION,
@@ -804,6 +819,34 @@ operation!(
     GetFunctionConcurrencyResponse
 );
 operation!("lambda", DeleteFunctionConcurrency, "DeleteFunctionConcurrency", DeleteFunctionConcurrencyRequest, Empty);
+operation!(
+    "lambda",
+    PutProvisionedConcurrencyConfig,
+    "PutProvisionedConcurrencyConfig",
+    PutProvisionedConcurrencyConfigRequest,
+    PutProvisionedConcurrencyConfigResponse
+);
+operation!(
+    "lambda",
+    GetProvisionedConcurrencyConfig,
+    "GetProvisionedConcurrencyConfig",
+    GetProvisionedConcurrencyConfigRequest,
+    GetProvisionedConcurrencyConfigResponse
+);
+operation!(
+    "lambda",
+    DeleteProvisionedConcurrencyConfig,
+    "DeleteProvisionedConcurrencyConfig",
+    DeleteProvisionedConcurrencyConfigRequest,
+    Empty
+);
+operation!(
+    "lambda",
+    ListProvisionedConcurrencyConfigs,
+    "ListProvisionedConcurrencyConfigs",
+    ListProvisionedConcurrencyConfigsRequest,
+    ListProvisionedConcurrencyConfigsResponse
+);
 operation!("lambda", GetAccountSettings, "GetAccountSettings", GetAccountSettingsRequest, GetAccountSettingsResponse);
 operation!(
     "lambda",
@@ -1061,6 +1104,13 @@ pub struct DeleteFunctionUrlConfigRequest {
     pub qualifier: Option<String>,
 }
 structure!(DeleteFunctionUrlConfigRequest, DELETE_FUNCTION_URL_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DeleteProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+}
+structure!(DeleteProvisionedConcurrencyConfigRequest, DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct DurableConfig {
@@ -1392,6 +1442,24 @@ pub struct GetPolicyResponse {
 structure!(GetPolicyResponse, GET_POLICY_RESPONSE { 0 policy, 1 revision_id, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+}
+structure!(GetProvisionedConcurrencyConfigRequest, GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+structure!(GetProvisionedConcurrencyConfigResponse, GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE { 0 requested_provisioned_concurrent_executions, 1 available_provisioned_concurrent_executions, 2 allocated_provisioned_concurrent_executions, 3 status, 4 status_reason, 5 last_modified, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct GetRuntimeManagementConfigRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -1659,6 +1727,21 @@ pub struct ListFunctionsResponse {
 structure!(ListFunctionsResponse, LIST_FUNCTIONS_RESPONSE { 0 next_marker, 1 functions, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+structure!(ListProvisionedConcurrencyConfigsRequest, LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST { 0 function_name, 1 marker, 2 max_items, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    pub next_marker: Option<String>,
+}
+structure!(ListProvisionedConcurrencyConfigsResponse, LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE { 0 provisioned_concurrency_configs, 1 next_marker, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct ListTagsRequest {
     pub resource: String,
 }
@@ -1734,6 +1817,37 @@ structure!(PreconditionFailedException, PRECONDITION_FAILED_EXCEPTION { 0 type_,
 exception!(PreconditionFailedException, SERVICE, "PreconditionFailedException", message);
 
 #[derive(Clone, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    pub function_arn: Option<String>,
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+structure!(ProvisionedConcurrencyConfigListItem, PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM { 0 function_arn, 1 requested_provisioned_concurrent_executions, 2 available_provisioned_concurrent_executions, 3 allocated_provisioned_concurrent_executions, 4 status, 5 status_reason, 6 last_modified, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigNotFoundException {
+    pub type_: Option<String>,
+    pub message: Option<String>,
+}
+structure!(ProvisionedConcurrencyConfigNotFoundException, PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION { 0 type_, 1 message, });
+exception!(
+    ProvisionedConcurrencyConfigNotFoundException,
+    SERVICE,
+    "ProvisionedConcurrencyConfigNotFoundException",
+    message
+);
+
+enumeration!(ProvisionedConcurrencyStatusEnum {
+    InProgress = "IN_PROGRESS",
+    Ready = "READY",
+    Failed = "FAILED",
+});
+
+#[derive(Clone, Default, PartialEq)]
 pub struct PublishVersionRequest {
     pub function_name: String,
     pub code_sha256: Option<String>,
@@ -1762,6 +1876,25 @@ pub struct PutFunctionRecursionConfigResponse {
     pub recursive_loop: Option<RecursiveLoop>,
 }
 structure!(PutFunctionRecursionConfigResponse, PUT_FUNCTION_RECURSION_CONFIG_RESPONSE { 0 recursive_loop, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+    pub provisioned_concurrent_executions: i32,
+}
+structure!(PutProvisionedConcurrencyConfigRequest, PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST { 0 function_name, 1 qualifier, 2 provisioned_concurrent_executions, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+structure!(PutProvisionedConcurrencyConfigResponse, PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE { 0 requested_provisioned_concurrent_executions, 1 available_provisioned_concurrent_executions, 2 allocated_provisioned_concurrent_executions, 3 status, 4 status_reason, 5 last_modified, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct PutRuntimeManagementConfigRequest {
@@ -2475,6 +2608,14 @@ static DELETE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema::structure(
     ],
 );
 
+static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema::structure(
+    "DeleteProvisionedConcurrencyConfigRequest",
+    &[
+        Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &QUALIFIER).place(Place::Query).required(),
+    ],
+);
+
 static DESCRIPTION: Schema = Schema::new("Description", Kind::String).min(0).max(256);
 
 static DURABLE_CONFIG: Schema = Schema::structure(
@@ -2815,6 +2956,26 @@ static GET_POLICY_REQUEST: Schema = Schema::structure(
 static GET_POLICY_RESPONSE: Schema =
     Schema::structure("GetPolicyResponse", &[Member::new("Policy", &STRING), Member::new("RevisionId", &STRING)]);
 
+static GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema::structure(
+    "GetProvisionedConcurrencyConfigRequest",
+    &[
+        Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &QUALIFIER).place(Place::Query).required(),
+    ],
+);
+
+static GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE: Schema = Schema::structure(
+    "GetProvisionedConcurrencyConfigResponse",
+    &[
+        Member::new("RequestedProvisionedConcurrentExecutions", &POSITIVE_INTEGER),
+        Member::new("AvailableProvisionedConcurrentExecutions", &NON_NEGATIVE_INTEGER),
+        Member::new("AllocatedProvisionedConcurrentExecutions", &NON_NEGATIVE_INTEGER),
+        Member::new("Status", &PROVISIONED_CONCURRENCY_STATUS_ENUM),
+        Member::new("StatusReason", &STRING),
+        Member::new("LastModified", &TIMESTAMP),
+    ],
+);
+
 static GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Schema = Schema::structure(
     "GetRuntimeManagementConfigRequest",
     &[
@@ -3026,6 +3187,23 @@ static LIST_FUNCTIONS_RESPONSE: Schema = Schema::structure(
     &[Member::new("NextMarker", &STRING), Member::new("Functions", &FUNCTION_LIST)],
 );
 
+static LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST: Schema = Schema::structure(
+    "ListProvisionedConcurrencyConfigsRequest",
+    &[
+        Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Marker", &STRING).place(Place::Query),
+        Member::new("MaxItems", &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS).place(Place::Query),
+    ],
+);
+
+static LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE: Schema = Schema::structure(
+    "ListProvisionedConcurrencyConfigsResponse",
+    &[
+        Member::new("ProvisionedConcurrencyConfigs", &PROVISIONED_CONCURRENCY_CONFIG_LIST),
+        Member::new("NextMarker", &STRING),
+    ],
+);
+
 static LIST_TAGS_REQUEST: Schema =
     Schema::structure("ListTagsRequest", &[Member::new("Resource", &TAGGABLE_RESOURCE).place(Place::Uri).required()]);
 
@@ -3078,6 +3256,9 @@ static MAX_ITEMS: Schema = Schema::new("MaxItems", Kind::Integer).min(1).max(50)
 
 static MAX_LIST_ITEMS: Schema = Schema::new("MaxListItems", Kind::Integer).min(1).max(10000);
 
+static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Schema =
+    Schema::new("MaxProvisionedConcurrencyConfigListItems", Kind::Integer).min(1).max(50);
+
 static MEMORY_SIZE: Schema = Schema::new("MemorySize", Kind::Integer).min(128).max(32768);
 
 static PATTERN_OF_METHOD: Pattern = Pattern::new(".*");
@@ -3106,6 +3287,8 @@ static NAMESPACED_STATEMENT_ID: Schema =
 static NO_PUBLISHED_VERSION_EXCEPTION: Schema =
     Schema::structure("NoPublishedVersionException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
 
+static NON_NEGATIVE_INTEGER: Schema = Schema::new("NonNegativeInteger", Kind::Integer).min(0);
+
 static NULLABLE_BOOLEAN: Schema = Schema::new("NullableBoolean", Kind::Boolean);
 
 static PATTERN_OF_NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Pattern =
@@ -3129,6 +3312,8 @@ static POLICY_LENGTH_EXCEEDED_EXCEPTION: Schema = Schema::structure(
     &[Member::new("Type", &STRING), Member::new("message", &STRING)],
 );
 
+static POSITIVE_INTEGER: Schema = Schema::new("PositiveInteger", Kind::Integer).min(1);
+
 static PRECONDITION_FAILED_EXCEPTION: Schema =
     Schema::structure("PreconditionFailedException", &[Member::new("Type", &STRING), Member::new("message", &STRING)]);
 
@@ -3138,6 +3323,32 @@ static PRINCIPAL: Schema = Schema::new("Principal", Kind::String).pattern(&PATTE
 static PATTERN_OF_PRINCIPAL_ORG_ID: Pattern = Pattern::new("o-[a-z0-9]{10,32}");
 static PRINCIPAL_ORG_ID: Schema =
     Schema::new("PrincipalOrgID", Kind::String).min(12).max(34).pattern(&PATTERN_OF_PRINCIPAL_ORG_ID);
+
+static PROVISIONED_CONCURRENCY_CONFIG_LIST: Schema = Schema::new(
+    "ProvisionedConcurrencyConfigList",
+    Kind::List(&Member::new("member", &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM)),
+);
+
+static PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM: Schema = Schema::structure(
+    "ProvisionedConcurrencyConfigListItem",
+    &[
+        Member::new("FunctionArn", &FUNCTION_ARN),
+        Member::new("RequestedProvisionedConcurrentExecutions", &POSITIVE_INTEGER),
+        Member::new("AvailableProvisionedConcurrentExecutions", &NON_NEGATIVE_INTEGER),
+        Member::new("AllocatedProvisionedConcurrentExecutions", &NON_NEGATIVE_INTEGER),
+        Member::new("Status", &PROVISIONED_CONCURRENCY_STATUS_ENUM),
+        Member::new("StatusReason", &STRING),
+        Member::new("LastModified", &TIMESTAMP),
+    ],
+);
+
+static PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION: Schema = Schema::structure(
+    "ProvisionedConcurrencyConfigNotFoundException",
+    &[Member::new("Type", &STRING), Member::new("message", &STRING)],
+);
+
+static PROVISIONED_CONCURRENCY_STATUS_ENUM: Schema =
+    Schema::new("ProvisionedConcurrencyStatusEnum", Kind::String).values(ProvisionedConcurrencyStatusEnum::VALUES);
 
 static PUBLISH_VERSION_REQUEST: Schema = Schema::structure(
     "PublishVersionRequest",
@@ -3169,6 +3380,27 @@ static PUT_FUNCTION_RECURSION_CONFIG_REQUEST: Schema = Schema::structure(
 static PUT_FUNCTION_RECURSION_CONFIG_RESPONSE: Schema =
     Schema::structure("PutFunctionRecursionConfigResponse", &[Member::new("RecursiveLoop", &RECURSIVE_LOOP)]);
 
+static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema::structure(
+    "PutProvisionedConcurrencyConfigRequest",
+    &[
+        Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &QUALIFIER).place(Place::Query).required(),
+        Member::new("ProvisionedConcurrentExecutions", &POSITIVE_INTEGER).required(),
+    ],
+);
+
+static PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE: Schema = Schema::structure(
+    "PutProvisionedConcurrencyConfigResponse",
+    &[
+        Member::new("RequestedProvisionedConcurrentExecutions", &POSITIVE_INTEGER),
+        Member::new("AvailableProvisionedConcurrentExecutions", &NON_NEGATIVE_INTEGER),
+        Member::new("AllocatedProvisionedConcurrentExecutions", &NON_NEGATIVE_INTEGER),
+        Member::new("Status", &PROVISIONED_CONCURRENCY_STATUS_ENUM),
+        Member::new("StatusReason", &STRING),
+        Member::new("LastModified", &TIMESTAMP),
+    ],
+);
+
 static PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Schema = Schema::structure(
     "PutRuntimeManagementConfigRequest",
     &[
@@ -3187,6 +3419,9 @@ static PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE: Schema = Schema::structure(
         Member::new("RuntimeVersionArn", &RUNTIME_VERSION_ARN),
     ],
 );
+
+static PATTERN_OF_QUALIFIER: Pattern = Pattern::new("(|[a-zA-Z0-9$_-]+)");
+static QUALIFIER: Schema = Schema::new("Qualifier", Kind::String).min(1).max(128).pattern(&PATTERN_OF_QUALIFIER);
 
 static RECURSIVE_INVOCATION_EXCEPTION: Schema =
     Schema::structure("RecursiveInvocationException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);

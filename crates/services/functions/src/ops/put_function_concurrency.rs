@@ -27,8 +27,18 @@ impl Handle<PutFunctionConcurrency> for Functions {
         // those who change it go one by one, on one node; nodes on a shared store may exceed it between two refreshes.
         let _one_at_a_time = self.dividing.lock().await;
         let current = lookup::function(&self.store.snapshot(), &Place::new(scope, &name)).await?;
+        let active = self.table.get(scope, name.as_str());
+        let provisioned = active.as_ref().map_or(0, |active| active.provisioned_total());
+        if wanted < provisioned {
+            // AWS's own words, spaces and all.
+            return Err(faults::invalid(format!(
+                " ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned concurrency \
+                 [{provisioned}]."
+            )));
+        }
         // What another node gave the function may not be in the sum yet.
-        let others = self.table.scope(scope).reserved_total().saturating_sub(current.concurrency_reserved.unwrap_or(0));
+        let own = active.map_or(current.concurrency_reserved.unwrap_or(0), |active| active.claimed());
+        let others = self.table.scope(scope).reserved_total().saturating_sub(own);
         if wanted > 0 && others.saturating_add(wanted) > CONCURRENCY_MAX - UNRESERVED_MIN {
             return Err(faults::invalid(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution \

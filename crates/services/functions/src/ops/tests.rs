@@ -6,6 +6,7 @@ mod functions;
 mod invoking;
 mod limits;
 mod permissions;
+mod provisioned;
 mod restart;
 mod urls;
 mod versions;

@@ -4,6 +4,7 @@
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::lambda::{AliasConfiguration, UpdateAlias, UpdateAliasRequest};
 
+use super::put_provisioned_concurrency_config::check_provisionable;
 use super::{create_alias, lookup, view};
 use crate::model::alias::{Target, routing_of};
 use crate::name::{Qualifier, Reference, Scope};
@@ -45,6 +46,10 @@ impl Handle<UpdateAlias> for Functions {
                     alias.description.clone_from(description);
                 }
                 create_alias::check_versions(&tx, place, alias.target, alias.routing).await?;
+                let named = Qualifier::Alias(input.name.clone());
+                if place.provision(&tx, &named).await?.is_some() {
+                    check_provisionable(&place.provisions(&tx).await?, &alias)?;
+                }
                 alias.revision = self.random.uuid();
                 place.put_alias(&tx, &input.name, &alias);
                 Ok::<_, Refusal>(alias)

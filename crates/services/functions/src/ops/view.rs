@@ -169,6 +169,11 @@ pub(crate) fn modified(ms: i64) -> String {
     time("%Y-%m-%dT%H:%M:%S.%3f+0000", ms)
 }
 
+/// `2026-11-21T02:40:11+0000`, as what is provisioned has it.
+pub(crate) fn provision_time(ms: i64) -> String {
+    time("%Y-%m-%dT%H:%M:%S+0000", ms)
+}
+
 /// `2026-11-21T02:40:11.000000Z`, as function URLs have it.
 pub(crate) fn url_time(ms: i64) -> String {
     time("%Y-%m-%dT%H:%M:%S.%6fZ", ms)
@@ -202,6 +207,7 @@ mod tests {
     fn times_are_written_as_lambda_writes_them() {
         let ms = 1_795_228_811_007;
         assert_eq!(modified(ms), "2026-11-21T02:40:11.007+0000");
+        assert_eq!(provision_time(ms), "2026-11-21T02:40:11+0000");
         assert_eq!(url_time(ms), "2026-11-21T02:40:11.007000Z");
     }
 }

@@ -5,7 +5,7 @@ use contract::{Attributes, Change, Document, Naming, PropertyFault, ResourceType
 use serde_json::{Map, Value, json};
 use wire::lambda as op;
 
-use super::{GONE, arn_of, step, text_at};
+use super::{GONE, arn_of, provision, step, text_at};
 
 /// The type.
 pub(super) struct Alias;
@@ -15,6 +15,7 @@ const FIELDS: &[Field] = &[
     required("FunctionName", Form::Text),
     required("FunctionVersion", Form::Text),
     required("Name", Form::Text),
+    provision::FIELD,
     optional(
         "RoutingConfig",
         Form::Fields(&[optional(
@@ -43,6 +44,7 @@ impl ResourceType for Alias {
 
     fn create(&self, properties: &Document, _naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
         let mut input = read(properties, FIELDS)?;
+        input.remove(provision::NAME);
         if let Some(routing) = input.remove("RoutingConfig") {
             input.insert("RoutingConfig".into(), weights(Some(&routing)));
         }
@@ -51,6 +53,11 @@ impl ResourceType for Alias {
 
     fn identify(&self, answers: &[Document]) -> Option<String> {
         answers.first().map(|answer| text_at(answer, "/AliasArn")).filter(|arn| !arn.is_empty())
+    }
+
+    fn complete(&self, physical_id: &str, properties: &Document) -> Vec<Step> {
+        let read = read(properties, FIELDS).unwrap_or_default();
+        provision::put(physical_id, &read).into_iter().collect()
     }
 
     fn update(
@@ -64,14 +71,19 @@ impl ResourceType for Alias {
         if self.physical_id(new, naming).as_deref() != Some(physical_id) {
             return Ok(Change::Replace);
         }
-        let (old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
+        let (mut old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
+        let mut steps: Vec<Step> = provision::change(physical_id, &old, &new).into_iter().collect();
+        old.remove(provision::NAME);
+        new.remove(provision::NAME);
         if old == new {
-            return Ok(Change::InPlace(Vec::new()));
+            return Ok(Change::InPlace(steps));
         }
         let routing = weights(new.get("RoutingConfig"));
         new.insert("RoutingConfig".into(), routing);
         new.entry("Description").or_insert_with(|| "".into());
-        Ok(Change::InPlace(vec![step::<op::UpdateAlias>(Value::Object(new))]))
+        // First where it points, or what is provisioned would be started of the wrong version.
+        steps.insert(0, step::<op::UpdateAlias>(Value::Object(new)));
+        Ok(Change::InPlace(steps))
     }
 
     fn delete(&self, physical_id: &str, _properties: &Document) -> Vec<Step> {
@@ -80,6 +92,14 @@ impl ResourceType for Alias {
 
     fn read(&self, physical_id: &str, _properties: &Document) -> Option<Step> {
         Some(step::<op::GetAlias>(address(physical_id)))
+    }
+
+    fn awaits(&self, physical_id: &str, properties: &Document) -> Option<Step> {
+        provision::awaits(physical_id, properties)
+    }
+
+    fn settled(&self, answer: &Document) -> Result<bool, String> {
+        provision::settled(answer)
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Document, _answer: &Document) -> Attributes {
@@ -127,6 +147,15 @@ mod tests {
             panic!("it can be done in place")
         };
         assert_eq!(steps[0].input["RoutingConfig"], json!({ "AdditionalVersionWeights": {} }));
+        let mut ready = new.clone();
+        ready["ProvisionedConcurrencyConfig"] = json!({ "ProvisionedConcurrentExecutions": 2 });
+        let both = Some(vec!["UpdateAlias", "PutProvisionedConcurrencyConfig"]);
+        assert_eq!(changes(&Alias.update(ARN, &naming(), &old, &ready).unwrap()), both);
+        let neither = Some(vec!["DeleteProvisionedConcurrencyConfig"]);
+        assert_eq!(changes(&Alias.update(ARN, &naming(), &ready, &new).unwrap()), neither);
+        assert_eq!(operations(&Alias.create(&ready, &naming()).unwrap()), ["CreateAlias"]);
+        assert_eq!(Alias.complete(ARN, &ready)[0].input["Qualifier"], "live");
+        assert_eq!(Alias.awaits(ARN, &ready).unwrap().operation.name, "GetProvisionedConcurrencyConfig");
         let renamed = json!({ "FunctionName": "greet", "FunctionVersion": 1, "Name": "next" });
         assert_eq!(changes(&Alias.update(ARN, &naming(), &old, &renamed).unwrap()), None);
         let respelled = json!({ "FunctionName": FUNCTION, "FunctionVersion": 1, "Name": "live" });

@@ -10,6 +10,8 @@ use contract::properties::{Field, Form, fault, is_unresolved, no_such_property, 
 use contract::{Document, Expansion, PropertyFault, ResourceMacro};
 use serde_json::{Map, Value, json};
 
+use super::provision;
+
 /// The type.
 pub(super) struct Function;
 
@@ -89,7 +91,6 @@ const UNSERVED: &[(&str, &str)] = &[
     ("DeadLetterQueue", "it belongs to asynchronous invocation, which comes with events"),
     ("DeploymentPreference", "changes take effect at once"),
     ("EventInvokeConfig", "it belongs to asynchronous invocation, which comes with events"),
-    ("ProvisionedConcurrencyConfig", "instances are started when they are needed"),
 ];
 
 impl ResourceMacro for Function {
@@ -111,8 +112,12 @@ impl ResourceMacro for Function {
             Some(Value::String(alias)) => Some(alias.as_str()),
             Some(_) => return Err(fault("AutoPublishAlias", "must be a name that is known before deployment")),
         };
-        if let Some(alias) = alias {
-            publish(logical_id, alias, &properties, &code, &mut expansion);
+        match (alias, properties.get(provision::NAME)) {
+            (Some(alias), _) => publish(logical_id, alias, &properties, &code, &mut expansion),
+            (None, Some(_)) => {
+                return Err(fault(provision::NAME, "belongs to an alias: say with AutoPublishAlias what it is called"));
+            }
+            (None, None) => {}
         }
         expansion.resources.insert(0, (logical_id.to_owned(), function(logical_id, &properties, code)));
         if let Some(url) = properties.get("FunctionUrlConfig") {
@@ -227,17 +232,15 @@ fn publish(id: &str, alias: &str, properties: &Map<String, Value>, code: &Value,
             "Properties": version,
         }),
     ));
-    expansion.resources.push((
-        alias_id.clone(),
-        json!({
-            "Type": "AWS::Lambda::Alias",
-            "Properties": {
-                "Name": alias,
-                "FunctionName": { "Ref": id },
-                "FunctionVersion": { "Fn::GetAtt": [version_id, "Version"] },
-            },
-        }),
-    ));
+    let mut wanted = json!({
+        "Name": alias,
+        "FunctionName": { "Ref": id },
+        "FunctionVersion": { "Fn::GetAtt": [version_id, "Version"] },
+    });
+    if let Some(provision) = properties.get(provision::NAME) {
+        wanted[provision::NAME] = provision.clone();
+    }
+    expansion.resources.push((alias_id.clone(), json!({ "Type": "AWS::Lambda::Alias", "Properties": wanted })));
     expansion.names.push((format!("{id}.Version"), version_id));
     expansion.names.push((format!("{id}.Alias"), alias_id));
 }
@@ -350,6 +353,7 @@ mod tests {
             "LoggingConfig": { "LogFormat": "Text" }, "RecursiveLoop": "Allow", "ReservedConcurrentExecutions": 3,
             "RuntimeManagementConfig": { "UpdateRuntimeOn": "Auto" }, "SnapStart": { "ApplyOn": "None" },
             "AutoPublishAlias": "live-1", "VersionDescription": "v",
+            "ProvisionedConcurrencyConfig": { "ProvisionedConcurrentExecutions": 1 },
             "FunctionUrlConfig": { "AuthType": "NONE", "Cors": { "AllowOrigins": ["*"] }, "InvokeMode": "BUFFERED" },
         }));
         let expansion = expand(everything).unwrap();
@@ -374,6 +378,11 @@ mod tests {
             let kind = types().into_iter().find(|known| known.name() == kind).expect("it is one of ours");
             assert_eq!(kind.check(&document["Properties"]), Ok(()), "{id}");
         }
+        let alias = &expansion.resources[2].1;
+        assert_eq!(
+            alias["Properties"]["ProvisionedConcurrencyConfig"],
+            json!({ "ProvisionedConcurrentExecutions": 1 })
+        );
         let url = &expansion.resources[3].1;
         assert_eq!(url["DependsOn"], json!(["HelloAliaslive1"]));
         assert_eq!(url["Properties"]["Qualifier"], "live-1");
@@ -440,6 +449,11 @@ mod tests {
                 json!({ "FunctionUrlConfig": { "AuthType": "NONE", "Auth": 1 } }),
                 "FunctionUrlConfig.Auth",
                 "no such property",
+            ),
+            (
+                json!({ "ProvisionedConcurrencyConfig": { "ProvisionedConcurrentExecutions": 1 } }),
+                "ProvisionedConcurrencyConfig",
+                "AutoPublishAlias",
             ),
             (json!({ "InlineCode": "x" }), "CodeUri", "is one of three"),
             (json!({ "AutoPublishAlias": { "Ref": "Other" } }), "AutoPublishAlias", "known before deployment"),

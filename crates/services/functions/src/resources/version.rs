@@ -5,13 +5,17 @@ use contract::{Attributes, Change, Document, Naming, PropertyFault, ResourceType
 use serde_json::{Value, json};
 use wire::lambda as op;
 
-use super::{GONE, step, text_at};
+use super::{GONE, provision, step, text_at};
 
 /// The type.
 pub(super) struct Version;
 
-const FIELDS: &[Field] =
-    &[optional("CodeSha256", Form::Text), optional("Description", Form::Text), required("FunctionName", Form::Text)];
+const FIELDS: &[Field] = &[
+    optional("CodeSha256", Form::Text),
+    optional("Description", Form::Text),
+    required("FunctionName", Form::Text),
+    provision::FIELD,
+];
 
 impl ResourceType for Version {
     fn name(&self) -> &'static str {
@@ -27,22 +31,33 @@ impl ResourceType for Version {
     }
 
     fn create(&self, properties: &Document, _naming: &Naming) -> Result<Vec<Step>, PropertyFault> {
-        Ok(vec![step::<op::PublishVersion>(Value::Object(read(properties, FIELDS)?))])
+        let mut input = read(properties, FIELDS)?;
+        input.remove(provision::NAME);
+        Ok(vec![step::<op::PublishVersion>(Value::Object(input))])
     }
 
     fn identify(&self, answers: &[Document]) -> Option<String> {
         answers.first().map(|answer| text_at(answer, "/FunctionArn")).filter(|arn| !arn.is_empty())
     }
 
+    fn complete(&self, physical_id: &str, properties: &Document) -> Vec<Step> {
+        let read = read(properties, FIELDS).unwrap_or_default();
+        provision::put(physical_id, &read).into_iter().collect()
+    }
+
     fn update(
         &self,
-        _physical_id: &str,
+        physical_id: &str,
         _naming: &Naming,
         old: &Document,
         new: &Document,
     ) -> Result<Change, PropertyFault> {
-        match read(old, FIELDS)? == read(new, FIELDS)? {
-            true => Ok(Change::InPlace(Vec::new())),
+        let (mut old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
+        let steps = provision::change(physical_id, &old, &new).into_iter().collect();
+        old.remove(provision::NAME);
+        new.remove(provision::NAME);
+        match old == new {
+            true => Ok(Change::InPlace(steps)),
             false => Ok(Change::Replace),
         }
     }
@@ -53,6 +68,14 @@ impl ResourceType for Version {
 
     fn read(&self, physical_id: &str, _properties: &Document) -> Option<Step> {
         Some(step::<op::GetFunctionConfiguration>(json!({ "FunctionName": physical_id })))
+    }
+
+    fn awaits(&self, physical_id: &str, properties: &Document) -> Option<Step> {
+        provision::awaits(physical_id, properties)
+    }
+
+    fn settled(&self, answer: &Document) -> Result<bool, String> {
+        provision::settled(answer)
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Document, answer: &Document) -> Attributes {
@@ -79,6 +102,15 @@ mod tests {
         let attributes = Version.attributes("arn:1", &old, &json!({ "Version": "1" }));
         assert_eq!(attributes.named[1], ("Version", "1".into()));
         let refused = Version.check(&json!({ "FunctionName": "f", "ProvisionedConcurrencyConfig": {} })).unwrap_err();
-        assert_eq!(refused.path, "ProvisionedConcurrencyConfig");
+        assert_eq!(refused.path, "ProvisionedConcurrencyConfig.ProvisionedConcurrentExecutions");
+        let ready = json!({ "FunctionName": "greet", "ProvisionedConcurrencyConfig": { "ProvisionedConcurrentExecutions": "2" } });
+        assert_eq!(operations(&Version.create(&ready, &naming()).unwrap()), ["PublishVersion"]);
+        let put = &Version.complete("arn:greet:1", &ready)[0];
+        let expected = json!({ "FunctionName": "arn:greet", "Qualifier": "1", "ProvisionedConcurrentExecutions": 2 });
+        assert_eq!((put.operation.name, &put.input), ("PutProvisionedConcurrencyConfig", &expected));
+        assert_eq!(Version.complete("arn:greet:1", &old), []);
+        let put = Some(vec!["PutProvisionedConcurrencyConfig"]);
+        assert_eq!(changes(&Version.update("arn:greet:1", &naming(), &old, &ready).unwrap()), put);
+        assert!(Version.awaits("arn:greet:1", &ready).is_some() && Version.awaits("arn:greet:1", &old).is_none());
     }
 }

@@ -27,6 +27,7 @@ record!(Version, "lambda-version");
 record!(Alias, "lambda-alias");
 record!(Url, "lambda-url");
 record!(Policy, "lambda-policy");
+record!(Provision, "lambda-provision");
 
 /// A function and its `$LATEST`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,6 +131,27 @@ enum PrincipalFields {
     Everybody,
     Service(String),
     Aws(String),
+}
+
+/// What is provisioned.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Provision {
+    wanted: u32,
+    modified_ms: i64,
+}
+
+impl From<&model::Provision> for Provision {
+    fn from(provision: &model::Provision) -> Self {
+        let model::Provision { wanted, modified_ms } = *provision;
+        Self { wanted, modified_ms }
+    }
+}
+
+impl From<Provision> for model::Provision {
+    fn from(record: Provision) -> Self {
+        let Provision { wanted, modified_ms } = record;
+        Self { wanted, modified_ms }
+    }
 }
 
 /// An enum of the model as a word on disk: named on both sides, so that renaming a variant cannot change what is stored.
@@ -403,6 +425,8 @@ mod tests {
     const URL_1: &str = r#"lambda-url/1 {"id":"abc","auth":"aws-iam","cors":{"allow_credentials":true,"allow_headers":null,"allow_methods":["GET"],"allow_origins":["*"],"expose_headers":[],"max_age_s":60},"mode":"response-stream","created_ms":1,"modified_ms":2}"#;
     const POLICY_1: &str = r#"lambda-policy/1 {"statements":[{"sid":"one","action":"lambda:InvokeFunction","principal":{"service":"s3.amazonaws.com"},"source_arn":"arn:aws:s3:::b","source_account":null,"principal_org_id":null,"event_source_token":null,"function_url_auth_type":null,"invoked_via_function_url":true},{"sid":"two","action":"lambda:*","principal":"everybody","source_arn":null,"source_account":null,"principal_org_id":null,"event_source_token":null,"function_url_auth_type":"NONE","invoked_via_function_url":null}]}"#;
 
+    const PROVISION_1: &str = r#"lambda-provision/1 {"wanted":3,"modified_ms":5}"#;
+
     fn function() -> model::Function {
         let settings = model::Settings {
             environment: [("KEY".to_owned(), "value".to_owned())].into(),
@@ -447,6 +471,9 @@ mod tests {
         let policy = model::Policy::from(decode::<Policy>(POLICY_1.as_bytes()).unwrap());
         assert_eq!(policy.statements.len(), 2);
         assert_eq!(encode(&Policy::from(&policy)).unwrap(), POLICY_1);
+        let provision = model::Provision::from(decode::<Provision>(PROVISION_1.as_bytes()).unwrap());
+        assert_eq!(provision, model::Provision { wanted: 3, modified_ms: 5 });
+        assert_eq!(encode(&Provision::from(&provision)).unwrap(), PROVISION_1);
     }
 
     #[test]

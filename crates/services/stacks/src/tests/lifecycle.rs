@@ -146,6 +146,19 @@ async fn a_failed_creation_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_needs_an_id_is_done_when_there_is_one() {
+    let stage = stage();
+    let sealed = "Resources: { A: { Type: Toy::Thing, Properties: { Name: a, Value: raw, Seal: wax } } }";
+    stage.world.state().broken.insert("Update wax".to_owned());
+    assert!(stage.apply(sealed).await.is_err());
+    assert!(stage.world.contents().is_empty());
+    stage.world.take_log();
+    stage.apply(sealed).await.expect("it is made");
+    assert_eq!(stage.world.contents(), [("a".to_owned(), "wax".into())].into());
+    assert_eq!(stage.world.take_log(), ["Create a", "Update a", "Update a"]);
+}
+
+#[tokio::test]
 async fn a_failed_update_goes_back() {
     let stage = stage();
     stage.apply(CHAIN).await.expect("it is sound");

@@ -191,8 +191,8 @@ fn read(world: &World, input: &Value) -> Result<Value, Fault> {
     }
 }
 
-/// `Toy::Thing`: a `Name` (or one that is made up), a `Value`, something `Fixed` that only a new thing can have, and anything that it
-/// `Needs`. `Ref` is the name, and `Value` an attribute.
+/// `Toy::Thing`: a `Name` (or one that is made up), a `Value`, something `Fixed` that only a new thing can have, anything that it
+/// `Needs`, and a `Seal`, which is its value once it is complete. `Ref` is the name, and `Value` an attribute.
 struct Thing;
 
 impl ResourceType for Thing {
@@ -202,7 +202,7 @@ impl ResourceType for Thing {
 
     fn check(&self, properties: &Document) -> Result<(), PropertyFault> {
         let unknown = properties.as_object().and_then(|map| {
-            map.keys().find(|key| !["Name", "Value", "Fixed", "Needs"].contains(&key.as_str())).cloned()
+            map.keys().find(|key| !["Name", "Value", "Fixed", "Needs", "Seal"].contains(&key.as_str())).cloned()
         });
         match unknown {
             Some(path) => Err(PropertyFault { path, message: "a thing has no such property".to_owned() }),
@@ -224,6 +224,15 @@ impl ResourceType for Thing {
             Step::new(CREATE, json!({ "Name": name, "Value": properties["Value"] })),
             Step::new(UPDATE, json!({ "Name": name, "Value": properties["Value"] })),
         ])
+    }
+
+    fn complete(&self, id: &str, properties: &Document) -> Vec<Step> {
+        let seal = properties.get("Seal");
+        seal.map(|seal| Step::new(UPDATE, json!({ "Name": id, "Value": seal }))).into_iter().collect()
+    }
+
+    fn awaits(&self, id: &str, properties: &Document) -> Option<Step> {
+        properties.get("Seal").and_then(|_| self.read(id, properties))
     }
 
     fn update(&self, id: &str, naming: &Naming, old: &Document, new: &Document) -> Result<Change, PropertyFault> {

@@ -10,7 +10,7 @@ use super::{End, Workshop, properties_fault, set_known};
 use crate::application::Wanted;
 use crate::model::resource_status as status;
 use crate::model::{Instance, InstanceState, ResourceState};
-use crate::steps::Trouble;
+use crate::steps::{Known, Trouble};
 use crate::store::Change;
 
 /// Letters of generated names.
@@ -109,7 +109,7 @@ impl Workshop {
         let count = steps.len();
         for (index, step) in steps.iter().enumerate().skip(answers.len()) {
             if let (Some(id), true) = (&made.physical_id, index > 0)
-                && let Err(Trouble::Stopping) = self.steps.settle(kind, id, &made.properties).await
+                && let Err(Trouble::Stopping) = self.steps.settle_itself(kind, id, &made.properties).await
             {
                 // Other trouble is the next step's to meet: what is read may only come to be in it.
                 return Err(End::Halted(self.interrupted()));
@@ -133,7 +133,7 @@ impl Workshop {
         if let Some(current) = &mut state.current {
             current.physical_id = Some(id.clone());
         }
-        match self.steps.settle(kind, &id, &made.properties).await {
+        match self.complete(kind, &id, &made.properties).await {
             Ok(known) => {
                 if let Some(current) = &mut state.current {
                     set_known(current, known);
@@ -143,6 +143,15 @@ impl Workshop {
             }
             Err(trouble) => self.trouble(state, status::CREATE_FAILED, trouble).await,
         }
+    }
+
+    /// What can be done only now that its id is known.
+    async fn complete(&self, kind: &dyn ResourceType, id: &str, properties: &Value) -> Result<Known, Trouble> {
+        for step in kind.complete(id, properties) {
+            self.steps.settle_itself(kind, id, properties).await?;
+            self.steps.call(&step).await.map_err(Trouble::after_something)?;
+        }
+        self.steps.settle(kind, id, properties).await
     }
 
     /// The instance's physical id; none if nothing was made.
