@@ -19,6 +19,12 @@ impl Backoff {
         Self { first, longest, tries: 0 }
     }
 
+    /// One that has handed out so many waits already: for who keeps the count elsewhere.
+    #[must_use]
+    pub fn resumed(self, tries: u32) -> Self {
+        Self { tries, ..self }
+    }
+
     /// The next wait.
     pub fn next(&mut self, random: &Random) -> Duration {
         let ceiling = self.first.saturating_mul(1u32.checked_shl(self.tries).unwrap_or(u32::MAX)).min(self.longest);

@@ -6,6 +6,7 @@
 
 pub mod arn;
 pub mod call;
+pub mod caller;
 pub mod fault;
 pub mod operation;
 pub mod properties;
@@ -14,6 +15,7 @@ pub mod trace;
 
 pub use arn::{AccountId, Arn, Region};
 pub use call::{Call, Origin, Principal};
+pub use caller::{BoxFuture, Caller};
 pub use fault::{Cause, Fault};
 pub use operation::{Effect, Handle, Operation, OperationId};
 pub use resource::{Attributes, Change, Document, Expansion, Naming, PropertyFault, ResourceMacro, ResourceType, Step};

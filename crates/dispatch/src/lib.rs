@@ -22,7 +22,7 @@ mod registry;
 mod road;
 
 pub use admission::Limits;
-pub use authority::{Attached, Attachments, Authority, Identity, OpenAuthority};
+pub use authority::{Attached, Attachments, Authority, Identity, LenientAuthority, OpenAuthority, Silence};
 pub use metrics::{Histogram, Metrics, Outcome};
 pub use registry::{Known, Registry};
 pub use road::{Dispatch, Parts};

@@ -146,6 +146,21 @@ impl Dispatch {
     }
 }
 
+impl contract::Caller for Dispatch {
+    fn call<'a>(
+        &'a self,
+        operation: OperationId,
+        call: &'a Call,
+        input: Value,
+    ) -> contract::BoxFuture<'a, Result<Value, Fault>> {
+        Box::pin(self.call_document(operation, call, input))
+    }
+
+    fn find(&self, service: &str, name: &str) -> Result<OperationId, Fault> {
+        Self::find(self, service, name).map(|known| known.id)
+    }
+}
+
 fn service_of(id: OperationId) -> Result<&'static wire::Service, Fault> {
     wire::service(id.service).ok_or_else(|| unserved(id))
 }

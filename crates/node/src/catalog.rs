@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use delivery::Carrier;
 use dispatch::Registry;
 use functions::Functions;
 use identity::Identity;
@@ -27,6 +28,11 @@ impl Services {
         logs::register(registry, &self.logs);
         queues::register(registry, &self.queues);
         registry.attach("sqs", Arc::clone(&self.queues) as _);
+    }
+
+    /// Who carries what is delivered otherwise than by a call or a request.
+    pub(crate) fn carriers(&self) -> Vec<(&'static str, Arc<dyn Carrier>)> {
+        Vec::new()
     }
 
     /// What templates can make of them.

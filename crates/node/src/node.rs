@@ -8,7 +8,8 @@ use base::task::{Kind, Tasks};
 use base::{Clock, Random};
 use compute::{Compute, LanguageStatus};
 use contract::{AccountId, Call, Origin, Principal, Region, Trace};
-use dispatch::{Dispatch, Metrics, OpenAuthority, Registry};
+use delivery::{Deliveries, Reach};
+use dispatch::{Authority, Dispatch, LenientAuthority, Metrics, OpenAuthority, Registry};
 use door::guard::Guard;
 use door::{Bound, Door, Face, Mount};
 use functions::Functions;
@@ -49,6 +50,7 @@ pub struct Node {
     services: Services,
     dispatch: Dispatch,
     stacks: Engine,
+    deliveries: Deliveries,
     door: Door,
     readiness: Arc<Readiness>,
     closing: CancellationToken,
@@ -106,7 +108,10 @@ impl Node {
             tasks: tasks.clone(),
             metrics: metrics.clone(),
             // There are no roles' policies yet: a role's session may do what resources' own policies allow.
-            authority: Arc::new(OpenAuthority),
+            authority: match auth {
+                Auth::Open => Arc::new(LenientAuthority) as Arc<dyn Authority>,
+                Auth::Iam => Arc::new(OpenAuthority),
+            },
             limits: dispatch::Limits::default(),
         });
         services.register(&mut registry);
@@ -122,6 +127,19 @@ impl Node {
             base_url: Arc::clone(&base_url),
         });
         stacks.resume().await?;
+        let deliveries = Deliveries::start(delivery::Deps {
+            store: store.clone(),
+            caller: Arc::new(dispatch.clone()),
+            clock: clock.clone(),
+            random: random.clone(),
+            limits: delivery::Limits::default(),
+            reach: match bound.address().ip().is_loopback() && public.is_none() {
+                true => Reach::Everything,
+                false => Reach::World,
+            },
+            carriers: services.carriers(),
+        })
+        .await?;
 
         let keys: Arc<dyn signature::Credentials> = Arc::new(Keys(Arc::clone(&services.identity)));
         let gateway = Gateway::new(gateway::Parts {
@@ -146,6 +164,7 @@ impl Node {
                 store: matches!(config.data, Data::Memory).then(|| store.clone()),
                 functions: Arc::clone(&services.functions),
                 queues: Arc::clone(&services.queues),
+                deliveries: deliveries.clone(),
             }),
         ];
         let readiness = Arc::new(Readiness::default());
@@ -180,6 +199,7 @@ impl Node {
             services,
             dispatch,
             stacks,
+            deliveries,
             door,
             readiness,
             closing,
@@ -232,6 +252,11 @@ impl Node {
         &self.stacks
     }
 
+    /// What is on its way, and what could not be delivered.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
     /// A call by the owner, from a part of this process.
     pub fn call(&self, part: &'static str) -> Call {
         Call {
@@ -252,15 +277,18 @@ impl Node {
         self.readiness.set(false);
         self.closing.cancel();
         self.services.queues.hurry();
+        self.deliveries.hurry();
         let until = self.clock.elapsed() + patience;
         let left = || until.saturating_sub(self.clock.elapsed());
         let closed = self.door.close(left()).await;
+        // Before what carries them: what is out may end, and what does not is carried again after the restart.
+        let delivered = self.deliveries.shut_down(left()).await;
         let ended = self.tasks.shut_down(left()).await;
         let calm = self.compute.shut_down(left().max(Duration::from_secs(1))).await;
         self.services.logs.close().await;
         let kept = self.services.queues.close(left().max(Duration::from_secs(1))).await;
         self.store.close().await;
-        closed && ended && calm && kept
+        closed && delivered && ended && calm && kept
     }
 }
 

@@ -128,13 +128,17 @@ impl Road {
     }
 
     fn build(groups: Groups, limits: Limits, identity: Option<&str>, resource: Option<&str>) -> Self {
+        let authority: Arc<dyn Authority> = match identity {
+            Some(text) => Arc::new(OnePolicy(Arc::new(Policy::parse(text, PolicyKind::Identity).expect("a policy")))),
+            None => Arc::new(crate::OpenAuthority),
+        };
+        Self::under(authority, groups, limits, resource)
+    }
+
+    fn under(authority: Arc<dyn Authority>, groups: Groups, limits: Limits, resource: Option<&str>) -> Self {
         let (clock, hand) = Clock::manual("2026-11-21T02:40:11Z".parse().expect("a time"));
         let (tasks, metrics, groups) = (Tasks::new(), Metrics::new(), Arc::new(groups));
         let read = |kind, text| Arc::new(Policy::parse(text, kind).expect("a policy"));
-        let authority: Arc<dyn Authority> = match identity {
-            Some(text) => Arc::new(OnePolicy(read(PolicyKind::Identity, text))),
-            None => Arc::new(crate::OpenAuthority),
-        };
         let parts = Parts {
             clock: clock.clone(),
             random: Random::seeded(1),
@@ -315,6 +319,24 @@ async fn a_resource_policy_allows_services_and_denies_owners() {
     assert_eq!(describe(road.call(Principal::Root)).await.expect_err("denied").cause, Cause::Denied);
     describe(road.open_call()).await.expect("open mode asks nobody");
     assert_eq!(road.names(), ["rule"]);
+}
+
+#[tokio::test]
+async fn in_open_mode_silence_allows_what_the_node_does_itself_and_a_denial_counts() {
+    let deny = r#"{"Statement":{"Effect":"Deny","Principal":{"Service":"sns.amazonaws.com"},"Action":"*"}}"#;
+    let road = Road::under(Arc::new(crate::LenientAuthority), Groups::default(), Limits::default(), Some(deny));
+    let service = |name| Principal::Service { name, source: None };
+    road.create(&road.call(service("events.amazonaws.com")), "events").await.expect("nobody says no");
+    road.create(&road.call(role()), "role").await.expect("nobody says no");
+    assert_eq!(road.create(&road.call(service("sns.amazonaws.com")), "sns").await.expect_err("denied").cause, Cause::Denied);
+    road.create(&road.call(Principal::Anonymous), "anybody").await.expect_err("somebody must say yes");
+    let door = Origin::Door {
+        peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        base_url: "http://localhost:4566".into(),
+        user_agent: "".into(),
+    };
+    road.create(&Call { origin: door, ..road.call(role()) }, "door").await.expect_err("somebody must say yes");
+    assert_eq!(road.names(), ["events", "role"]);
 }
 
 #[tokio::test]

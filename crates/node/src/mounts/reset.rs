@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use delivery::Deliveries;
 use dispatch::BoxFuture;
 use door::{Audience, Body, Mount, RequestBody, Visit};
 use functions::Functions;
@@ -18,6 +19,7 @@ pub(crate) struct Reset {
     pub(crate) store: Option<Store>,
     pub(crate) functions: Arc<Functions>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) deliveries: Deliveries,
 }
 
 impl Mount for Reset {
@@ -73,6 +75,7 @@ impl Reset {
                 })
                 .await?;
         }
+        self.deliveries.resync().await?;
         self.functions.resync().await?;
         if let Err(error) = self.queues.resync().await {
             tracing::error!(%error, "the queues could not be read anew after a reset");

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use base::task::Tasks;
 use base::{Clock, Random};
-use contract::{Call, Principal};
+use contract::{Call, Caller, Principal};
 use serde_json::Value;
 use store::Store;
 use template::{Node, Pseudo, Template};
@@ -19,7 +19,6 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::Error;
 use crate::application::{Application, Plot, Types};
-use crate::caller::Caller;
 use crate::model::{Event, Owner, ResourceState, Stack, Status, is_stack_name, resource_status};
 use crate::operation;
 use crate::plan::{self, Planned};

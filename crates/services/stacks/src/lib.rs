@@ -1,7 +1,7 @@
 //! Stacks (CloudFormation and SAM): templates become operations, in order, by difference, and back again when one fails.
 //!
 //! The crate knows the engine and no service. What a resource means in operations is told by the service that it belongs to
-//! ([`contract::ResourceType`], [`contract::ResourceMacro`]); the operations are called as anybody calls them ([`Caller`]). Reading
+//! ([`contract::ResourceType`], [`contract::ResourceMacro`]); the operations are called as anybody calls them ([`contract::Caller`]). Reading
 //! templates and evaluating their functions is the crate `template`'s.
 //!
 //! Start reading at `engine.rs`; then `operation.rs` (the stages of one operation), `work.rs` (one resource), `application.rs` (what a
@@ -12,7 +12,6 @@
 
 pub mod api;
 mod application;
-mod caller;
 mod engine;
 mod error;
 mod globals;
@@ -29,7 +28,6 @@ mod work;
 mod tests;
 
 pub use application::Types;
-pub use caller::{BoxFuture, Caller};
 pub use engine::{Applied, Deps, Description, Emptied, Engine, Wish};
 pub use error::Error;
 pub use model::{Event, Instance, InstanceState, OutputValue, ResourceState, Stack, Status};

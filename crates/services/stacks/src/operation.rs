@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use contract::BoxFuture;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
@@ -12,7 +13,6 @@ use template::{Lookup, Node, Output, Problem, Pseudo, Template};
 
 use crate::Error;
 use crate::application::{Application, Asked, Named, Plot, output_fields};
-use crate::caller::BoxFuture;
 use crate::graph::Edges;
 use crate::model::{Event, OutputValue, ResourceState, Stack, Stage, Status, resource_status};
 use crate::schedule::Schedule;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Backoff, Clock, Random};
-use contract::{AccountId, Call, Cause, Document, Fault, Origin, Principal, Region, ResourceType, Step, Trace};
+use contract::{AccountId, Call, Caller, Cause, Document, Fault, Origin, Principal, Region, ResourceType, Step, Trace};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::Caller;
 use crate::model::Owner;
 
 /// How long one call may take.

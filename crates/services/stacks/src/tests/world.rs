@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::task::Tasks;
 use base::{Clock, ManualClock, Random};
 use contract::{
-    AccountId, Attributes, Call, Cause, Change, Document, Expansion, Fault, Naming, OperationId, Origin, Principal,
+    AccountId, Attributes, BoxFuture, Call, Caller, Cause, Change, Document, Expansion, Fault, Naming, OperationId, Origin, Principal,
     PropertyFault, Region, ResourceMacro, ResourceType, Step, Trace,
 };
 use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::{BoxFuture, Caller, Deps, Engine, Types, Wish};
+use crate::{Deps, Engine, Types, Wish};
 
 /// Counts the points at which the world may stop, and stops it at one of them.
 pub(crate) struct Halt {
@@ -140,6 +140,11 @@ impl Caller for ToyCaller {
             self.halt.point().await;
             answer
         })
+    }
+
+    fn find(&self, service: &str, name: &str) -> Result<OperationId, Fault> {
+        let known = [CREATE, UPDATE, DELETE, READ, DRAW, TEAR].into_iter().find(|known| known.name == name);
+        known.filter(|known| known.service == service).ok_or_else(|| Fault::unserved(service, name))
     }
 }
 

@@ -1,9 +1,9 @@
-//! How the engine reaches operations: as anybody does, through dispatch.
+//! How parts of the node reach operations that are named at run time: as anybody does, through dispatch.
 
 use std::future::Future;
 use std::pin::Pin;
 
-use contract::{Call, Document, Fault, OperationId};
+use crate::{Call, Document, Fault, OperationId};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -17,15 +17,7 @@ pub trait Caller: Send + Sync + 'static {
         call: &'a Call,
         input: Document,
     ) -> BoxFuture<'a, Result<Document, Fault>>;
-}
 
-impl Caller for dispatch::Dispatch {
-    fn call<'a>(
-        &'a self,
-        operation: OperationId,
-        call: &'a Call,
-        input: Document,
-    ) -> BoxFuture<'a, Result<Document, Fault>> {
-        Box::pin(self.call_document(operation, call, input))
-    }
+    /// The operation of that name; a fault if this node does not serve it.
+    fn find(&self, service: &str, name: &str) -> Result<OperationId, Fault>;
 }
