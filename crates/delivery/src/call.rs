@@ -91,9 +91,7 @@ impl Acting {
                 let name = SERVICES.iter().find(|known| **known == name)?;
                 Some(Self::Service { name, source: source.map(Into::into) })
             }
-            (None, Some(role)) => {
-                Some(Self::Role { role: role.into(), session: session.unwrap_or_default().into() })
-            }
+            (None, Some(role)) => Some(Self::Role { role: role.into(), session: session.unwrap_or_default().into() }),
             (Some(_), Some(_)) | (None, None) => None,
         }
     }
@@ -265,7 +263,8 @@ fn judge(answer: &Document) -> Ending {
         Value::Object(members) => {
             // SendMessageBatch and PublishBatch, then PutEvents and PutRecords.
             let batch = members.get("Failed").and_then(Value::as_array).into_iter().flatten();
-            let batch = batch.filter(|entry| entry.get("Code").is_some()).map(|entry| failure(entry, "Code", "Message"));
+            let batch =
+                batch.filter(|entry| entry.get("Code").is_some()).map(|entry| failure(entry, "Code", "Message"));
             let counted = ["FailedEntryCount", "FailedRecordCount"];
             let any = counted.iter().any(|name| members.get(*name).and_then(Value::as_u64).is_some_and(|n| n > 0));
             let entries = ["Entries", "Records"].iter().filter_map(|name| members.get(*name)?.as_array()).flatten();
@@ -328,8 +327,14 @@ mod tests {
         check(json!(null), "delivered");
         check(json!({ "MessageId": "1" }), "delivered");
         check(json!({ "FailedEntryCount": 0, "Entries": [{ "EventId": "1" }] }), "delivered");
-        check(json!({ "FailedEntryCount": 1, "Entries": [{ "ErrorCode": "InternalFailure" }] }), "retry InternalFailure");
-        check(json!({ "FailedEntryCount": 1, "Entries": [{ "ErrorCode": "InvalidArgument" }] }), "refused InvalidArgument");
+        check(
+            json!({ "FailedEntryCount": 1, "Entries": [{ "ErrorCode": "InternalFailure" }] }),
+            "retry InternalFailure",
+        );
+        check(
+            json!({ "FailedEntryCount": 1, "Entries": [{ "ErrorCode": "InvalidArgument" }] }),
+            "refused InvalidArgument",
+        );
         check(json!({ "Successful": [], "Failed": [] }), "delivered");
         check(
             json!({ "Failed": [{ "Id": "a", "Code": "InvalidMessageContents" }, { "Id": "b", "Code": "InternalError" }] }),

@@ -92,10 +92,14 @@ pub enum Ending {
         /// Why not.
         why: Failure,
     },
-    /// It is too old to be tried at all.
-    Expired {
-        /// Why it was not delivered before.
+    /// The carrier itself gives it up, for a reason of its own rules.
+    GiveUp {
+        /// Why nobody tries any more.
+        reason: Reason,
+        /// What went wrong.
         why: Failure,
+        /// What becomes of it. `None`: what [`Carrier::farewell`] says.
+        farewell: Option<Farewell>,
     },
 }
 

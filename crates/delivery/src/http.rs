@@ -182,7 +182,9 @@ impl World {
     async fn answer(&self, post: &Post) -> Ending {
         let response = match self.send(post).await {
             Ok(response) => response,
-            Err(Trouble::Later(why)) => return Ending::Retry { why: Failure::new("ConnectionError", why), after: None },
+            Err(Trouble::Later(why)) => {
+                return Ending::Retry { why: Failure::new("ConnectionError", why), after: None };
+            }
             Err(Trouble::Never(why)) => return Ending::Refused { why: Failure::new("InvalidEndpoint", why) },
         };
         let (head, body) = response.into_parts();
@@ -212,7 +214,9 @@ enum Trouble {
 }
 
 fn out_of_reach(ip: IpAddr) -> Trouble {
-    Trouble::Never(format!("{ip} is this machine or its link, which deliveries do not reach on a node that others can reach"))
+    Trouble::Never(format!(
+        "{ip} is this machine or its link, which deliveries do not reach on a node that others can reach"
+    ))
 }
 
 fn request(post: &Post, uri: &Uri) -> Result<Request<Full<Bytes>>, Trouble> {
@@ -272,9 +276,7 @@ fn is_elsewhere(ip: IpAddr) -> bool {
             !(ip.is_loopback() || ip.is_unspecified() || ip.is_link_local() || ip.is_broadcast() || ip.is_multicast())
                 && ip.octets()[0] != 0
         }
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast())
-        }
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast()),
     }
 }
 

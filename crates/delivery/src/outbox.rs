@@ -36,9 +36,14 @@ const PART_BYTES: usize = 60 << 10;
 pub fn put(tx: &Transaction, delivery: &Delivery) {
     let lane = Place::lane(HEADS, &delivery.lane);
     let (head, bytes) = Head::new(delivery);
-    write(&head, &bytes, |value| tx.append(lane, value), |part| {
-        tx.append(Place::lane(PARTS, &delivery.lane), part);
-    });
+    write(
+        &head,
+        &bytes,
+        |value| tx.append(lane, value),
+        |part| {
+            tx.append(Place::lane(PARTS, &delivery.lane), part);
+        },
+    );
 }
 
 const HEADS: &str = "out";
@@ -482,7 +487,8 @@ impl TryFrom<DeadLetterRecord> for DeadLetter {
 
     fn try_from(record: DeadLetterRecord) -> Result<Self, Error> {
         let DeadLetterRecord { arn, principal, source, role, session, attributes, group } = record;
-        let acting = Acting::read(principal, source, role, session).ok_or_else(|| wrong("nobody sends its dead letter"))?;
+        let acting =
+            Acting::read(principal, source, role, session).ok_or_else(|| wrong("nobody sends its dead letter"))?;
         Ok(Self { arn, acting, body: None, attributes, group })
     }
 }

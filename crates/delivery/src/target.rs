@@ -221,7 +221,13 @@ mod tests {
 
     #[test]
     fn what_is_no_target_is_refused() {
-        for arn in ["", "q", "arn:aws:ec2:r:000000000000:instance/i", "arn:aws:scheduler:::aws-sdk:sqs", "arn:aws:scheduler:::aws-sdk:sqs:"] {
+        for arn in [
+            "",
+            "q",
+            "arn:aws:ec2:r:000000000000:instance/i",
+            "arn:aws:scheduler:::aws-sdk:sqs",
+            "arn:aws:scheduler:::aws-sdk:sqs:",
+        ] {
             assert!(of_arn(arn, options()).is_err(), "{arn}");
         }
         let options = Options { event: "[1]".into(), ..options() };

@@ -99,7 +99,12 @@ impl Carrier for Toy {
 }
 
 impl Caller for Toy {
-    fn call<'a>(&'a self, operation: OperationId, call: &'a Call, input: Document) -> BoxFuture<'a, Result<Document, Fault>> {
+    fn call<'a>(
+        &'a self,
+        operation: OperationId,
+        call: &'a Call,
+        input: Document,
+    ) -> BoxFuture<'a, Result<Document, Fault>> {
         Box::pin(async move {
             let answer = {
                 let mut state = self.state();

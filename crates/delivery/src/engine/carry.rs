@@ -62,10 +62,12 @@ impl Inner {
             return Fate::Again { due_ms, failure: None };
         }
         let ending = match self.carriers.get(stored.carrier.as_str()) {
-            Some(carrier) => AssertUnwindSafe(carrier.carry(&stored.carried)).catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!(%lane, carrier = stored.carrier, "a carrier panicked; this is a bug");
-                Ending::Retry { why: Failure::new("InternalFailure", "The carrier panicked."), after: None }
-            }),
+            Some(carrier) => {
+                AssertUnwindSafe(carrier.carry(&stored.carried)).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!(%lane, carrier = stored.carrier, "a carrier panicked; this is a bug");
+                    Ending::Retry { why: Failure::new("InternalFailure", "The carrier panicked."), after: None }
+                })
+            }
             None => {
                 let message = format!("This program has no carrier '{}'.", stored.carrier);
                 Ending::Later { why: Failure::new("UnknownCarrier", message), after: Some(UNKNOWN_CARRIER) }
@@ -84,10 +86,10 @@ impl Inner {
                 self.counts.count(carried.lane.kind(), Event::Delivered);
                 return Verdict::Done(then);
             }
-            Ending::Refused { why } => return self.give_up(stored, Reason::Refused, why, tries),
-            Ending::Expired { why } => return self.give_up(stored, Reason::Expired, why, carried.tries),
+            Ending::Refused { why } => return self.give_up(stored, Reason::Refused, why, None),
+            Ending::GiveUp { reason, why, farewell } => return self.give_up(stored, reason, why, farewell),
             Ending::Retry { why, .. } if carried.retries >= carried.retry.retries_max => {
-                return self.give_up(stored, Reason::Exhausted, why, tries);
+                return self.give_up(stored, Reason::Exhausted, why, None);
             }
             Ending::Retry { why, after } => (why, after, carried.retries.saturating_add(1)),
             Ending::Later { why, after } => (why, after, carried.retries),
@@ -96,14 +98,15 @@ impl Inner {
         let due_ms = self.after(wait);
         // A try that would come too late is none.
         if carried.is_expired(due_ms) {
-            return self.give_up(stored, Reason::Expired, why, tries);
+            return self.give_up(stored, Reason::Expired, why, None);
         }
         self.counts.count(carried.lane.kind(), Event::Retried);
         Verdict::Again(Tried { tries, retries, due_ms: Some(due_ms), failure: why })
     }
 
-    fn give_up(&self, stored: &Stored, reason: Reason, why: Failure, tries: u32) -> Verdict {
+    fn give_up(&self, stored: &Stored, reason: Reason, why: Failure, farewell: Option<Farewell>) -> Verdict {
         let carried: &Carried = &stored.carried;
+        let tries = carried.tries.saturating_add(1);
         self.counts.count(carried.lane.kind(), Event::GivenUp);
         let given_up = GivenUp { reason, why, tries, retries: carried.retries, now_ms: self.clock.now_ms() };
         tracing::warn!(
@@ -114,10 +117,10 @@ impl Inner {
             tries,
             "a delivery is given up"
         );
-        let farewell = match self.carriers.get(stored.carrier.as_str()) {
+        let farewell = farewell.unwrap_or_else(|| match self.carriers.get(stored.carrier.as_str()) {
             Some(carrier) => carrier.farewell(carried, &given_up),
             None => Farewell::Keep,
-        };
+        });
         let keep = || {
             let failure = given_up.why.clone();
             Verdict::Failed(Tried { tries, retries: carried.retries, due_ms: None, failure })
@@ -136,7 +139,9 @@ impl Inner {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
         loop {
             let noted = match &verdict {
-                Verdict::Done(then) => self.outbox.finish(State::Waiting, place, stored, then).await.map(|()| Fate::Gone),
+                Verdict::Done(then) => {
+                    self.outbox.finish(State::Waiting, place, stored, then).await.map(|()| Fate::Gone)
+                }
                 Verdict::Again(tried) => {
                     let noted = self.outbox.postpone(place, stored, tried.clone()).await;
                     let due_ms = tried.due_ms.unwrap_or_default();

@@ -75,7 +75,9 @@ impl Failures {
     /// What was given up before that time.
     fn older(&self, than_ms: i64) -> Vec<(LaneId, Place)> {
         let all = self.0.iter().flat_map(|(lane, kept)| kept.places.iter().map(move |known| (lane, known)));
-        all.filter(|(_, (_, failed_ms))| *failed_ms < than_ms).map(|(lane, (place, _))| (lane.clone(), *place)).collect()
+        all.filter(|(_, (_, failed_ms))| *failed_ms < than_ms)
+            .map(|(lane, (place, _))| (lane.clone(), *place))
+            .collect()
     }
 
     fn of(&self, lane: Option<&str>) -> Vec<(LaneId, Place)> {

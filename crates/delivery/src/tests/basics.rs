@@ -98,7 +98,10 @@ async fn retries_are_counted_across_restarts_and_end_in_the_dead_letter() {
     assert_eq!(operation.name, "SendMessage");
     assert_eq!(call.hops, 3, "one more than the sender's");
     let Principal::Service { name, source } = call.principal else { panic!("{:?}", call.principal) };
-    assert_eq!((name, source.as_deref()), ("events.amazonaws.com", Some("arn:aws:events:us-east-1:000000000000:rule/r")));
+    assert_eq!(
+        (name, source.as_deref()),
+        ("events.amazonaws.com", Some("arn:aws:events:us-east-1:000000000000:rule/r"))
+    );
     let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
     assert_eq!(
         input,
@@ -152,10 +155,10 @@ async fn what_failed_is_let_go_after_its_time() {
     let bench = Bench::memory().await;
     bench.toy.state().failures.insert("x".to_owned(), 1);
     bench.put(&[Delivery { retry: retry(0), ..bench.delivery(LaneId::any("rule", "r"), "x") }]).await;
-    bench.pass_until(Duration::ZERO, "failed", |bench| bench.engine().lanes().iter().any(|lane| lane.failed == 1)).await;
     bench
-        .pass_until(Duration::from_secs(24 * 3600), "expired", |bench| bench.engine().lanes().is_empty())
+        .pass_until(Duration::ZERO, "failed", |bench| bench.engine().lanes().iter().any(|lane| lane.failed == 1))
         .await;
+    bench.pass_until(Duration::from_secs(24 * 3600), "expired", |bench| bench.engine().lanes().is_empty()).await;
     let left = bench.store.snapshot().scan(store::Range::all(), store::Scan::first(10)).await.unwrap();
     assert_eq!(left.items, []);
 }
@@ -171,7 +174,8 @@ async fn faults_decide_whether_a_call_is_tried_again() {
     bench.until_idle().await;
     assert_eq!(bench.toy.state().calls.len(), 1, "for good");
     bench.toy.state().faults.insert("SendMessage", Fault::new(Cause::Throttled, "Throttling", "slow down"));
-    let patient = Delivery { retry: retry(4), ..Delivery::call(bench.sender(), LaneId::any("subscription", "busy"), &task) };
+    let patient =
+        Delivery { retry: retry(4), ..Delivery::call(bench.sender(), LaneId::any("subscription", "busy"), &task) };
     bench.put(&[patient]).await;
     bench.until_idle().await;
     assert_eq!(bench.toy.state().calls.len(), 6, "five tries more");
@@ -189,7 +193,9 @@ async fn nothing_goes_out_before_its_time() {
     let lane = LaneId::new("schedule", Order::Any { at_once: 2 }, "s");
     bench.put(&[Delivery { due_ms, ..bench.delivery(lane.clone(), "later") }, bench.delivery(lane, "now")]).await;
     bench.toy.until("the other", |state| state.arrived.contains_key("s")).await;
-    bench.pass_until(Duration::ZERO, "seen", |bench| bench.engine().lanes().iter().any(|lane| lane.next_ms == due_ms)).await;
+    bench
+        .pass_until(Duration::ZERO, "seen", |bench| bench.engine().lanes().iter().any(|lane| lane.next_ms == due_ms))
+        .await;
     assert_eq!(bench.arrived("s"), ["now"]);
     bench.hand.advance(Duration::from_secs(60));
     bench.toy.until("its time", |state| state.arrived["s"].len() == 2).await;
@@ -207,8 +213,7 @@ async fn memory_stays_bounded_however_many_wait() {
     for some in all.chunks(10_000) {
         bench.put(some).await;
     }
-    let waits =
-        |bench: &Bench| bench.engine().lanes().iter().any(|lane| lane.waiting + lane.in_flight == count as u64);
+    let waits = |bench: &Bench| bench.engine().lanes().iter().any(|lane| lane.waiting + lane.in_flight == count as u64);
     bench.pass_until(Duration::ZERO, "all known of", waits).await;
     assert!(bench.engine().report().known <= window_max);
     bench.toy.state().dead.clear();

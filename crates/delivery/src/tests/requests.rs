@@ -43,14 +43,18 @@ async fn a_request_is_made_until_the_endpoint_takes_it() {
     ])
     .await;
     let post = Post::new(url, "hello").header("Content-Type", "text/plain; charset=UTF-8");
-    let delivery = Delivery { retry: retry(5), ..Delivery::http(bench.sender(), LaneId::any("subscription", "web"), &post) };
+    let delivery =
+        Delivery { retry: retry(5), ..Delivery::http(bench.sender(), LaneId::any("subscription", "web"), &post) };
     bench.put(&[delivery]).await;
     bench.until_idle().await;
     for _ in 0..3 {
         let asked = told.recv().await.unwrap();
         assert!(asked.starts_with("POST /hook?x=1 HTTP/1.1\r\n"), "{asked}");
         let lower = asked.to_lowercase();
-        assert!(lower.contains("content-type: text/plain; charset=utf-8\r\n") && lower.contains("host: 127.0.0.1:"), "{asked}");
+        assert!(
+            lower.contains("content-type: text/plain; charset=utf-8\r\n") && lower.contains("host: 127.0.0.1:"),
+            "{asked}"
+        );
     }
     let counts = bench.engine().report().counts["subscription"];
     assert_eq!((counts.delivered, counts.retried), (1, 2));

@@ -328,7 +328,10 @@ async fn in_open_mode_silence_allows_what_the_node_does_itself_and_a_denial_coun
     let service = |name| Principal::Service { name, source: None };
     road.create(&road.call(service("events.amazonaws.com")), "events").await.expect("nobody says no");
     road.create(&road.call(role()), "role").await.expect("nobody says no");
-    assert_eq!(road.create(&road.call(service("sns.amazonaws.com")), "sns").await.expect_err("denied").cause, Cause::Denied);
+    assert_eq!(
+        road.create(&road.call(service("sns.amazonaws.com")), "sns").await.expect_err("denied").cause,
+        Cause::Denied
+    );
     road.create(&road.call(Principal::Anonymous), "anybody").await.expect_err("somebody must say yes");
     let door = Origin::Door {
         peer: std::net::Ipv4Addr::LOCALHOST.into(),

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::task::Tasks;
 use base::{Clock, ManualClock, Random};
 use contract::{
-    AccountId, Attributes, BoxFuture, Call, Caller, Cause, Change, Document, Expansion, Fault, Naming, OperationId, Origin, Principal,
-    PropertyFault, Region, ResourceMacro, ResourceType, Step, Trace,
+    AccountId, Attributes, BoxFuture, Call, Caller, Cause, Change, Document, Expansion, Fault, Naming, OperationId,
+    Origin, Principal, PropertyFault, Region, ResourceMacro, ResourceType, Step, Trace,
 };
 use serde_json::{Value, json};
 use store::Store;
