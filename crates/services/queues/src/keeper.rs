@@ -147,6 +147,8 @@ pub(crate) struct Keeper {
     attempts: HashMap<String, Attempt>,
     sweep: Sweep,
     waiters: VecDeque<Waiter>,
+    /// The delay that the window's messages have, in a queue with order.
+    delay_s: u32,
     changes: Changes,
     told: Vec<Told>,
     outgoing: Vec<Outgoing>,
@@ -175,6 +177,7 @@ impl Keeper {
             attempts: HashMap::new(),
             sweep: Sweep::default(),
             waiters: VecDeque::new(),
+            delay_s: queue.settings.delay_s,
             changes: Changes::default(),
             told: Vec::new(),
             outgoing: Vec::new(),

@@ -142,7 +142,8 @@ impl Keeper {
                 drop(answer.send(drawn));
             }
             Command::Arrived { numbers, there } => self.arrived(&numbers, there, now_ms),
-            Command::Look | Command::Close => {}
+            Command::Look => self.heed_delay(now_ms),
+            Command::Close => {}
         }
     }
 
@@ -271,9 +272,41 @@ impl Keeper {
         }
     }
 
+    /// Until when a message that was never received is held back. A queue with order delays by its own setting alone, and, as on AWS,
+    /// a change of that reaches back to what was sent before.
+    fn delayed_until_ms(&self, message: &Message) -> u64 {
+        let queue = self.desk.queue();
+        match message.delayed_until_ms {
+            0 => 0,
+            _ if queue.is_fifo() => message.sent_ms + u64::from(queue.settings.delay_s) * 1_000,
+            until_ms => until_ms,
+        }
+    }
+
+    /// Gives the messages of a queue with order the delay that it has now.
+    fn heed_delay(&mut self, now_ms: u64) {
+        let queue = self.desk.queue();
+        if !queue.is_fifo() || self.delay_s == queue.settings.delay_s {
+            return;
+        }
+        self.delay_s = queue.settings.delay_s;
+        let delay_ms = u64::from(self.delay_s) * 1_000;
+        for number in self.window.never_received() {
+            self.window.change(number, |entry| {
+                // Dead letters that came back are not delayed.
+                if entry.state != (State::Waiting { since_ms: 0 }) {
+                    let until_ms = entry.sent_ms + delay_ms;
+                    let is_due = until_ms <= now_ms;
+                    entry.state =
+                        if is_due { State::Waiting { since_ms: until_ms } } else { State::Delayed { until_ms } };
+                }
+            });
+        }
+    }
+
     /// Adds a message to the window.
     pub(super) fn hold(&mut self, number: u64, message: Arc<Message>, parts: u16, now_ms: u64, whole: bool) {
-        let state = match message.delayed_until_ms {
+        let state = match self.delayed_until_ms(&message) {
             until_ms if until_ms > now_ms => State::Delayed { until_ms },
             since_ms => State::Waiting { since_ms },
         };

@@ -42,6 +42,7 @@ impl Keeper {
         self.outgoing.clear();
         self.attempts.clear();
         self.forget_messages();
+        self.delay_s = self.desk.queue().settings.delay_s;
         self.head = head;
         self.stored = head.next;
         self.low_written = head.low;

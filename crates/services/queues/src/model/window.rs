@@ -124,6 +124,12 @@ impl Window {
         self.entries.range(number..).count()
     }
 
+    /// The messages that nobody has had yet, and nothing is being done with.
+    pub fn never_received(&self) -> Vec<u64> {
+        let is_new = |entry: &Entry| entry.receives == 0 && entry.state != State::Moving;
+        self.entries.iter().filter(|(_, entry)| is_new(entry)).map(|(number, _)| *number).collect()
+    }
+
     /// The message of that number.
     pub fn get(&self, number: u64) -> Option<&Entry> {
         self.entries.get(&number)

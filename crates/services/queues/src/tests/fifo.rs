@@ -139,3 +139,24 @@ async fn parameters_are_checked() {
         assert_eq!(refused(bench.try_send(input).await), expected);
     }
 }
+
+#[tokio::test]
+async fn a_change_of_the_delay_reaches_back() {
+    let bench = Bench::new().await;
+    let url = orderly(&bench).await;
+    bench.set(&url, "DelaySeconds", "60").await.unwrap();
+    bench.send_to(&url, "a", "a1", "1").await;
+    bench.pass(30);
+    bench.send_to(&url, "b", "b1", "2").await;
+    assert_eq!(bench.counts(&url).await, [0, 0, 2]);
+    bench.set(&url, "DelaySeconds", "20").await.unwrap();
+    assert_eq!(bench.counts(&url).await, [1, 0, 1]);
+    bench.set(&url, "DelaySeconds", "40").await.unwrap();
+    assert_eq!(bench.counts(&url).await, [0, 0, 2]);
+    let bench = bench.again().await;
+    assert!(bench.receive(&url, 10).await.is_empty(), "the delay holds after a restart");
+    bench.pass(10);
+    assert_eq!(bench.bodies(&url, 10).await, ["a1"]);
+    bench.set(&url, "DelaySeconds", "0").await.unwrap();
+    assert_eq!(bench.bodies(&url, 10).await, ["b1"]);
+}
