@@ -67,8 +67,12 @@ async fn drive(
     Ok(latency)
 }
 
-/// One connection, kept alive.
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One connection, kept alive where the server does that too, and made anew where it does not.
 pub struct Connection {
+    address: String,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -76,24 +80,41 @@ pub struct Connection {
 impl Connection {
     /// Connects to `HOST:PORT`.
     pub async fn open(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 << 10) })
+        let stream = connect(address).await?;
+        Ok(Self { address: address.to_owned(), stream, buffer: Vec::with_capacity(16 << 10) })
     }
 
     /// Sends one request and reads its whole answer; gives the body as it came (chunk marks included).
     pub async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
-        self.stream.write_all(request).await?;
+        let body =
+            tokio::time::timeout(PATIENCE, self.answer(request)).await.context("there was no answer in time")??;
+        Ok(&self.buffer[body..])
+    }
+
+    async fn answer(&mut self, request: &[u8]) -> Result<usize> {
         self.buffer.clear();
+        let mut is_sent = self.stream.write_all(request).await.is_ok();
         loop {
-            let got = self.stream.read_buf(&mut self.buffer).await?;
-            ensure!(got > 0, "the server closed the connection in the middle of an answer");
+            let got = if is_sent { self.stream.read_buf(&mut self.buffer).await.unwrap_or(0) } else { 0 };
+            if got == 0 {
+                ensure!(self.buffer.is_empty(), "the server closed the connection in the middle of an answer");
+                self.stream = connect(&self.address).await?;
+                self.stream.write_all(request).await?;
+                is_sent = true;
+                continue;
+            }
             if let Some(body) = whole_body(&self.buffer)? {
-                return Ok(&self.buffer[body..]);
+                return Ok(body);
             }
             ensure!(self.buffer.len() < 1 << 20, "the answer is larger than a megabyte");
         }
     }
+}
+
+async fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Where the body begins, once it is all there.

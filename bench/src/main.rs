@@ -1,8 +1,9 @@
 //! Load programs: the same work on Freehold and on other systems, side by side in one run, medians and ratios printed.
 //!
-//! `cargo xtask bench [hello|start|cold|wasi|queues]` builds the release binary and runs this. Machines are noisy: only the ratios of one
+//! `cargo xtask bench [hello|start|cold|wasi|queues|wakes]` builds the release binary and runs this. Machines are noisy: only the ratios of one
 //! run say something, and rounds of both sides alternate so that a bad moment hits both.
 
+mod api;
 mod bootstrap;
 mod cold;
 mod flight;
@@ -13,6 +14,7 @@ mod queues;
 mod side;
 mod start;
 mod table;
+mod wakes;
 mod wasi;
 
 use std::path::PathBuf;
@@ -29,8 +31,11 @@ fn main() -> Result<()> {
 async fn run() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let wanted =
-        if wanted.is_empty() { ["start", "hello", "cold", "wasi", "queues"].map(String::from).into() } else { wanted };
+    let wanted = if wanted.is_empty() {
+        ["start", "hello", "cold", "wasi", "queues", "wakes"].map(String::from).into()
+    } else {
+        wanted
+    };
     for name in &wanted {
         match name.as_str() {
             "hello" => hello::run(&root).await?,
@@ -38,7 +43,8 @@ async fn run() -> Result<()> {
             "cold" => cold::run(&root).await?,
             "wasi" => wasi::run(&root).await?,
             "queues" => queues::run(&root).await?,
-            other => bail!("no bench is called '{other}': there are hello, start, cold, wasi and queues"),
+            "wakes" => wakes::run(&root).await?,
+            other => bail!("no bench is called '{other}': there are hello, start, cold, wasi, queues and wakes"),
         }
     }
     Ok(())

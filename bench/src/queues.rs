@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::load::Connection;
+use crate::api::{Api, Protocol, json_request};
 use crate::peer::Peer;
 use crate::table::{machine, median, print};
 
@@ -95,9 +95,8 @@ struct Queue {
 
 impl Queue {
     async fn make(server: &Peer) -> Result<Self> {
-        let mut connection = Connection::open(&server.address).await?;
-        let request = request(&server.address, "CreateQueue", &json!({ "QueueName": "bench" }));
-        let made: Value = serde_json::from_slice(connection.exchange(&request).await?)?;
+        let mut api = Api::open(&server.address).await?;
+        let made = api.call(Protocol::Sqs, "CreateQueue", &json!({ "QueueName": "bench" })).await?;
         let url = made["QueueUrl"].as_str().context("a queue has an address")?.to_owned();
         Ok(Self { address: server.address.clone(), url })
     }
@@ -152,8 +151,7 @@ impl Queue {
 
 /// One client on a connection of its own; what it sends is made once.
 struct Client {
-    connection: Connection,
-    address: String,
+    api: Api,
     url: String,
     send: Vec<u8>,
     send_batch: Vec<u8>,
@@ -167,28 +165,37 @@ impl Client {
         let entries: Vec<Value> = (0..10).map(|id| json!({ "Id": id.to_string(), "MessageBody": body })).collect();
         let receive = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });
         Ok(Self {
-            connection: Connection::open(&address).await?,
-            send: request(&address, "SendMessage", &json!({ "QueueUrl": url, "MessageBody": body })),
-            send_batch: request(&address, "SendMessageBatch", &json!({ "QueueUrl": url, "Entries": entries })),
-            receive: request(&address, "ReceiveMessage", &receive),
-            address,
+            api: Api::open(&address).await?,
+            send: json_request(
+                &address,
+                Protocol::Sqs,
+                "SendMessage",
+                &json!({ "QueueUrl": url, "MessageBody": body }),
+            ),
+            send_batch: json_request(
+                &address,
+                Protocol::Sqs,
+                "SendMessageBatch",
+                &json!({ "QueueUrl": url, "Entries": entries }),
+            ),
+            receive: json_request(&address, Protocol::Sqs, "ReceiveMessage", &receive),
             url,
         })
     }
 
     async fn send(&mut self) -> Result<usize> {
-        self.connection.exchange(&self.send).await?;
+        self.api.exchange(&self.send).await?;
         Ok(1)
     }
 
     async fn send_batch(&mut self) -> Result<usize> {
-        let answer = self.connection.exchange(&self.send_batch).await?;
+        let answer = self.api.exchange(&self.send_batch).await?;
         ensure!(!contains(answer, b"\"Failed\":[{"), "not all were sent: {}", String::from_utf8_lossy(answer));
         Ok(10)
     }
 
     async fn take(&mut self) -> Result<usize> {
-        let answer: Value = serde_json::from_slice(self.connection.exchange(&self.receive).await?)?;
+        let answer: Value = serde_json::from_slice(self.api.exchange(&self.receive).await?)?;
         let messages = answer["Messages"].as_array().map_or(&[][..], Vec::as_slice);
         let entry =
             |(id, message): (usize, &Value)| json!({ "Id": id.to_string(), "ReceiptHandle": message["ReceiptHandle"] });
@@ -198,23 +205,11 @@ impl Client {
         }
         let count = entries.len();
         let delete = json!({ "QueueUrl": self.url, "Entries": entries });
-        self.connection.exchange(&request(&self.address, "DeleteMessageBatch", &delete)).await?;
+        self.api.call(Protocol::Sqs, "DeleteMessageBatch", &delete).await?;
         Ok(count)
     }
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
-}
-
-fn request(host: &str, operation: &str, input: &Value) -> Vec<u8> {
-    const KEY: &str =
-        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
-    let input = input.to_string();
-    let length = input.len();
-    format!(
-        "POST / HTTP/1.1\r\nhost: {host}\r\nuser-agent: bench\r\ncontent-type: application/x-amz-json-1.0\r\n\
-         x-amz-target: AmazonSQS.{operation}\r\nauthorization: {KEY}\r\ncontent-length: {length}\r\n\r\n{input}"
-    )
-    .into_bytes()
 }
