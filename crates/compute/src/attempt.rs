@@ -143,11 +143,13 @@ impl Work {
                     if let Came::Document { after: After::Ends, .. } = came {
                         self.instance.linger().await;
                     }
-                    let (ends, ran) = (came.ends(), *ran);
-                    if ends {
-                        // Before its last words are read, or it would go on talking.
-                        self.instance.condemn();
+                    // Before its last words are read, or it would go on talking.
+                    match came {
+                        Came::Ended(Ending::TimedOut { .. }) => self.instance.desert(),
+                        came if came.ends() => self.instance.condemn(),
+                        _ => {}
                     }
+                    let ran = *ran;
                     self.instance.output.read_last().await;
                     self.instance.pulse.end();
                     return self.close(ran);

@@ -69,7 +69,8 @@ pub struct InstanceState {
     pub pid: i32,
     /// Its memory limit in MB.
     pub memory_mb: u32,
-    /// What it has of it now, in bytes; 0 where the machine does not tell.
+    /// What its processes have in memory now, in bytes, with the pages of programs that others have too; 0 where the machine does not
+    /// tell.
     pub memory_bytes: u64,
     /// How long it has lived.
     pub age: Duration,
@@ -296,6 +297,7 @@ impl Compute {
         let pulses = self.inner.shared.monitor.pulses();
         pulses
             .iter()
+            .filter(|pulse| pulse.is_instance())
             .map(|pulse| InstanceState {
                 arn: pulse.identity.arn.clone(),
                 function: pulse.identity.function.clone(),

@@ -94,6 +94,22 @@ impl Link {
         }
     }
 
+    /// Another link to the same guest, for one more call at a time; none if it takes one only.
+    pub(crate) fn another(&self) -> Option<Self> {
+        match self {
+            Self::Managed(_) | Self::Api(_) => None,
+            Self::Http(link) => Some(Self::Http(Box::new(link.another()))),
+        }
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn abandon(&mut self) {
+        match self {
+            Self::Managed(_) | Self::Api(_) => {}
+            Self::Http(link) => link.abandon(),
+        }
+    }
+
     /// What its initialisation waits for, in words, if it is a server that does not know us.
     pub(crate) fn awaits(&self) -> Option<String> {
         match self {

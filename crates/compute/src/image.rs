@@ -21,13 +21,19 @@ pub struct Image {
     settings: Settings,
     pub(crate) resolved: Resolved,
     pub(crate) pool: Arc<Pool>,
+    /// How many calls one instance takes at a time.
+    pub(crate) calls_at_a_time: u32,
     /// Set once it is known whether its code is WebAssembly.
     pub(crate) in_process: OnceCell<Option<Function>>,
 }
 
 impl Image {
     pub(crate) fn new(settings: Settings, resolved: Resolved, pool: Arc<Pool>) -> Self {
-        Self { settings, resolved, pool, in_process: OnceCell::new() }
+        let calls_at_a_time = match resolved.family {
+            Family::Http => http::concurrency(&settings.environment),
+            Family::Javascript | Family::Python | Family::Provided => 1,
+        };
+        Self { settings, resolved, pool, calls_at_a_time, in_process: OnceCell::new() }
     }
 }
 

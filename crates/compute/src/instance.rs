@@ -14,7 +14,7 @@ use crate::faults::Ending;
 use crate::guest::feed::Feed;
 use crate::guest::{Event, Link};
 use crate::image::Image;
-use crate::monitor::Pulse;
+use crate::monitor::{Monitor, Pulse};
 use crate::output::{Output, Read};
 use crate::pool::Lane;
 use crate::pump::Room;
@@ -47,8 +47,8 @@ pub(crate) struct Instance {
     usable: bool,
     idle_since: Instant,
     peak: (Instant, u64),
-    /// Given back last, after the guest was told to end.
-    seat: Seat,
+    /// Given back last, after the guest was told to end. A berth has none: it is its instance's.
+    seat: Option<Seat>,
 }
 
 /// Why an instance was started.
@@ -73,9 +73,9 @@ impl Origin {
 /// What runs.
 pub(crate) struct Guest {
     pub(crate) link: Link,
-    pub(crate) process: Process,
+    pub(crate) process: Arc<Process>,
     /// Held for as long as it lives.
-    pub(crate) _ways: Ways,
+    pub(crate) _ways: Arc<Ways>,
 }
 
 /// A guest's process and its end.
@@ -158,8 +158,9 @@ impl Process {
     }
 
     /// How it ended; killed if that takes long.
-    async fn exit(&mut self) -> Exit {
-        let ended = self.ended.wait_for(Option::is_some);
+    async fn exit(&self) -> Exit {
+        let mut ended = self.ended();
+        let ended = ended.wait_for(Option::is_some);
         let exit = match tokio::time::timeout(END_PATIENCE, ended).await {
             Ok(ended) => ended.ok().and_then(|exit| exit.clone()),
             Err(_) => None,
@@ -200,8 +201,46 @@ impl Instance {
             usable: true,
             idle_since: now,
             peak: (now, 0),
-            seat,
+            seat: Some(seat),
         })
+    }
+
+    /// A berth: what one of several calls has that the guest takes at a time, as if it were an instance of its own. None if the guest
+    /// takes one only. It has its own way to the guest, and its words go into the same stream.
+    pub(crate) fn berth(&mut self, monitor: &Monitor) -> Option<Box<Self>> {
+        let guest = self.guest.as_ref().filter(|_| self.failure.is_none() && self.image.calls_at_a_time > 1)?;
+        let (link, process, ways) = (guest.link.another()?, Arc::clone(&guest.process), Arc::clone(&guest._ways));
+        Some(Box::new(Self {
+            image: Arc::clone(&self.image),
+            output: self.output.share(),
+            pulse: monitor.watch_call(&self.pulse),
+            init: self.init.take(),
+            failure: None,
+            lane: None,
+            guest: Some(Guest { link, process, _ways: ways }),
+            usable: true,
+            idle_since: self.idle_since,
+            peak: self.peak,
+            seat: None,
+        }))
+    }
+
+    /// True if it takes several calls at a time, each on a berth.
+    pub(crate) fn has_berths(&self) -> bool {
+        self.seat.is_some() && self.failure.is_none() && self.guest.is_some() && self.image.calls_at_a_time > 1
+    }
+
+    /// True if it is a berth.
+    pub(crate) fn is_berth(&self) -> bool {
+        self.seat.is_none()
+    }
+
+    /// True if both have the same guest.
+    pub(crate) fn is_with(&self, other: &Self) -> bool {
+        match (&self.guest, &other.guest) {
+            (Some(one), Some(other)) => Arc::ptr_eq(&one.process, &other.process),
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// True if it can take another attempt. One whose initialisation failed takes one, to say so.
@@ -215,12 +254,14 @@ impl Instance {
     }
 
     pub(crate) fn origin(&self) -> Origin {
-        self.seat.origin
+        self.seat.as_ref().map_or(Origin::OnDemand, |seat| seat.origin)
     }
 
     /// It is provisioned no longer, and an instance like others from now on.
     pub(crate) fn release(&mut self) {
-        self.seat.origin = Origin::OnDemand;
+        if let Some(seat) = &mut self.seat {
+            seat.origin = Origin::OnDemand;
+        }
     }
 
     /// Says when its guest has ended; none if it has no guest.
@@ -264,9 +305,22 @@ impl Instance {
         }
     }
 
+    /// Its call took too long, and it is not to be used again. Its processes end now; where they have other calls as well, those go on,
+    /// nothing new is begun there, and the processes end with the last of them.
+    pub(crate) fn desert(&mut self) {
+        match (self.is_berth(), &mut self.guest) {
+            (true, Some(guest)) => {
+                guest.link.abandon();
+                self.usable = false;
+            }
+            (true, None) | (false, _) => self.condemn(),
+        }
+    }
+
     /// It is not to be used again: its processes end now.
     pub(crate) fn condemn(&mut self) {
         self.usable = false;
+        self.output.close();
         if let Some(guest) = &self.guest {
             guest.process.child.kill();
         }
@@ -333,7 +387,8 @@ impl Instance {
     pub(crate) async fn linger(&mut self) {
         if let Some(guest) = &mut self.guest {
             // Late or ended: either way it is killed next.
-            let _ = tokio::time::timeout(LAST_WORDS, guest.process.ended.wait_for(Option::is_some)).await;
+            let mut ended = guest.process.ended();
+            let _ = tokio::time::timeout(LAST_WORDS, ended.wait_for(Option::is_some)).await;
         }
     }
 
@@ -343,7 +398,7 @@ impl Instance {
         if let Some(guest) = &self.guest
             && (self.peak.1 == 0 || ran > PEAK_AGE || measured.elapsed() > PEAK_AGE)
         {
-            self.peak = (Instant::now(), guest.process.child.memory_peak());
+            self.peak = (Instant::now(), guest.process.child.resident().peak_bytes);
         }
         let mb = u32::try_from(self.peak.1.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         mb.min(self.image.memory_mb)

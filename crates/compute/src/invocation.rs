@@ -105,7 +105,8 @@ pub struct Report {
     pub billed: Duration,
     /// How long the instance took to become ready, if this was its first attempt.
     pub init: Option<Duration>,
-    /// The most memory that the instance ever had, in MB, at most its limit.
+    /// The most memory that the instance's processes ever had, in MB, at most its limit: as the guest sees it, with the pages of its
+    /// interpreter, which is there once for all instances.
     pub memory_peak_mb: u32,
     /// Whether an instance was started for this call.
     pub cold: bool,

@@ -1,6 +1,6 @@
 //! One clock for all instances: it finds calls that last and calls that wait too long, so that short calls need no timer each.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,11 @@ pub(crate) struct Pulse {
     /// Told once its call has lasted for [`TICK`].
     pub(crate) lasts: Notify,
     /// Who it is, for people.
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
+    /// The instance's own, if this is one of several calls that it takes at a time.
+    of: Option<Arc<Pulse>>,
+    /// How many of such calls it has.
+    calls: AtomicU32,
     /// How many attempts it has taken.
     pub(crate) attempts: AtomicU64,
     /// Its processes, for a node that cannot wait.
@@ -97,11 +101,22 @@ impl Monitor {
 
     /// Takes a new instance into view.
     pub(crate) fn watch(&self, identity: Identity, child: Weak<Child>) -> Arc<Pulse> {
+        self.enter(Arc::new(identity), None, child)
+    }
+
+    /// Takes one of several calls into view that an instance has at a time.
+    pub(crate) fn watch_call(&self, of: &Arc<Pulse>) -> Arc<Pulse> {
+        self.enter(Arc::clone(&of.identity), Some(Arc::clone(of)), Weak::clone(&of.child))
+    }
+
+    fn enter(&self, identity: Arc<Identity>, of: Option<Arc<Pulse>>, child: Weak<Child>) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             busy_since: AtomicU64::new(0),
             frozen: AtomicBool::new(false),
             lasts: Notify::new(),
             identity,
+            of,
+            calls: AtomicU32::new(0),
             attempts: AtomicU64::new(0),
             child,
         });
@@ -120,11 +135,17 @@ impl Monitor {
     pub(crate) fn begin(&self, pulse: &Pulse) {
         pulse.attempts.fetch_add(1, Ordering::Relaxed);
         // Before it is asked whether the monitor sleeps, which asks in the other order.
-        pulse.busy_since.store(self.now_ms(), Ordering::SeqCst);
+        let before = pulse.busy_since.swap(self.now_ms(), Ordering::SeqCst);
+        if let Some(of) = &pulse.of
+            && before == 0
+        {
+            of.attempts.fetch_add(1, Ordering::Relaxed);
+            of.calls.fetch_add(1, Ordering::AcqRel);
+        }
         self.stir();
     }
 
-    /// All instances that live.
+    /// All instances that live, and each of the calls that one has at a time where it takes several.
     pub(crate) fn pulses(&self) -> Vec<Arc<Pulse>> {
         self.pulses.lock().expect("nothing panics while it holds this lock").iter().filter_map(Weak::upgrade).collect()
     }
@@ -163,16 +184,26 @@ impl Monitor {
 impl Pulse {
     /// The call is over.
     pub(crate) fn end(&self) {
-        self.busy_since.store(0, Ordering::Release);
+        let before = self.busy_since.swap(0, Ordering::AcqRel);
+        if let Some(of) = &self.of
+            && before != 0
+        {
+            of.calls.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
-    /// What its processes have of memory now.
+    /// True for an instance, and not for one of its calls.
+    pub(crate) fn is_instance(&self) -> bool {
+        self.of.is_none()
+    }
+
+    /// What its processes have in memory now, their programs' pages among it.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.child.upgrade().map_or(0, |child| child.memory().used_bytes)
+        self.child.upgrade().map_or(0, |child| child.resident().bytes)
     }
 
     /// True while it has a call.
     pub(crate) fn is_busy(&self) -> bool {
-        self.busy_since.load(Ordering::Acquire) != 0
+        self.busy_since.load(Ordering::Acquire) != 0 || self.calls.load(Ordering::Acquire) > 0
     }
 }

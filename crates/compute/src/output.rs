@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use base::Clock;
@@ -42,10 +42,11 @@ const QUIET_CALLS: u32 = 64;
 
 /// One guest's output.
 pub(crate) struct Output {
-    pipe: AsyncFd<OwnedFd>,
+    pipe: Arc<AsyncFd<OwnedFd>>,
     pub(crate) stream: Arc<LogStream>,
-    /// Of what comes through the pipe.
-    assembler: Assembler,
+    /// Of what comes through the pipe; held while that is read, so that its lines stay in order.
+    assembler: Arc<Mutex<Assembler>>,
+    readers: Readers,
     /// Of text that comes through the channel.
     text: Assembler,
     /// How many calls may come until it is believed not to use the pipe.
@@ -56,6 +57,15 @@ pub(crate) struct Output {
     slot: Arc<Slot>,
     clock: Clock,
     tail: Option<Vec<u8>>,
+}
+
+/// Who reads what a guest prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// One call at a time: what it left without a line's end is a line.
+    One,
+    /// Several: nobody knows whose words they are. They are in the log as they come, and in the end of the log of whoever reads them.
+    Several,
 }
 
 /// How reading went.
@@ -73,9 +83,31 @@ impl Output {
     /// `pipe` must not block. Call it within the runtime.
     pub(crate) fn new(pipe: OwnedFd, stream: Arc<LogStream>, pump: Arc<Pump>, clock: Clock) -> io::Result<Self> {
         let slot = pump.slot(Arc::clone(&stream));
-        let pipe = watch(pipe, Interest::READABLE)?;
-        let (assembler, text) = (Assembler::default(), Assembler::default());
-        Ok(Self { pipe, stream, assembler, text, loud_calls: 0, heard: false, pump, slot, clock, tail: None })
+        let pipe = Arc::new(watch(pipe, Interest::READABLE)?);
+        let (assembler, text, readers) = (Arc::default(), Assembler::default(), Readers::One);
+        Ok(Self { pipe, stream, assembler, readers, text, loud_calls: 0, heard: false, pump, slot, clock, tail: None })
+    }
+
+    /// The same guest's output, for one of several calls that it has at a time.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            pipe: Arc::clone(&self.pipe),
+            stream: Arc::clone(&self.stream),
+            assembler: Arc::clone(&self.assembler),
+            readers: Readers::Several,
+            text: Assembler::default(),
+            loud_calls: 0,
+            heard: false,
+            pump: Arc::clone(&self.pump),
+            slot: Arc::clone(&self.slot),
+            clock: self.clock.clone(),
+            tail: None,
+        }
+    }
+
+    /// Its guest has ended: there is nothing more to come for what has no line's end.
+    pub(crate) fn close(&mut self) {
+        self.readers = Readers::One;
     }
 
     /// True if it printed past its channel lately. When is then the only sign of what belongs to which call.
@@ -168,12 +200,16 @@ impl Output {
 
     /// What has no line's end by now is a line.
     fn finish(&mut self) {
-        let now = self.clock.now_ms();
-        for assembler in [&mut self.text, &mut self.assembler] {
+        let Self { text, assembler, readers, pump, slot, clock, tail, .. } = self;
+        let mut finish = |assembler: &mut Assembler| {
             if assembler.has_rest() {
-                let tail = &mut self.tail;
-                self.pump.write(&self.slot, |batch| assembler.finish(|line| keep(batch, tail, now, line)));
+                let now = clock.now_ms();
+                pump.write(slot, |batch| assembler.finish(|line| keep(batch, tail, now, line)));
             }
+        };
+        finish(text);
+        if *readers == Readers::One {
+            finish(&mut lock(assembler));
         }
     }
 
@@ -187,10 +223,11 @@ impl Output {
         let Self { pipe, assembler, heard, pump, slot, clock, tail, .. } = self;
         // What the runtime knows before the first read is what a read that finds nothing disproves.
         let known = pipe.poll_read_ready(&mut Context::from_waker(Waker::noop()));
+        let mut assembler = lock(assembler);
         // Not initialised: clearing it would cost more than most reads.
         let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
         loop {
-            let bytes = match rustix::io::read(&*pipe, &mut buffer) {
+            let bytes = match rustix::io::read(pipe.get_ref(), &mut buffer) {
                 Ok(([], _)) => return Read::Closed,
                 Ok((bytes, _)) => bytes,
                 Err(Errno::INTR) => continue,
@@ -213,6 +250,10 @@ impl Output {
         }
         Read::Empty
     }
+}
+
+fn lock(assembler: &Mutex<Assembler>) -> MutexGuard<'_, Assembler> {
+    assembler.lock().expect("nothing panics while it holds this lock")
 }
 
 /// Adds a line, and keeps the end of all lines where that is wanted.

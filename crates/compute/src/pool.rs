@@ -7,6 +7,7 @@
 //! expected to call any more (`retire`); but for what is provisioned, which is there whether anybody calls or not (`provide`).
 
 mod arrivals;
+mod crowd;
 mod lane;
 mod launch;
 mod provide;
@@ -27,6 +28,7 @@ use crate::monitor::TICK;
 use crate::shared::{Admission, Shared};
 use crate::tally::Tally;
 use arrivals::Arrivals;
+use crowd::Crowd;
 pub(crate) use lane::Lane;
 use provide::Provision;
 pub use provide::Provisioned;
@@ -55,6 +57,8 @@ struct State {
     waiting: VecDeque<Waiter>,
     /// The lanes of busy instances that have one.
     lanes: Vec<Lane>,
+    /// Busy instances that take several calls at a time.
+    crowds: Vec<Crowd>,
     /// Started or starting, busy or idle.
     live: u32,
     starting: u32,
@@ -104,6 +108,7 @@ impl Pool {
                 idle: Vec::new(),
                 waiting: VecDeque::new(),
                 lanes: Vec::new(),
+                crowds: Vec::new(),
                 live: 0,
                 starting: 0,
                 retired: false,
@@ -134,18 +139,18 @@ impl Pool {
         let (waiting, wanted, dead) = {
             let mut state = self.lock();
             let now = state.call();
-            let idle = if state.is_near(&invocation) { None } else { state.take_idle() };
+            let idle = if state.is_near(&invocation) { None } else { state.take(shared) };
             if let Some(mut instance) = idle {
                 state.occupy(&mut instance, &invocation);
                 // Sent before the lock is free: nothing may be laid ahead of the instance before its own call.
                 return Ok(Attempt::begin(shared, instance, invocation, admission));
             }
             let (answer, waiting) = oneshot::channel();
-            let image = Arc::clone(image);
-            state.waiting.push_back(Waiter { since: now, image, invocation, admission, answer });
+            let waiter = Waiter { since: now, image: Arc::clone(image), invocation, admission, answer };
+            state.waiting.push_back(waiter);
             state.lay_ahead(shared);
             let dead = state.take_dead();
-            let view = state.view(shared);
+            let view = state.view(shared, image);
             // Those are counted until they are dropped, which is out of the lock: their seats come back there.
             let view = View { live: view.live.saturating_sub(dead.len() as u32), ..view };
             (waiting, view.wanted(), dead)
@@ -163,6 +168,9 @@ impl Pool {
     ///
     /// The next attempt is begun here and not by the task that waits for it, so that the guest works while that task wakes up.
     pub(crate) fn give(self: &Arc<Self>, shared: &Arc<Shared>, mut instance: Box<Instance>, run: Option<Duration>) {
+        if instance.is_berth() || instance.has_berths() {
+            return self.give_several(shared, instance, run);
+        }
         let begun = {
             let mut state = self.lock();
             if let Some(run) = run {
@@ -226,12 +234,13 @@ impl Pool {
 }
 
 impl State {
-    fn view(&self, shared: &Shared) -> View {
+    fn view(&self, shared: &Shared, image: &Image) -> View {
         let longest = self.longest();
         View {
             live: self.live,
             // One that could not be started gives its seat back a moment before it is counted out.
             starting: self.starting.min(self.live),
+            each: image.calls_at_a_time,
             waiting: (self.waiting.len() + self.lanes.iter().map(Lane::len).sum::<usize>()) as u32,
             run_ms: self.run_ms,
             start_ms: self.start_ms,
@@ -371,7 +380,7 @@ impl State {
     fn pair_up(&mut self, shared: &Arc<Shared>) -> Vec<(Answer, Attempt)> {
         let mut found = Vec::new();
         while self.has_waiter()
-            && let Some(mut instance) = self.take_idle()
+            && let Some(mut instance) = self.take(shared)
             && let Some(waiter) = self.next_waiter()
         {
             self.occupy(&mut instance, &waiter.invocation);
@@ -385,6 +394,17 @@ impl State {
     fn put_back(&mut self, mut back: VecDeque<Waiter>) {
         back.append(&mut self.waiting);
         self.waiting = back;
+    }
+
+    /// What can begin a call now: room on a busy instance that takes several, or an idle one.
+    fn take(&mut self, shared: &Shared) -> Option<Box<Instance>> {
+        match self.take_berth(shared) {
+            Some(berth) => Some(berth),
+            None => {
+                let idle = self.take_idle()?;
+                Some(self.crowd(shared, idle))
+            }
+        }
     }
 
     /// The idle instance that was used last, of those that are provisioned if there is one: the others may end the sooner. One that

@@ -179,7 +179,8 @@ async fn guest(
                 true => Place::inside(process.child(), port),
                 false => Place::on_host(process.uid(), port),
             };
-            Link::Http(Box::new(HttpLink::new(place, Habits::of(&image.environment), process.ended())))
+            let habits = Habits::of(&image.environment);
+            Link::Http(Box::new(HttpLink::new(place, habits, image.calls_at_a_time, process.ended())))
         }
         (None, Some((door, uid)), _) => Link::Api(door.serve(uid, process.ended())),
         (None, None, Some(mut link)) => {
@@ -188,7 +189,8 @@ async fn guest(
         }
         (None, None, None) => return Err("a guest without any link".to_owned()),
     };
-    Ok(Ok(Made { guest: Guest { link, process, _ways: ways }, output }))
+    let guest = Guest { link, process: Arc::new(process), _ways: Arc::new(ways) };
+    Ok(Ok(Made { guest, output }))
 }
 
 /// Opens what leads out of a guest's own network.

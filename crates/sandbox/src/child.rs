@@ -96,6 +96,15 @@ pub struct Memory {
     pub kills: u64,
 }
 
+/// What a guest's processes have in memory, whoever else has it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// Now.
+    pub bytes: u64,
+    /// The most that it ever was.
+    pub peak_bytes: u64,
+}
+
 impl Child {
     pub(crate) fn new(pid: Pid, pidfd: OwnedFd, kin: Kin, about: About) -> Self {
         let About { group, guest_uid, processes_max } = about;
@@ -304,12 +313,21 @@ impl Child {
         }
     }
 
-    /// The peak alone: one system call where a cgroup counts.
+    /// The peak of what is charged alone: one system call where a cgroup counts.
     pub fn memory_peak(&self) -> u64 {
         match &self.group {
             Some(group) if group.has_memory() => group.memory_peak(),
             Some(_) | None => memory_of_tree(self.pid()).peak_bytes,
         }
+    }
+
+    /// What its processes have in memory now, and the most that it ever was, for people: with the pages of the programs that they run,
+    /// which they may share with others and which a cgroup counts to whoever was the first to read them. Some tens of microseconds.
+    pub fn resident(&self) -> Resident {
+        let seen = memory_of_tree(self.pid());
+        // Processes that have ended are in no sum, but were counted.
+        let counted = self.group.as_ref().filter(|group| group.has_memory()).map_or(0, |group| group.memory_peak());
+        Resident { bytes: seen.used_bytes, peak_bytes: seen.peak_bytes.max(counted) }
     }
 }
 

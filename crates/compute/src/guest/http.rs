@@ -37,7 +37,7 @@ use crate::faults;
 use crate::invocation::Invocation;
 use conversation::Caller;
 pub use conversation::{Answer, AnswerBody, BodyError, Conversation, Reply, Unanswered};
-pub(crate) use habits::{Habits, is_server, port};
+pub(crate) use habits::{Habits, concurrency, is_server, port};
 use line::{Asked, Line, Lines};
 pub(crate) use place::{Place, free_port};
 pub(crate) use program::{Command, command, is_executable};
@@ -66,10 +66,21 @@ pub(crate) struct HttpLink {
 
 impl HttpLink {
     /// A link to a server that may not listen yet.
-    pub(crate) fn new(place: Place, habits: Habits, ended: watch::Receiver<Option<Exit>>) -> Self {
-        let (lines, habits) = (Arc::new(Lines::new(place)), Arc::new(habits));
+    pub(crate) fn new(place: Place, habits: Habits, concurrency: u32, ended: watch::Receiver<Option<Exit>>) -> Self {
+        let (lines, habits) = (Arc::new(Lines::new(place, concurrency)), Arc::new(habits));
         let ready = ready(Arc::clone(&lines), Arc::clone(&habits));
         Self { lines, habits, ended, going: Some(Box::pin(ready)) }
+    }
+
+    /// Another link to the same server, for one more call at a time.
+    pub(crate) fn another(&self) -> Self {
+        let (lines, habits) = (Arc::clone(&self.lines), Arc::clone(&self.habits));
+        Self { lines, habits, ended: self.ended.clone(), going: None }
+    }
+
+    /// Nobody waits for the answer any more: the server sees its connection closed.
+    pub(crate) fn abandon(&mut self) {
+        self.going = None;
     }
 
     /// What it waits for until it is ready, in words.

@@ -20,7 +20,7 @@ impl Pool {
             let Some(first) = state.longest() else {
                 return false;
             };
-            (state.view(shared).wanted(), Arc::clone(&first.image))
+            (state.view(shared, &first.image).wanted(), Arc::clone(&first.image))
         };
         self.start_some(shared, &image, wanted);
         true

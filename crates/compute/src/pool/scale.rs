@@ -6,6 +6,8 @@ pub(super) struct View {
     /// Started or starting, busy or idle.
     pub(super) live: u32,
     pub(super) starting: u32,
+    /// How many calls one takes at a time.
+    pub(super) each: u32,
     /// Calls without an instance of their own, those laid ahead of a busy one among them.
     pub(super) waiting: u32,
     /// How long a call takes; unknown until one was measured.
@@ -27,7 +29,7 @@ const STALL_MS: f64 = 20.0;
 impl View {
     /// How many instances should be starting that are not.
     pub(super) fn wanted(&self) -> u32 {
-        let unserved = self.waiting.saturating_sub(self.starting);
+        let unserved = self.waiting.saturating_sub(self.starting.saturating_mul(self.each)).div_ceil(self.each.max(1));
         if unserved == 0 {
             return 0;
         }
@@ -44,8 +46,9 @@ impl View {
             return 0;
         };
         // Those that can be served by what is there within the time of a start need nothing.
-        let served = (f64::from(self.live) * self.start_ms / run_ms.max(0.001)).floor();
-        let wanted = (f64::from(self.waiting) - served).clamp(0.0, f64::from(unserved)) as u32;
+        let each = f64::from(self.each.max(1));
+        let served = (f64::from(self.live) * each * self.start_ms / run_ms.max(0.001)).floor();
+        let wanted = ((f64::from(self.waiting) - served) / each).ceil().clamp(0.0, f64::from(unserved)) as u32;
         wanted.min(self.useful(run_ms, ready))
     }
 
@@ -73,6 +76,7 @@ mod tests {
         let view = |live, starting, waiting, run_ms, stalled_ms| View {
             live,
             starting,
+            each: 1,
             waiting,
             run_ms,
             start_ms: 80.0,
@@ -80,6 +84,7 @@ mod tests {
             idle_cores: None,
             cores: 2,
         };
+        let each = |each, view: View| View { each, ..view };
         let idle = |cores, view: View| View { idle_cores: Some(cores), ..view };
         for (view, expected, why) in [
             (view(0, 0, 1, None, 0.0), 1, "nothing is there"),
@@ -102,6 +107,11 @@ mod tests {
             (idle(0.1, view(3, 0, 10, Some(40.0), 0.0)), 4, "longer calls need not be work for a processor"),
             (idle(0.1, view(4, 0, 10, Some(40.0), 0.0)), 0, "but these are"),
             (idle(1.0, view(4, 0, 10, Some(400.0), 0.0)), 10, "and these are not"),
+            (each(80, view(0, 0, 100, None, 0.0)), 1, "the first of those that take many at a time"),
+            (each(80, view(1, 1, 80, None, 200.0)), 0, "it takes all that wait"),
+            (each(80, view(1, 1, 100, None, 200.0)), 1, "and another one the rest"),
+            (each(80, view(1, 0, 100, None, 200.0)), 2, "full, and nothing comes back"),
+            (each(8, view(1, 0, 20, Some(160.0), 0.0)), 2, "four of twenty are served within the time of a start"),
         ] {
             assert_eq!(view.wanted(), expected, "{why}: {view:?}");
         }

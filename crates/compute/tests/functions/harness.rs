@@ -146,7 +146,7 @@ fn credentials() -> Credentials {
 }
 
 /// One whose request id nobody else has.
-fn unlike_others(payload: &str) -> Invocation {
+pub(crate) fn unlike_others(payload: &str) -> Invocation {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     Invocation { request_id: format!("8f507cfc-example-4697-b07a-{number:012}"), ..invocation(payload) }

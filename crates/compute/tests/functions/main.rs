@@ -1,6 +1,7 @@
 //! Functions run for real: interpreters, sandboxes, pipes. Where an interpreter is missing, its tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod crowd;
 mod harness;
 mod http;
 mod isolation;

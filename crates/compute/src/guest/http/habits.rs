@@ -14,6 +14,8 @@
 //! | `AWS_LWA_REMOVE_BASE_PATH` | what is taken off the beginning of each path | nothing |
 //! | `AWS_LWA_AUTHORIZATION_SOURCE` | the header whose value the server finds in `Authorization`, where that proves who calls the function | as sent |
 //! | `AWS_LWA_ERROR_STATUS_CODES` | statuses that make the invocation fail, as in `500,502-504` | 400 to 599 for events that are no requests |
+//! | `AWS_LAMBDA_MAX_CONCURRENCY` | how many calls one instance takes at a time: AWS's name for it | 1 |
+//! | `CONTAINER_CONCURRENCY` | the same by Knative's name, where the other does not say; there 0 is no limit | 1 |
 //!
 //! A value that means nothing counts as not given, as it does there.
 
@@ -29,6 +31,8 @@ use crate::ways;
 
 /// What `$PORT` says where the function does not: everybody's default.
 const PORT: u16 = 8080;
+/// The most calls that one instance takes at a time: as many as an account has.
+const CONCURRENCY_MAX: u32 = 1000;
 /// The most ranges of statuses.
 const RANGES_MAX: usize = 64;
 
@@ -74,6 +78,14 @@ pub(crate) fn port(environment: &BTreeMap<String, String>) -> Result<u16, PortTa
         port if port == ways::PLATFORM.port() => Err(PortTaken { port }),
         port => Ok(port),
     }
+}
+
+/// How many calls one instance takes at a time.
+pub(crate) fn concurrency(environment: &BTreeMap<String, String>) -> u32 {
+    let said = |name: &str| environment.get(name)?.trim().parse::<u32>().ok();
+    let lambda = said("AWS_LAMBDA_MAX_CONCURRENCY").filter(|most| *most > 0);
+    let knative = || said("CONTAINER_CONCURRENCY").map(|most| if most == 0 { CONCURRENCY_MAX } else { most });
+    lambda.or_else(knative).unwrap_or(1).min(CONCURRENCY_MAX)
 }
 
 impl Habits {
@@ -184,6 +196,26 @@ mod tests {
             (&[("PORT", "4566")], Err(PortTaken { port: 4566 })),
         ] {
             assert_eq!(port(&environment(variables)), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn instances_take_as_many_calls_as_is_said() {
+        let (lambda, knative) = ("AWS_LAMBDA_MAX_CONCURRENCY", "CONTAINER_CONCURRENCY");
+        for (variables, expected) in [
+            (&[][..], 1),
+            (&[(lambda, "8")], 8),
+            (&[(lambda, " 8 ")], 8),
+            (&[(lambda, "0")], 1),
+            (&[(lambda, "-1")], 1),
+            (&[(lambda, "many")], 1),
+            (&[(lambda, "4000000")], 1000),
+            (&[(knative, "80")], 80),
+            (&[(knative, "0")], 1000),
+            (&[(knative, "80"), (lambda, "5")], 5),
+            (&[(knative, "80"), (lambda, "x")], 80),
+        ] {
+            assert_eq!(concurrency(&environment(variables)), expected, "{variables:?}");
         }
     }
 

@@ -20,8 +20,9 @@ use tokio::net::TcpStream;
 use super::Body;
 use super::place::Place;
 
-/// Connections that are kept while nobody asks.
-const IDLE_MAX: usize = 8;
+/// Connections that are kept while nobody asks, at least and at most: as many as the server takes calls at a time.
+const IDLE_LEAST: usize = 8;
+const IDLE_MOST: usize = 256;
 /// How long one may have been idle to be used again: servers close theirs after some seconds, and what is asked at that moment is lost.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(1);
 /// The most headers of an answer.
@@ -162,13 +163,16 @@ impl Line {
 /// The connections to one guest.
 pub(super) struct Lines {
     place: Place,
+    idle_max: usize,
     /// Since when, and what; the last used is last.
     idle: Mutex<Vec<(Instant, Line)>>,
 }
 
 impl Lines {
-    pub(super) fn new(place: Place) -> Self {
-        Self { place, idle: Mutex::new(Vec::new()) }
+    /// For a server that takes so many calls at a time.
+    pub(super) fn new(place: Place, concurrency: u32) -> Self {
+        let idle_max = usize::try_from(concurrency).unwrap_or(IDLE_MOST).clamp(IDLE_LEAST, IDLE_MOST);
+        Self { place, idle_max, idle: Mutex::new(Vec::new()) }
     }
 
     /// Where the server listens.
@@ -210,7 +214,7 @@ impl Lines {
     /// Keeps one whose answer was read to its end.
     pub(super) fn put(&self, line: Line) {
         let mut idle = self.lock();
-        if !line.wire.is_over && idle.len() < IDLE_MAX {
+        if !line.wire.is_over && idle.len() < self.idle_max {
             idle.push((Instant::now(), line));
         }
     }

@@ -22,7 +22,7 @@ fn link_to(port: u16, environment: &[(&str, &str)]) -> (HttpLink, Life) {
     let environment: BTreeMap<String, String> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let (life, ended) = watch::channel(None);
-    (HttpLink::new(Place::on_host(None, port), Habits::of(&environment), ended), Life(life))
+    (HttpLink::new(Place::on_host(None, port), Habits::of(&environment), 1, ended), Life(life))
 }
 
 fn invocation(payload: &str) -> Invocation {
