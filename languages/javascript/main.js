@@ -186,6 +186,8 @@ function versionOf(execution) {
 }
 
 async function main() {
+  // The first ES module takes some milliseconds that the second does not. Here nobody waits for them.
+  await import('./warm.mjs');
   const { text: name, body } = channel.read();
   Object.assign(process.env, JSON.parse(body));
   // The code was put there after this process had begun.

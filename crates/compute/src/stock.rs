@@ -25,8 +25,11 @@ const DEPTH_MAX: usize = 4;
 const RECIPES_MAX: usize = 64;
 /// How often the stock is looked through without a reason.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How long refilling waits for functions that are being started.
+/// How often refilling looks whether functions are being started or called.
 const CALM: Duration = Duration::from_millis(5);
+/// How long it waits for calls to end: an interpreter that boots beside a first call takes the processor that this one needs. Some node
+/// is never without calls.
+const CALM_MAX: Duration = Duration::from_millis(50);
 /// The longest wait before a recipe that failed is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
@@ -114,7 +117,8 @@ impl Stock {
                     Self::wait(&weak).await;
                     continue;
                 };
-                while shared.starts.any() {
+                let lacking = Instant::now();
+                while shared.starts.any() || (shared.in_flight() > 0 && lacking.elapsed() < CALM_MAX) {
                     tokio::time::sleep(CALM).await;
                 }
                 shared.stock.begin(&recipe);
