@@ -57,12 +57,18 @@ impl Peer {
 
     /// The release binary, with its data in `data` and the application at `path` deployed.
     pub fn freehold(root: &Path, data: &Path, path: Option<&str>) -> Result<Self> {
+        Self::freehold_with(root, data, path, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn freehold_with(root: &Path, data: &Path, path: Option<&str>, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(root.join("target/release/freehold"));
         command
             .arg("up")
             .args(path.map(|path| root.join(path)))
             .args(["--listen", "127.0.0.1:0", "--no-watch", "--data"])
-            .arg(data);
+            .arg(data)
+            .args(arguments);
         command.env("NO_COLOR", "1");
         Self::start(command, |line| {
             let url = line.split_once("AWS_ENDPOINT_URL=http://")?.1;
@@ -105,6 +111,34 @@ impl Peer {
         Duration::from_secs_f64(tree(self.child.id()).iter().map(|process| process.ticks as f64 * tick).sum())
     }
 
+    /// A program that does nothing until it is ended: `NAME ARGUMENTS…`.
+    pub fn bare(name: &str, arguments: &[&str]) -> Result<Self> {
+        let child = Command::new(name).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Ok(Self { child: child.with_context(|| format!("cannot start {name}"))?, address: String::new() })
+    }
+
+    /// What each process of that name, and those between it and this one, have of memory for themselves, in bytes: their own pages, and
+    /// their share of those that several have. This one is not counted.
+    pub fn guests(&self, name: &str) -> Result<Vec<u64>> {
+        let all = tree(self.child.id());
+        let mut found = Vec::new();
+        for process in all.iter().filter(|process| process.name == name) {
+            let (mut bytes, mut next) = (0, Some(process));
+            while let Some(one) = next.filter(|one| one.id != self.child.id()) {
+                bytes += proportional(one.id)?;
+                // What keeps several guests is none of theirs alone.
+                next = all.iter().find(|other| other.id == one.parent && other.name.contains("init"));
+            }
+            found.push(bytes);
+        }
+        Ok(found)
+    }
+
+    /// What the process alone has, counted the same way.
+    pub fn proportional(&self) -> Result<u64> {
+        proportional(self.child.id())
+    }
+
     /// Resident memory of the process alone, in bytes.
     pub fn memory(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -122,8 +156,17 @@ impl Drop for Peer {
 }
 
 struct Process {
+    id: u32,
+    name: String,
     parent: u32,
     ticks: u64,
+}
+
+/// `Pss` of one process, in bytes.
+fn proportional(id: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("the process has memory")?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? << 10)
 }
 
 /// The process and its descendants.
@@ -133,10 +176,11 @@ fn tree(root: u32) -> Vec<Process> {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // The name in parentheses may hold spaces; the fields after it do not.
-        let Some((_, fields)) = stat.rsplit_once(')') else { continue };
+        let Some((name, fields)) = stat.rsplit_once(')') else { continue };
+        let name = name.split_once('(').map_or("", |(_, name)| name).to_owned();
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        all.insert(id, Process { parent: field(1) as u32, ticks: field(11) + field(12) });
+        all.insert(id, Process { id, name, parent: field(1) as u32, ticks: field(11) + field(12) });
     }
     let mut found = Vec::new();
     let mut waiting = vec![root];
