@@ -258,7 +258,7 @@ pub fn judge_fault(fault: &Fault) -> Ending {
 
 /// Answers of operations that take several things at once tell in themselves what failed. If anything did that may succeed later, all
 /// of it is sent again: at least once is promised, not once.
-fn judge(answer: &Document) -> Ending {
+pub fn judge(answer: &Document) -> Ending {
     let failed: Vec<Failure> = match answer {
         Value::Object(members) => {
             // SendMessageBatch and PublishBatch, then PutEvents and PutRecords.

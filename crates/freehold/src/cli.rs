@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, deploy, doctor, env, invoke, logs, ls, rm, top, up};
+use crate::commands::{completions, deploy, doctor, env, fire, invoke, logs, ls, rm, top, up};
 use crate::endpoint::Endpoint;
 use crate::screen::ColourChoice;
 
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Deploy(deploy::Args),
     /// Call a function and print its answer
     Invoke(invoke::Args),
+    /// Fire a schedule now
+    Fire(fire::Args),
     /// Show what functions print
     Logs(logs::Args),
     /// List what is deployed
@@ -163,6 +165,9 @@ mod tests {
         check("freehold logs --since yesterday", Err(ErrorKind::ValueValidation));
         check("freehold ls functions --json", Ok(()));
         check("freehold ls pods", Err(ErrorKind::InvalidValue));
+        check("freehold ls schedules", Ok(()));
+        check("freehold fire nightly --group reports", Ok(()));
+        check("freehold fire", Err(ErrorKind::MissingRequiredArgument));
         check("freehold top --interval 5", Ok(()));
         check("freehold top --interval 0", Err(ErrorKind::ValueValidation));
         check("freehold rm", Err(ErrorKind::MissingRequiredArgument));

@@ -196,6 +196,12 @@ impl Client {
         self.document(path, response).await
     }
 
+    /// Posts a document and asks for one.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        let response = self.send(Method::POST, path, body.to_string().into(), ANSWER_PATIENCE).await?;
+        self.document(path, response).await
+    }
+
     /// Stores a code package under its SHA-256. Doing it twice changes nothing.
     pub(crate) async fn put_asset(&self, sha256: &str, zip: Bytes) -> Result<(), Error> {
         let path = format!("/_assets/{sha256}");
@@ -315,6 +321,7 @@ fn service_of(path: &str) -> &str {
         (Some("_call"), Some(service)) => service,
         (Some("_assets"), _) => "lambda",
         (Some("_logs"), _) => "logs",
+        (Some("_schedules"), _) => "scheduler",
         _ => "cloudformation",
     }
 }

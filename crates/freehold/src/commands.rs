@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod env;
+pub(crate) mod fire;
 pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod ls;

@@ -14,6 +14,7 @@ mod omit;
 mod package;
 mod payload;
 mod problem;
+mod schedule;
 mod screen;
 mod session;
 mod since;
@@ -67,6 +68,7 @@ async fn dispatch(command: &Command, session: &Session) -> Result<Exit, Problem>
         Command::Deploy(args) => commands::deploy::run(args, session).await,
         Command::Invoke(args) => commands::invoke::run(args, session).await,
         Command::Logs(args) => commands::logs::run(args, session).await,
+        Command::Fire(args) => commands::fire::run(args, session).await,
         Command::Ls(args) => commands::ls::run(args, session).await,
         Command::Top(args) => commands::top::run(args, session).await,
         Command::Rm(args) => commands::rm::run(args, session).await,

@@ -8,6 +8,7 @@ use functions::Functions;
 use identity::Identity;
 use logs::Logs;
 use queues::Queues;
+use schedules::Schedules;
 use stacks::Types;
 
 /// The services of a node.
@@ -17,6 +18,7 @@ pub(crate) struct Services {
     pub(crate) identity: Arc<Identity>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) schedules: Arc<Schedules>,
 }
 
 impl Services {
@@ -28,18 +30,23 @@ impl Services {
         logs::register(registry, &self.logs);
         queues::register(registry, &self.queues);
         registry.attach("sqs", Arc::clone(&self.queues) as _);
+        schedules::register(registry, &self.schedules);
     }
 
     /// Who carries what is delivered otherwise than by a call or a request.
     pub(crate) fn carriers(&self) -> Vec<(&'static str, Arc<dyn Carrier>)> {
-        Vec::new()
+        vec![self.schedules.carrier()]
     }
 
     /// What templates can make of them.
     pub(crate) fn template_types() -> Types {
-        let types =
-            [functions::resources::types(), logs::resources::resource_types(), queues::resources::resource_types()]
-                .concat();
+        let types = [
+            functions::resources::types(),
+            logs::resources::resource_types(),
+            queues::resources::resource_types(),
+            schedules::resources::resource_types(),
+        ]
+        .concat();
         Types::new(&types, &functions::resources::macros())
     }
 }

@@ -1,10 +1,12 @@
-//! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, what happens now, a reset.
+//! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, schedules fired by hand, what happens
+//! now, a reset.
 
 mod activity;
 mod assets;
 mod code;
 mod live_logs;
 mod reset;
+mod schedules;
 mod stacks;
 mod urls;
 
@@ -22,6 +24,7 @@ pub(crate) use assets::Assets;
 pub(crate) use code::Code;
 pub(crate) use live_logs::LiveLogs;
 pub(crate) use reset::Reset;
+pub(crate) use schedules::Schedules;
 pub(crate) use stacks::Stacks;
 pub(crate) use urls::FunctionUrls;
 

@@ -17,6 +17,7 @@ use gateway::Gateway;
 use identity::{Identity, RootKey};
 use logs::Logs;
 use queues::Queues;
+use schedules::Schedules;
 use stacks::Engine;
 use store::Store;
 use tempfile::TempDir;
@@ -98,8 +99,6 @@ impl Node {
             sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
         let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
-        let services = Services { functions, identity, logs, queues: queues.await? };
-
         let metrics = Metrics::new();
         metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
         let mut registry = Registry::new(dispatch::Parts {
@@ -114,6 +113,14 @@ impl Node {
             },
             limits: dispatch::Limits::default(),
         });
+        let schedules = Schedules::open(schedules::Deps {
+            store: store.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            caller: Arc::new(registry.dispatch()),
+            base_url: Arc::clone(&base_url),
+        });
+        let services = Services { functions, identity, logs, queues: queues.await?, schedules };
         services.register(&mut registry);
         let dispatch = registry.open();
         let stacks = Engine::new(stacks::Deps {
@@ -140,6 +147,7 @@ impl Node {
             carriers: services.carriers(),
         })
         .await?;
+        services.schedules.start(&tasks);
 
         let keys: Arc<dyn signature::Credentials> = Arc::new(Keys(Arc::clone(&services.identity)));
         let gateway = Gateway::new(gateway::Parts {
@@ -158,6 +166,11 @@ impl Node {
             Arc::new(mounts::Code(Arc::clone(&services.functions))),
             Arc::new(mounts::Activity(compute.clone())),
             Arc::new(mounts::Assets(blobs)),
+            Arc::new(mounts::Schedules {
+                schedules: Arc::clone(&services.schedules),
+                clock: clock.clone(),
+                random: random.clone(),
+            }),
             Arc::new(mounts::Stacks { engine: stacks.clone(), clock: clock.clone(), random: random.clone() }),
             Arc::new(mounts::LiveLogs { logs: Arc::clone(&services.logs), closing: closing.clone() }),
             Arc::new(mounts::Reset {

@@ -6,6 +6,9 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::{Expression, Zone};
 
+/// How far back [`Timetable::last_until`] looks first: expressions are never due more often than every minute.
+const LOOK_BACK_MS: i64 = 120_000;
+
 /// When something is due.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timetable {
@@ -54,6 +57,20 @@ impl Timetable {
     /// All times strictly after `now_ms`, in order.
     pub fn upcoming(&self, now_ms: i64) -> impl Iterator<Item = i64> + '_ {
         std::iter::successors(self.next_after(now_ms), |due_ms| self.next_after(*due_ms))
+    }
+
+    /// The last time from `first_ms` on that is not after `now_ms`, where `first_ms` is such a time itself: which of several that
+    /// passed unnoticed is the youngest. Looks back ever further from `now_ms`, so a long absence costs no more than a short one.
+    pub fn last_until(&self, now_ms: i64, first_ms: i64) -> i64 {
+        let mut back_ms = LOOK_BACK_MS;
+        while now_ms.saturating_sub(back_ms) > first_ms {
+            let found = self.upcoming(now_ms.saturating_sub(back_ms)).take_while(|due_ms| *due_ms <= now_ms).last();
+            if let Some(found) = found {
+                return found;
+            }
+            back_ms = back_ms.saturating_mul(2);
+        }
+        self.upcoming(first_ms).take_while(|due_ms| *due_ms <= now_ms).last().unwrap_or(first_ms)
     }
 
     /// True for `at(…)`, which is due once.

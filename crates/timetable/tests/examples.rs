@@ -1,4 +1,5 @@
 //! Expressions as AWS documents them, and what it refuses.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use jiff::Timestamp;
 use timetable::{Dialect, Expression, Timetable, Zone};

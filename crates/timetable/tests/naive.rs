@@ -233,6 +233,23 @@ proptest! {
 }
 
 #[test]
+fn the_youngest_that_passed_is_the_last_of_all_that_passed() {
+    let first = 1_743_145_200_000;
+    for expression in
+        ["cron(* * * * ? *)", "cron(0/7 3,9 ? * MON-FRI *)", "cron(0 0 1 * ? *)", "rate(7 minutes)", "rate(5 days)"]
+    {
+        let expression = Expression::parse(expression, Dialect::Scheduler).unwrap();
+        let timetable = Timetable::new(expression, Zone::parse("Europe/Berlin").unwrap(), first);
+        let first = timetable.next_after(first - 1).unwrap();
+        for minutes in [0, 1, 2, 3, 59, 60, 61, 1_440, 3_000, 44_000, 90_000] {
+            let now = first + minutes * MINUTE_MS + 1;
+            let walked = timetable.upcoming(first - 1).take_while(|due| *due <= now).last().unwrap();
+            assert_eq!(timetable.last_until(now, first), walked, "{timetable:?} {minutes}");
+        }
+    }
+}
+
+#[test]
 fn damaged_texts_do_not_panic_and_what_is_taken_can_be_asked() {
     let seeds: [&str; 6] = [
         "cron(0/15 8-17 ? JAN-DEC MON#2 2025-2030)",

@@ -7,12 +7,15 @@ pub mod lambda;
 #[allow(missing_docs, reason = "as above")]
 pub mod logs;
 #[allow(missing_docs, reason = "as above")]
+pub mod scheduler;
+#[allow(missing_docs, reason = "as above")]
 pub mod sqs;
 #[allow(missing_docs, reason = "as above")]
 pub mod sts;
 
 /// All of them.
-pub static SERVICES: &[&Service] = &[&lambda::SERVICE, &logs::SERVICE, &sqs::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&Service] =
+    &[&lambda::SERVICE, &logs::SERVICE, &scheduler::SERVICE, &sqs::SERVICE, &sts::SERVICE];
 
 /// The service of that name.
 pub fn service(name: &str) -> Option<&'static Service> {

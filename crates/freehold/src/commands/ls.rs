@@ -9,6 +9,7 @@ use crate::client::{Client, Error};
 use crate::function::{self, Function};
 use crate::lookup;
 use crate::problem::{Exit, Problem};
+use crate::schedule::{self, Schedule};
 use crate::screen::Look;
 use crate::session::Session;
 use crate::since::ago;
@@ -18,6 +19,7 @@ Examples:
   freehold ls                  applications and functions
   freehold ls functions --json | jq -r '.functions[].url'
   freehold ls logs             log groups and their sizes
+  freehold ls schedules        schedules, and when they fire next
 
 Exit codes: 0 listed (perhaps nothing), 1 the node cannot be asked, 2 the command line is wrong.";
 
@@ -45,6 +47,9 @@ enum What {
     /// Log groups
     #[value(alias = "groups")]
     Logs,
+    /// Schedules
+    #[value(alias = "schedule")]
+    Schedules,
 }
 
 /// Prints one list, or the usual two.
@@ -54,9 +59,10 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
         Some(What::Functions) => Listing { functions: Some(function::list(&client).await?), ..Listing::default() },
         Some(What::Apps) => Listing { applications: Some(application::list(&client).await?), ..Listing::default() },
         Some(What::Logs) => Listing { groups: Some(groups(&client).await?), ..Listing::default() },
+        Some(What::Schedules) => Listing { schedules: Some(schedule::list(&client).await?), ..Listing::default() },
         None => {
             let (applications, functions) = tokio::try_join!(application::list(&client), function::list(&client))?;
-            Listing { applications: Some(applications), functions: Some(functions), groups: None }
+            Listing { applications: Some(applications), functions: Some(functions), ..Listing::default() }
         }
     };
     let text = if args.json {
@@ -74,6 +80,7 @@ struct Listing {
     applications: Option<Vec<Application>>,
     functions: Option<Vec<Function>>,
     groups: Option<Vec<Group>>,
+    schedules: Option<Vec<Schedule>>,
 }
 
 impl Listing {
@@ -94,6 +101,10 @@ impl Listing {
             let rows: Vec<_> = groups.iter().map(|one| one.row(now_ms)).collect();
             parts.push(table_or(look, &Group::HEADER, &rows, "There is no log group."));
         }
+        if let Some(schedules) = &self.schedules {
+            let rows: Vec<_> = schedules.iter().map(Schedule::row).collect();
+            parts.push(table_or(look, &Schedule::HEADER, &rows, "There is no schedule."));
+        }
         parts.join("\n")
     }
 
@@ -107,6 +118,9 @@ impl Listing {
         }
         if let Some(groups) = &self.groups {
             document["logGroups"] = groups.iter().map(Group::document).collect();
+        }
+        if let Some(schedules) = &self.schedules {
+            document["schedules"] = schedules.iter().map(Schedule::document).collect();
         }
         document
     }
@@ -162,7 +176,7 @@ mod tests {
         let listing = Listing {
             applications: Some(Vec::new()),
             functions: Some(vec![Function::fixture("greet", Some("http://localhost:4566/_fn/greet/"))]),
-            groups: None,
+            ..Listing::default()
         };
         assert_eq!(
             listing.text(&Look::plain(), 70_000),
@@ -178,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_empty_node_says_how_to_begin() {
-        let listing = Listing { applications: Some(Vec::new()), functions: Some(Vec::new()), groups: None };
+        let listing = Listing { applications: Some(Vec::new()), functions: Some(Vec::new()), ..Listing::default() };
         assert_eq!(
             listing.text(&Look::plain(), 0),
             "No function is deployed. Deploy a folder with: freehold deploy DIR\n"
