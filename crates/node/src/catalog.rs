@@ -10,6 +10,7 @@ use logs::Logs;
 use queues::Queues;
 use schedules::Schedules;
 use stacks::Types;
+use topics::Topics;
 
 /// The services of a node.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub(crate) struct Services {
     pub(crate) logs: Arc<Logs>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) schedules: Arc<Schedules>,
+    pub(crate) topics: Arc<Topics>,
 }
 
 impl Services {
@@ -31,6 +33,8 @@ impl Services {
         queues::register(registry, &self.queues);
         registry.attach("sqs", Arc::clone(&self.queues) as _);
         schedules::register(registry, &self.schedules);
+        topics::register(registry, &self.topics);
+        registry.attach("sns", Arc::clone(&self.topics) as _);
     }
 
     /// Who carries what is delivered otherwise than by a call or a request.
@@ -45,6 +49,7 @@ impl Services {
             logs::resources::resource_types(),
             queues::resources::resource_types(),
             schedules::resources::resource_types(),
+            topics::resources::resource_types(),
         ]
         .concat();
         Types::new(&types, &functions::resources::macros())

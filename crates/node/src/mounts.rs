@@ -1,13 +1,15 @@
 //! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, schedules fired by hand, what happens
-//! now, a reset.
+//! now, letters, what subscribers of topics are sent to, a reset.
 
 mod activity;
 mod assets;
 mod code;
 mod live_logs;
+mod outbox;
 mod reset;
 mod schedules;
 mod stacks;
+mod topics;
 mod urls;
 
 use bytes::Bytes;
@@ -23,9 +25,11 @@ pub(crate) use activity::{Activity, word};
 pub(crate) use assets::Assets;
 pub(crate) use code::Code;
 pub(crate) use live_logs::LiveLogs;
+pub(crate) use outbox::Outbox;
 pub(crate) use reset::Reset;
 pub(crate) use schedules::Schedules;
 pub(crate) use stacks::Stacks;
+pub(crate) use topics::Topics;
 pub(crate) use urls::FunctionUrls;
 
 /// A whole JSON document.

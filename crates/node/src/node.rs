@@ -22,6 +22,7 @@ use stacks::Engine;
 use store::Store;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+use topics::Topics;
 
 use crate::catalog::Services;
 use crate::config::{Auth, Config, Data};
@@ -99,6 +100,14 @@ impl Node {
             sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
         let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
+        let topics = Topics::open(topics::Deps {
+            store: store.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            mail: None,
+        })
+        .await?;
+        topics.start();
         let metrics = Metrics::new();
         metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
         let mut registry = Registry::new(dispatch::Parts {
@@ -120,7 +129,7 @@ impl Node {
             caller: Arc::new(registry.dispatch()),
             base_url: Arc::clone(&base_url),
         });
-        let services = Services { functions, identity, logs, queues: queues.await?, schedules };
+        let services = Services { functions, identity, logs, queues: queues.await?, schedules, topics };
         services.register(&mut registry);
         let dispatch = registry.open();
         let stacks = Engine::new(stacks::Deps {
@@ -173,10 +182,19 @@ impl Node {
             }),
             Arc::new(mounts::Stacks { engine: stacks.clone(), clock: clock.clone(), random: random.clone() }),
             Arc::new(mounts::LiveLogs { logs: Arc::clone(&services.logs), closing: closing.clone() }),
+            Arc::new(mounts::Outbox(Arc::clone(&services.topics))),
+            Arc::new(mounts::Topics {
+                topics: Arc::clone(&services.topics),
+                dispatch: dispatch.clone(),
+                clock: clock.clone(),
+                random: random.clone(),
+                is_open: auth == Auth::Open,
+            }),
             Arc::new(mounts::Reset {
                 store: matches!(config.data, Data::Memory).then(|| store.clone()),
                 functions: Arc::clone(&services.functions),
                 queues: Arc::clone(&services.queues),
+                topics: Arc::clone(&services.topics),
                 deliveries: deliveries.clone(),
             }),
         ];
@@ -299,7 +317,8 @@ impl Node {
         let ended = self.tasks.shut_down(left()).await;
         let calm = self.compute.shut_down(left().max(Duration::from_secs(1))).await;
         self.services.logs.close().await;
-        let kept = self.services.queues.close(left().max(Duration::from_secs(1))).await;
+        let kept = self.services.queues.close(left().max(Duration::from_secs(1))).await
+            & self.services.topics.close(left().max(Duration::from_secs(1))).await;
         self.store.close().await;
         closed && delivered && ended && calm && kept
     }

@@ -32,6 +32,9 @@ pub enum StartError {
     /// The queues cannot be read.
     #[error("the queues cannot be read: {0}")]
     Queues(#[from] queues::Error),
+    /// The topics cannot be read.
+    #[error("the topics cannot be read: {0}")]
+    Topics(#[from] topics::Error),
     /// A folder cannot be made.
     #[error("the folder {path} cannot be made: {source}")]
     Folder {

@@ -171,7 +171,8 @@ fn xml_answer(route: Route, output: &dyn Shape, request_id: &str) -> Bytes {
         root.children.push(Element::with_text("requestId", request_id));
         root = XmlWriter::element(root, members);
     } else {
-        if !output.schema().members().is_empty() {
+        // Where the model has an output, clients look for it, even if nothing can be in it.
+        if !std::ptr::eq(output.schema(), <crate::Empty as crate::StaticShape>::SCHEMA) {
             root.children.push(XmlWriter::element(Element::new(format!("{name}Result")), members));
         }
         let id = Element::with_text("RequestId", request_id);

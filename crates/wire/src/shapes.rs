@@ -9,13 +9,15 @@ pub mod logs;
 #[allow(missing_docs, reason = "as above")]
 pub mod scheduler;
 #[allow(missing_docs, reason = "as above")]
+pub mod sns;
+#[allow(missing_docs, reason = "as above")]
 pub mod sqs;
 #[allow(missing_docs, reason = "as above")]
 pub mod sts;
 
 /// All of them.
 pub static SERVICES: &[&Service] =
-    &[&lambda::SERVICE, &logs::SERVICE, &scheduler::SERVICE, &sqs::SERVICE, &sts::SERVICE];
+    &[&lambda::SERVICE, &logs::SERVICE, &scheduler::SERVICE, &sns::SERVICE, &sqs::SERVICE, &sts::SERVICE];
 
 /// The service of that name.
 pub fn service(name: &str) -> Option<&'static Service> {

@@ -71,7 +71,8 @@ fn targets_and_actions_find_their_operations() {
     assert_eq!(action("Version=2011-06-15&Action=GetCallerIdentity", Some("sts")), "sts:GetCallerIdentity Query");
     assert_eq!(action("Action=AssumeRole&Version=2011-06-15", None), "unserved sts:AssumeRole");
     assert_eq!(action("Action=CreateQueue&Version=2012-11-05", None), "sqs:CreateQueue Query");
-    assert_eq!(action("Action=CreateTopic&Version=2010-03-31", None), "unknown - Query");
+    assert_eq!(action("Action=CreateTopic&Version=2010-03-31", None), "sns:CreateTopic Query");
+    assert_eq!(action("Action=DescribeStacks&Version=2010-05-15", None), "unknown - Query");
     let by_address = routed(("GET", "/?Action=GetCallerIdentity&Version=2011-06-15"), &[], "", None);
     assert_eq!(by_address, "sts:GetCallerIdentity Query");
 }

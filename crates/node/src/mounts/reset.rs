@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use queues::Queues;
 use serde_json::json;
 use store::{Range, Scan, Store};
+use topics::Topics;
 
 use super::{document, refusal};
 
@@ -19,6 +20,7 @@ pub(crate) struct Reset {
     pub(crate) store: Option<Store>,
     pub(crate) functions: Arc<Functions>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) topics: Arc<Topics>,
     pub(crate) deliveries: Deliveries,
 }
 
@@ -77,6 +79,9 @@ impl Reset {
         }
         self.deliveries.resync().await?;
         self.functions.resync().await?;
+        if let Err(error) = self.topics.resync().await {
+            tracing::error!(%error, "the topics could not be read anew after a reset");
+        }
         if let Err(error) = self.queues.resync().await {
             tracing::error!(%error, "the queues could not be read anew after a reset");
         }

@@ -120,6 +120,7 @@ fn not_started(error: &StartError) -> Problem {
         | StartError::RootKey(_)
         | StartError::Stacks(_)
         | StartError::Queues(_)
+        | StartError::Topics(_)
         | StartError::Folder { .. } => problem.advise("No node was started."),
     }
 }
