@@ -1,0 +1,55 @@
+"""The applications under examples/, each started as their first lines say, and used as a person would."""
+
+import datetime
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from conftest import ROOT
+from support import eventually
+
+
+def fetch(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+        return json.load(answer)
+
+
+def letters(node):
+    return fetch(f"{node.endpoint}/_outbox")["letters"]
+
+
+def test_reminders_become_letters(own_node):
+    node = own_node(str(ROOT / "examples" / "reminders"), "--no-watch")
+    node.start()
+    eventually(lambda: outputs(node, "reminders").get("Url"), 60, "the application")
+    url = f"{node.endpoint}/_fn/remind/"
+
+    # The address is asked before anything else is sent to it.
+    [asked] = eventually(lambda: letters(node), 60, "the letter that asks")
+    link = next(line for line in asked["body"].splitlines() if line.startswith("http"))
+    urllib.request.urlopen(link, timeout=10).close()
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(url, {"text": "no time"})
+    assert refused.value.code == 400
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    made = fetch(url, {"text": "Water the flowers", "at": soon.strftime("%Y-%m-%dT%H:%M:%S")})
+
+    def told(text):
+        return [letter for letter in letters(node) if letter["body"].startswith(text)]
+
+    [letter] = eventually(lambda: told("Water the flowers"), 60, "the reminder")
+    assert (letter["subject"], letter["to"]) == ("Reminder", "you@example.com")
+    names = [found["Name"] for found in node.client("scheduler").list_schedules()["Schedules"]]
+    assert made["name"] not in names and "remind-every-morning" in names
+
+    node.freehold("fire", "remind-every-morning")
+    eventually(lambda: told("Good morning"), 60, "the morning's letter")
+
+
+def outputs(node, stack):
+    listed = json.loads(node.freehold("ls", "apps", "--json").stdout)["applications"]
+    found = [one.get("outputs") or {} for one in listed if one["name"] == stack]
+    return found[0] if found else {}
