@@ -165,20 +165,58 @@ impl Carrier for World {
                 Ok(post) => post,
                 Err(error) => return Ending::Refused { why: Failure::new("MalformedDelivery", error.to_string()) },
             };
-            // The machine's time: a peer is waited for.
-            let patience = Duration::from_millis(post.patience_ms);
-            match tokio::time::timeout(patience, self.answer(&post)).await {
-                Ok(ending) => ending,
-                Err(_) => {
-                    let message = format!("The endpoint did not answer within {patience:?}.");
-                    Ending::Retry { why: Failure::new("TimeoutError", message), after: None }
-                }
-            }
+            self.carry_post(&post).await
         })
     }
 }
 
+/// Makes requests for carriers of services' own, which must find out first what to send: the same way, and as far, as the carrier here.
+pub struct Client(World);
+
+impl Client {
+    /// A client that may reach so far.
+    pub fn new(reach: Reach) -> Self {
+        Self(World::new(reach))
+    }
+
+    /// Makes the request, and judges the answer by its status.
+    pub async fn carry(&self, post: &Post) -> Ending {
+        self.0.carry_post(post).await
+    }
+
+    /// Makes the request; answers the status and at most [`ANSWER_BYTES_MAX`] of the body, whatever they are.
+    pub async fn ask(&self, post: &Post) -> Result<(u16, Bytes), Failure> {
+        let asked = async {
+            let response = self.0.send(post).await.map_err(|trouble| match trouble {
+                Trouble::Later(why) => Failure::new("ConnectionError", why),
+                Trouble::Never(why) => Failure::new("InvalidEndpoint", why),
+            })?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| Failure::new("ConnectionError", error.to_string()))?;
+            Ok((head.status.as_u16(), body.to_bytes()))
+        };
+        let patience = Duration::from_millis(post.patience_ms);
+        match tokio::time::timeout(patience, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::new("TimeoutError", format!("The endpoint did not answer within {patience:?}."))),
+        }
+    }
+}
+
 impl World {
+    async fn carry_post(&self, post: &Post) -> Ending {
+        // The machine's time: a peer is waited for.
+        let patience = Duration::from_millis(post.patience_ms);
+        match tokio::time::timeout(patience, self.answer(post)).await {
+            Ok(ending) => ending,
+            Err(_) => {
+                let message = format!("The endpoint did not answer within {patience:?}.");
+                Ending::Retry { why: Failure::new("TimeoutError", message), after: None }
+            }
+        }
+    }
+
     async fn answer(&self, post: &Post) -> Ending {
         let response = match self.send(post).await {
             Ok(response) => response,

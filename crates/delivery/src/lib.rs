@@ -47,6 +47,7 @@
 //! # }
 //! ```
 
+mod announce;
 pub mod call;
 mod carrier;
 mod counts;
@@ -61,6 +62,7 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 
+pub use announce::{Announcer, Fact};
 pub use call::{Acting, Task};
 pub use carrier::{Carried, Carrier, Ending, Failure, Farewell, GivenUp, Reason};
 pub use counts::KindCounts;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use delivery::Carrier;
+use delivery::{Carrier, Reach};
 use dispatch::Registry;
+use events::Events;
+use events::destination::{self, Destinations};
 use functions::Functions;
 use identity::Identity;
 use logs::Logs;
@@ -15,6 +17,7 @@ use topics::Topics;
 /// The services of a node.
 #[derive(Clone)]
 pub(crate) struct Services {
+    pub(crate) events: Arc<Events>,
     pub(crate) functions: Arc<Functions>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) logs: Arc<Logs>,
@@ -26,6 +29,8 @@ pub(crate) struct Services {
 impl Services {
     /// What each can do.
     pub(crate) fn register(&self, registry: &mut Registry) {
+        events::register(registry, &self.events);
+        registry.attach("events", Arc::clone(&self.events) as _);
         functions::register(registry, &self.functions);
         registry.attach("lambda", Arc::clone(&self.functions) as _);
         identity::register(registry, &self.identity);
@@ -38,13 +43,14 @@ impl Services {
     }
 
     /// Who carries what is delivered otherwise than by a call or a request.
-    pub(crate) fn carriers(&self) -> Vec<(&'static str, Arc<dyn Carrier>)> {
-        vec![self.schedules.carrier()]
+    pub(crate) fn carriers(&self, reach: Reach) -> Vec<(&'static str, Arc<dyn Carrier>)> {
+        vec![self.schedules.carrier(), (destination::NAME, Arc::new(Destinations::new(&self.events, reach)) as _)]
     }
 
     /// What templates can make of them.
     pub(crate) fn template_types() -> Types {
         let types = [
+            events::resources::resource_types(),
             functions::resources::types(),
             logs::resources::resource_types(),
             queues::resources::resource_types(),

@@ -1,8 +1,9 @@
-//! What the node serves beside AWS's operations: function URLs, code packages, stacks, live logs, schedules fired by hand, what happens
+//! What the node serves beside AWS's operations: function URLs, CloudEvents, code packages, stacks, live logs, schedules fired by hand, what happens
 //! now, letters, what subscribers of topics are sent to, a reset.
 
 mod activity;
 mod assets;
+mod cloud_events;
 mod code;
 mod live_logs;
 mod outbox;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 
 pub(crate) use activity::{Activity, word};
 pub(crate) use assets::Assets;
+pub(crate) use cloud_events::CloudEvents;
 pub(crate) use code::Code;
 pub(crate) use live_logs::LiveLogs;
 pub(crate) use outbox::Outbox;

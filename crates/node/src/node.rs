@@ -12,6 +12,7 @@ use delivery::{Deliveries, Reach};
 use dispatch::{Authority, Dispatch, LenientAuthority, Metrics, OpenAuthority, Registry};
 use door::guard::Guard;
 use door::{Bound, Door, Face, Mount};
+use events::Events;
 use functions::Functions;
 use gateway::Gateway;
 use identity::{Identity, RootKey};
@@ -108,6 +109,14 @@ impl Node {
         })
         .await?;
         topics.start();
+        let events = Events::open(events::Deps {
+            store: store.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            base_url: Arc::clone(&base_url),
+        })
+        .await?;
+        events.start(&tasks);
         let metrics = Metrics::new();
         metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
         let mut registry = Registry::new(dispatch::Parts {
@@ -129,7 +138,7 @@ impl Node {
             caller: Arc::new(registry.dispatch()),
             base_url: Arc::clone(&base_url),
         });
-        let services = Services { functions, identity, logs, queues: queues.await?, schedules, topics };
+        let services = Services { events, functions, identity, logs, queues: queues.await?, schedules, topics };
         services.register(&mut registry);
         let dispatch = registry.open();
         let stacks = Engine::new(stacks::Deps {
@@ -143,17 +152,18 @@ impl Node {
             base_url: Arc::clone(&base_url),
         });
         stacks.resume().await?;
+        let reach = match bound.address().ip().is_loopback() && public.is_none() {
+            true => Reach::Everything,
+            false => Reach::World,
+        };
         let deliveries = Deliveries::start(delivery::Deps {
             store: store.clone(),
             caller: Arc::new(dispatch.clone()),
             clock: clock.clone(),
             random: random.clone(),
             limits: delivery::Limits::default(),
-            reach: match bound.address().ip().is_loopback() && public.is_none() {
-                true => Reach::Everything,
-                false => Reach::World,
-            },
-            carriers: services.carriers(),
+            reach,
+            carriers: services.carriers(reach),
         })
         .await?;
         services.schedules.start(&tasks);
@@ -180,6 +190,7 @@ impl Node {
                 clock: clock.clone(),
                 random: random.clone(),
             }),
+            Arc::new(mounts::CloudEvents { dispatch: dispatch.clone(), clock: clock.clone(), random: random.clone() }),
             Arc::new(mounts::Stacks { engine: stacks.clone(), clock: clock.clone(), random: random.clone() }),
             Arc::new(mounts::LiveLogs { logs: Arc::clone(&services.logs), closing: closing.clone() }),
             Arc::new(mounts::Outbox(Arc::clone(&services.topics))),
@@ -195,6 +206,7 @@ impl Node {
                 functions: Arc::clone(&services.functions),
                 queues: Arc::clone(&services.queues),
                 topics: Arc::clone(&services.topics),
+                events: Arc::clone(&services.events),
                 deliveries: deliveries.clone(),
             }),
         ];

@@ -29,6 +29,9 @@ pub enum StartError {
     /// An application that was being changed when the node stopped cannot be gone on with.
     #[error("an unfinished change of an application cannot be read: {0}")]
     Stacks(#[from] stacks::Error),
+    /// The event buses cannot be read.
+    #[error("the event buses cannot be read: {0}")]
+    Events(#[from] events::Error),
     /// The queues cannot be read.
     #[error("the queues cannot be read: {0}")]
     Queues(#[from] queues::Error),

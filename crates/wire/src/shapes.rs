@@ -3,6 +3,8 @@
 use crate::Service;
 
 #[allow(missing_docs, reason = "the names are the model's, and so is what they mean")]
+pub mod events;
+#[allow(missing_docs, reason = "as above")]
 pub mod lambda;
 #[allow(missing_docs, reason = "as above")]
 pub mod logs;
@@ -16,8 +18,15 @@ pub mod sqs;
 pub mod sts;
 
 /// All of them.
-pub static SERVICES: &[&Service] =
-    &[&lambda::SERVICE, &logs::SERVICE, &scheduler::SERVICE, &sns::SERVICE, &sqs::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&Service] = &[
+    &events::SERVICE,
+    &lambda::SERVICE,
+    &logs::SERVICE,
+    &scheduler::SERVICE,
+    &sns::SERVICE,
+    &sqs::SERVICE,
+    &sts::SERVICE,
+];
 
 /// The service of that name.
 pub fn service(name: &str) -> Option<&'static Service> {

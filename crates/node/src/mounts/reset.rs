@@ -5,6 +5,7 @@ use std::sync::Arc;
 use delivery::Deliveries;
 use dispatch::BoxFuture;
 use door::{Audience, Body, Mount, RequestBody, Visit};
+use events::Events;
 use functions::Functions;
 use http::{Method, Request, Response, StatusCode};
 use queues::Queues;
@@ -21,6 +22,7 @@ pub(crate) struct Reset {
     pub(crate) functions: Arc<Functions>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) topics: Arc<Topics>,
+    pub(crate) events: Arc<Events>,
     pub(crate) deliveries: Deliveries,
 }
 
@@ -84,6 +86,9 @@ impl Reset {
         }
         if let Err(error) = self.queues.resync().await {
             tracing::error!(%error, "the queues could not be read anew after a reset");
+        }
+        if let Err(error) = self.events.resync().await {
+            tracing::error!(%error, "the event buses could not be read anew after a reset");
         }
         Ok(removed)
     }

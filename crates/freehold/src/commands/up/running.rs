@@ -119,6 +119,7 @@ fn not_started(error: &StartError) -> Problem {
         | StartError::Read(_)
         | StartError::RootKey(_)
         | StartError::Stacks(_)
+        | StartError::Events(_)
         | StartError::Queues(_)
         | StartError::Topics(_)
         | StartError::Folder { .. } => problem.advise("No node was started."),
