@@ -9,6 +9,7 @@ use events::destination::{self, Destinations};
 use functions::Functions;
 use identity::Identity;
 use logs::Logs;
+use pipes::Pipes;
 use queues::Queues;
 use schedules::Schedules;
 use stacks::Types;
@@ -21,6 +22,7 @@ pub(crate) struct Services {
     pub(crate) functions: Arc<Functions>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) pipes: Arc<Pipes>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) schedules: Arc<Schedules>,
     pub(crate) topics: Arc<Topics>,
@@ -35,6 +37,7 @@ impl Services {
         registry.attach("lambda", Arc::clone(&self.functions) as _);
         identity::register(registry, &self.identity);
         logs::register(registry, &self.logs);
+        pipes::register(registry, &self.pipes);
         queues::register(registry, &self.queues);
         registry.attach("sqs", Arc::clone(&self.queues) as _);
         schedules::register(registry, &self.schedules);
@@ -53,6 +56,7 @@ impl Services {
             events::resources::resource_types(),
             functions::resources::types(),
             logs::resources::resource_types(),
+            pipes::resources::resource_types(),
             queues::resources::resource_types(),
             schedules::resources::resource_types(),
             topics::resources::resource_types(),

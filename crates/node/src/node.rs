@@ -17,6 +17,7 @@ use functions::Functions;
 use gateway::Gateway;
 use identity::{Identity, RootKey};
 use logs::Logs;
+use pipes::Pipes;
 use queues::Queues;
 use schedules::Schedules;
 use stacks::Engine;
@@ -117,6 +118,7 @@ impl Node {
         })
         .await?;
         events.start(&tasks);
+        let pipes = Pipes::open(pipes::Deps { store: store.clone(), clock: clock.clone() }).await?;
         let metrics = Metrics::new();
         metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
         let mut registry = Registry::new(dispatch::Parts {
@@ -138,9 +140,18 @@ impl Node {
             caller: Arc::new(registry.dispatch()),
             base_url: Arc::clone(&base_url),
         });
-        let services = Services { events, functions, identity, logs, queues: queues.await?, schedules, topics };
+        let services = Services { events, functions, identity, logs, pipes, queues: queues.await?, schedules, topics };
         services.register(&mut registry);
         let dispatch = registry.open();
+        let polling = mapping::Tools {
+            caller: Arc::new(dispatch.clone()),
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+            base_url: Arc::clone(&base_url),
+        };
+        services.functions.poll(polling.clone());
+        services.pipes.flow(polling);
         let stacks = Engine::new(stacks::Deps {
             store: store.clone(),
             caller: Arc::new(dispatch.clone()),
@@ -204,6 +215,7 @@ impl Node {
             Arc::new(mounts::Reset {
                 store: matches!(config.data, Data::Memory).then(|| store.clone()),
                 functions: Arc::clone(&services.functions),
+                pipes: Arc::clone(&services.pipes),
                 queues: Arc::clone(&services.queues),
                 topics: Arc::clone(&services.topics),
                 events: Arc::clone(&services.events),

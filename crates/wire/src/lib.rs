@@ -43,5 +43,5 @@ pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
 pub use route::{Request, Route, Routed, Router};
 pub use schema::{Member, Schema};
 pub use shape::{ABSENT, Empty, Entries, Field, Items, Shape, StaticShape, Written};
-pub use shapes::{SERVICES, events, lambda, logs, scheduler, service, sns, sqs, sts};
+pub use shapes::{SERVICES, events, lambda, logs, pipes, scheduler, service, sns, sqs, sts};
 pub use writer::Writer;

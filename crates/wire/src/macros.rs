@@ -33,7 +33,6 @@ macro_rules! structure {
     };
 }
 
-#[expect(unused_macros, reason = "no served operation has a union yet")]
 /// Implements [`crate::Shape`] for an enum whose variants are the schema's members.
 macro_rules! union {
     ($name:ident, $schema:ident { $($index:literal $variant:ident),* $(,)? }) => {
@@ -187,6 +186,4 @@ macro_rules! exception {
     };
 }
 
-#[expect(unused_imports, reason = "no served operation has a union yet")]
-pub(crate) use union;
-pub(crate) use {enumeration, exception, known, operation, structure};
+pub(crate) use {enumeration, exception, known, operation, structure, union};

@@ -9,6 +9,8 @@ pub mod lambda;
 #[allow(missing_docs, reason = "as above")]
 pub mod logs;
 #[allow(missing_docs, reason = "as above")]
+pub mod pipes;
+#[allow(missing_docs, reason = "as above")]
 pub mod scheduler;
 #[allow(missing_docs, reason = "as above")]
 pub mod sns;
@@ -22,6 +24,7 @@ pub static SERVICES: &[&Service] = &[
     &events::SERVICE,
     &lambda::SERVICE,
     &logs::SERVICE,
+    &pipes::SERVICE,
     &scheduler::SERVICE,
     &sns::SERVICE,
     &sqs::SERVICE,

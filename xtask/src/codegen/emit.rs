@@ -351,6 +351,8 @@ fn uses(body: &str, name: &str) -> bool {
             && !before.ends_with("::")
             && !after.starts_with(|c: char| c.is_alphanumeric() || c == '_')
             && after.starts_with(['!', ':', ' ', '<', ',', ')'])
+            // A value of an enumeration may have the same name.
+            && !after.starts_with(" = \"")
     })
 }
 

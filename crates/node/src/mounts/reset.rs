@@ -8,6 +8,7 @@ use door::{Audience, Body, Mount, RequestBody, Visit};
 use events::Events;
 use functions::Functions;
 use http::{Method, Request, Response, StatusCode};
+use pipes::Pipes;
 use queues::Queues;
 use serde_json::json;
 use store::{Range, Scan, Store};
@@ -20,6 +21,7 @@ pub(crate) struct Reset {
     /// `None`: the node keeps its data, and nobody may take that away by one request.
     pub(crate) store: Option<Store>,
     pub(crate) functions: Arc<Functions>,
+    pub(crate) pipes: Arc<Pipes>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) topics: Arc<Topics>,
     pub(crate) events: Arc<Events>,
@@ -83,6 +85,9 @@ impl Reset {
         self.functions.resync().await?;
         if let Err(error) = self.topics.resync().await {
             tracing::error!(%error, "the topics could not be read anew after a reset");
+        }
+        if let Err(error) = self.pipes.resync().await {
+            tracing::error!(%error, "the pipes could not be read anew after a reset");
         }
         if let Err(error) = self.queues.resync().await {
             tracing::error!(%error, "the queues could not be read anew after a reset");

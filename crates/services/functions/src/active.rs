@@ -89,6 +89,8 @@ pub(crate) struct Runner {
     content: u64,
     pub(crate) code: Code,
     pub(crate) settings: compute::Settings,
+    /// What it may do is what this role may.
+    pub(crate) role: Arc<str>,
     image: OnceCell<Arc<Image>>,
     compute: Compute,
     /// Set as soon as it is known.
@@ -209,6 +211,11 @@ impl Active {
     /// How many instances of a version are to be kept ready.
     pub(crate) fn provisioned(&self, version: u64) -> u32 {
         self.provisions.get(&version).map_or(0, |provision| provision.wanted)
+    }
+
+    /// Whether nothing of it may run: none of the invocations at a time are left to it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.reserved == Some(0)
     }
 
     /// The code of all versions.
@@ -434,6 +441,7 @@ impl Functions {
     /// Reads everything again: at the start, when too much happened at once to be told one by one, and after a reset. One scan,
     /// so that a node with a thousand functions starts as fast as one with ten.
     pub async fn resync(&self) -> Result<(), ::store::Error> {
+        self.resync_mappings().await?;
         let _one_at_a_time = self.table.refreshing.lock().await;
         let snapshot = self.store.snapshot();
         let mut bundles = bundles(&snapshot).await?;
@@ -548,6 +556,7 @@ impl Functions {
             content: *content,
             code: code.clone(),
             settings,
+            role: role.as_str().into(),
             image: OnceCell::new(),
             compute: self.compute.clone(),
             takes_requests: OnceLock::new(),

@@ -11,7 +11,7 @@
 //! - A call that was answered is seen by the next one, also by invocations: the table in memory is brought up to date before
 //!   the answer.
 //!
-//! Not here: layers, container images, asynchronous invocation, event source mappings (each is refused with a fault that says
+//! Not here: layers, container images, asynchronous invocation, streams as event sources (each is refused with a fault that says
 //! so), the pool of instances (compute), HTTP (door and gateway), and who may call (dispatch, which asks [`Functions`] for the
 //! policies).
 //!
@@ -21,6 +21,7 @@ mod active;
 mod background;
 mod faults;
 mod invoke;
+mod mappings;
 pub mod model;
 pub mod name;
 mod ops;
@@ -30,7 +31,7 @@ mod policies;
 pub mod resources;
 mod store;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ::store::{Blobs, Store};
 use base::{Clock, Random};
@@ -86,6 +87,9 @@ pub struct Functions {
     random: Random,
     credentials: RoleCredentials,
     table: active::Table,
+    mappings: mappings::Mappings,
+    /// For what lives on behind calls.
+    itself: Weak<Self>,
     links: packages::Links,
     /// Tells of commits since the service was opened; taken by [`Functions::start`].
     watch: std::sync::Mutex<Option<::store::Watch>>,
@@ -103,7 +107,9 @@ impl Functions {
         let links = packages::Links::open(&store, &random).await?;
         // Before the first look, so that nothing falls between the two.
         let watch = std::sync::Mutex::new(Some(store.watch(crate::store::root())));
-        let functions = Self {
+        let functions = Arc::new_cyclic(|itself| Self {
+            itself: Weak::clone(itself),
+            mappings: mappings::Mappings::default(),
             store,
             blobs,
             compute,
@@ -115,9 +121,9 @@ impl Functions {
             watch,
             dividing: tokio::sync::Mutex::default(),
             providing: tokio::sync::Mutex::default(),
-        };
+        });
         functions.resync().await?;
-        Ok(Arc::new(functions))
+        Ok(functions)
     }
 
     /// Brings the table up to date after a commit of this service, and hands on the commit's answer.

@@ -2,6 +2,7 @@
 //! lie in the rooms below.
 
 pub mod alias;
+pub mod mapping;
 pub mod package;
 pub mod permission;
 pub mod provision;

@@ -2,7 +2,9 @@
 //! several of them. No work is done here: the engine of stacks calls the operations, as anybody could.
 
 mod alias;
+mod events;
 mod function;
+mod mapping;
 mod permission;
 mod provision;
 mod serverless;
@@ -25,6 +27,7 @@ pub fn types() -> Vec<Arc<dyn ResourceType>> {
         Arc::new(permission::Permission),
         Arc::new(version::Version),
         Arc::new(alias::Alias),
+        Arc::new(mapping::Mapping),
     ]
 }
 

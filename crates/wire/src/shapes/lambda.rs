@@ -45,9 +45,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "CreateCodeSigningConfig"),
             ("POST", "/2020-04-22/code-signing-configs", 201),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "CreateEventSourceMapping"),
             ("POST", "/2015-03-31/event-source-mappings", 202),
+            &CREATE_EVENT_SOURCE_MAPPING_REQUEST,
+            &EVENT_SOURCE_MAPPING_CONFIGURATION,
         ),
         OperationModel::served(
             ("lambda", "CreateFunction"),
@@ -75,9 +77,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "DeleteCodeSigningConfig"),
             ("DELETE", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", 204),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "DeleteEventSourceMapping"),
             ("DELETE", "/2015-03-31/event-source-mappings/{UUID}", 202),
+            &DELETE_EVENT_SOURCE_MAPPING_REQUEST,
+            &EVENT_SOURCE_MAPPING_CONFIGURATION,
         ),
         OperationModel::served(
             ("lambda", "DeleteFunction"),
@@ -147,9 +151,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "GetDurableExecutionState"),
             ("GET", "/2025-12-01/durable-executions/{DurableExecutionArn}/state", 200),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "GetEventSourceMapping"),
             ("GET", "/2015-03-31/event-source-mappings/{UUID}", 200),
+            &GET_EVENT_SOURCE_MAPPING_REQUEST,
+            &EVENT_SOURCE_MAPPING_CONFIGURATION,
         ),
         OperationModel::served(
             ("lambda", "GetFunction"),
@@ -254,9 +260,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "ListDurableExecutionsByFunction"),
             ("GET", "/2025-12-01/functions/{FunctionName}/durable-executions", 200),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "ListEventSourceMappings"),
             ("GET", "/2015-03-31/event-source-mappings", 200),
+            &LIST_EVENT_SOURCE_MAPPINGS_REQUEST,
+            &LIST_EVENT_SOURCE_MAPPINGS_RESPONSE,
         ),
         OperationModel::unserved(
             ("lambda", "ListFunctionEventInvokeConfigs"),
@@ -403,9 +411,11 @@ pub static SERVICE: Service = Service {
             ("lambda", "UpdateCodeSigningConfig"),
             ("PUT", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", 200),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "UpdateEventSourceMapping"),
             ("PUT", "/2015-03-31/event-source-mappings/{UUID}", 202),
+            &UPDATE_EVENT_SOURCE_MAPPING_REQUEST,
+            &EVENT_SOURCE_MAPPING_CONFIGURATION,
         ),
         OperationModel::served(
             ("lambda", "UpdateFunctionCode"),
@@ -649,6 +659,13 @@ pub static SERVICE: Service = Service {
             sender: true,
         },
         Exception {
+            code: "ResourceInUseException",
+            query_code: "ResourceInUseException",
+            schema: &RESOURCE_IN_USE_EXCEPTION,
+            status: Some(400),
+            sender: true,
+        },
+        Exception {
             code: "ResourceNotFoundException",
             query_code: "ResourceNotFoundException",
             schema: &RESOURCE_NOT_FOUND_EXCEPTION,
@@ -883,6 +900,41 @@ operation!(
     PutRuntimeManagementConfigRequest,
     PutRuntimeManagementConfigResponse
 );
+operation!(
+    "lambda",
+    CreateEventSourceMapping,
+    "CreateEventSourceMapping",
+    CreateEventSourceMappingRequest,
+    EventSourceMappingConfiguration
+);
+operation!(
+    "lambda",
+    GetEventSourceMapping,
+    "GetEventSourceMapping",
+    GetEventSourceMappingRequest,
+    EventSourceMappingConfiguration
+);
+operation!(
+    "lambda",
+    ListEventSourceMappings,
+    "ListEventSourceMappings",
+    ListEventSourceMappingsRequest,
+    ListEventSourceMappingsResponse
+);
+operation!(
+    "lambda",
+    UpdateEventSourceMapping,
+    "UpdateEventSourceMapping",
+    UpdateEventSourceMappingRequest,
+    EventSourceMappingConfiguration
+);
+operation!(
+    "lambda",
+    DeleteEventSourceMapping,
+    "DeleteEventSourceMapping",
+    DeleteEventSourceMappingRequest,
+    EventSourceMappingConfiguration
+);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct AccountLimit {
@@ -940,6 +992,13 @@ pub struct AliasRoutingConfiguration {
     pub additional_version_weights: Option<BTreeMap<String, f64>>,
 }
 structure!(AliasRoutingConfiguration, ALIAS_ROUTING_CONFIGURATION { 0 additional_version_weights, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct AmazonManagedKafkaEventSourceConfig {
+    pub consumer_group_id: Option<String>,
+    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+}
+structure!(AmazonManagedKafkaEventSourceConfig, AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG { 0 consumer_group_id, 1 schema_registry_config, });
 
 enumeration!(ApplicationLogLevel {
     Trace = "TRACE",
@@ -1013,6 +1072,39 @@ pub struct CreateAliasRequest {
 structure!(CreateAliasRequest, CREATE_ALIAS_REQUEST { 0 function_name, 1 name, 2 function_version, 3 description, 4 routing_config, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct CreateEventSourceMappingRequest {
+    pub event_source_arn: Option<String>,
+    pub function_name: String,
+    pub enabled: Option<bool>,
+    pub batch_size: Option<i32>,
+    pub filter_criteria: Option<FilterCriteria>,
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    pub parallelization_factor: Option<i32>,
+    pub starting_position: Option<EventSourcePosition>,
+    pub starting_position_timestamp: Option<jiff::Timestamp>,
+    pub destination_config: Option<DestinationConfig>,
+    pub maximum_record_age_in_seconds: Option<i32>,
+    pub bisect_batch_on_function_error: Option<bool>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub tumbling_window_in_seconds: Option<i32>,
+    pub topics: Option<Vec<String>>,
+    pub queues: Option<Vec<String>>,
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    pub self_managed_event_source: Option<SelfManagedEventSource>,
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    pub scaling_config: Option<ScalingConfig>,
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    pub kms_key_arn: Option<String>,
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+structure!(CreateEventSourceMappingRequest, CREATE_EVENT_SOURCE_MAPPING_REQUEST { 0 event_source_arn, 1 function_name, 2 enabled, 3 batch_size, 4 filter_criteria, 5 maximum_batching_window_in_seconds, 6 parallelization_factor, 7 starting_position, 8 starting_position_timestamp, 9 destination_config, 10 maximum_record_age_in_seconds, 11 bisect_batch_on_function_error, 12 maximum_retry_attempts, 13 tags, 14 tumbling_window_in_seconds, 15 topics, 16 queues, 17 source_access_configurations, 18 self_managed_event_source, 19 function_response_types, 20 amazon_managed_kafka_event_source_config, 21 self_managed_kafka_event_source_config, 22 scaling_config, 23 document_db_event_source_config, 24 kms_key_arn, 25 metrics_config, 26 logging_config, 27 provisioned_poller_config, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct CreateFunctionRequest {
     pub function_name: String,
     pub runtime: Option<Runtime>,
@@ -1080,6 +1172,12 @@ pub struct DeleteAliasRequest {
 structure!(DeleteAliasRequest, DELETE_ALIAS_REQUEST { 0 function_name, 1 name, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct DeleteEventSourceMappingRequest {
+    pub uuid: String,
+}
+structure!(DeleteEventSourceMappingRequest, DELETE_EVENT_SOURCE_MAPPING_REQUEST { 0 uuid, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct DeleteFunctionConcurrencyRequest {
     pub function_name: String,
 }
@@ -1111,6 +1209,21 @@ pub struct DeleteProvisionedConcurrencyConfigRequest {
     pub qualifier: String,
 }
 structure!(DeleteProvisionedConcurrencyConfigRequest, DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DestinationConfig {
+    pub on_success: Option<OnSuccess>,
+    pub on_failure: Option<OnFailure>,
+}
+structure!(DestinationConfig, DESTINATION_CONFIG { 0 on_success, 1 on_failure, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DocumentDBEventSourceConfig {
+    pub database_name: Option<String>,
+    pub collection_name: Option<String>,
+    pub full_document: Option<FullDocument>,
+}
+structure!(DocumentDBEventSourceConfig, DOCUMENT_DB_EVENT_SOURCE_CONFIG { 0 database_name, 1 collection_name, 2 full_document, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct DurableConfig {
@@ -1192,6 +1305,10 @@ pub struct ENILimitReachedException {
 structure!(ENILimitReachedException, ENI_LIMIT_REACHED_EXCEPTION { 0 type_, 1 message, });
 exception!(ENILimitReachedException, SERVICE, "ENILimitReachedException", message);
 
+enumeration!(EndPointType {
+    KafkaBootstrapServers = "KAFKA_BOOTSTRAP_SERVERS",
+});
+
 #[derive(Clone, Default, PartialEq)]
 pub struct Environment {
     pub variables: Option<BTreeMap<String, String>>,
@@ -1219,11 +1336,103 @@ pub struct EphemeralStorage {
 structure!(EphemeralStorage, EPHEMERAL_STORAGE { 0 size, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct EventSourceMappingConfiguration {
+    pub uuid: Option<String>,
+    pub starting_position: Option<EventSourcePosition>,
+    pub starting_position_timestamp: Option<jiff::Timestamp>,
+    pub batch_size: Option<i32>,
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    pub parallelization_factor: Option<i32>,
+    pub event_source_arn: Option<String>,
+    pub filter_criteria: Option<FilterCriteria>,
+    pub function_arn: Option<String>,
+    pub last_modified: Option<jiff::Timestamp>,
+    pub last_processing_result: Option<String>,
+    pub state: Option<String>,
+    pub state_transition_reason: Option<String>,
+    pub destination_config: Option<DestinationConfig>,
+    pub topics: Option<Vec<String>>,
+    pub queues: Option<Vec<String>>,
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    pub self_managed_event_source: Option<SelfManagedEventSource>,
+    pub maximum_record_age_in_seconds: Option<i32>,
+    pub bisect_batch_on_function_error: Option<bool>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub tumbling_window_in_seconds: Option<i32>,
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    pub scaling_config: Option<ScalingConfig>,
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    pub kms_key_arn: Option<String>,
+    pub filter_criteria_error: Option<FilterCriteriaError>,
+    pub event_source_mapping_arn: Option<String>,
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+structure!(EventSourceMappingConfiguration, EVENT_SOURCE_MAPPING_CONFIGURATION { 0 uuid, 1 starting_position, 2 starting_position_timestamp, 3 batch_size, 4 maximum_batching_window_in_seconds, 5 parallelization_factor, 6 event_source_arn, 7 filter_criteria, 8 function_arn, 9 last_modified, 10 last_processing_result, 11 state, 12 state_transition_reason, 13 destination_config, 14 topics, 15 queues, 16 source_access_configurations, 17 self_managed_event_source, 18 maximum_record_age_in_seconds, 19 bisect_batch_on_function_error, 20 maximum_retry_attempts, 21 tumbling_window_in_seconds, 22 function_response_types, 23 amazon_managed_kafka_event_source_config, 24 self_managed_kafka_event_source_config, 25 scaling_config, 26 document_db_event_source_config, 27 kms_key_arn, 28 filter_criteria_error, 29 event_source_mapping_arn, 30 metrics_config, 31 logging_config, 32 provisioned_poller_config, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct EventSourceMappingLoggingConfig {
+    pub system_log_level: Option<EventSourceMappingSystemLogLevel>,
+}
+structure!(EventSourceMappingLoggingConfig, EVENT_SOURCE_MAPPING_LOGGING_CONFIG { 0 system_log_level, });
+
+enumeration!(EventSourceMappingMetric {
+    EventCount = "EventCount",
+    ErrorCount = "ErrorCount",
+    KafkaMetrics = "KafkaMetrics",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct EventSourceMappingMetricsConfig {
+    pub metrics: Option<Vec<EventSourceMappingMetric>>,
+}
+structure!(EventSourceMappingMetricsConfig, EVENT_SOURCE_MAPPING_METRICS_CONFIG { 0 metrics, });
+
+enumeration!(EventSourceMappingSystemLogLevel {
+    Debug = "DEBUG",
+    Info = "INFO",
+    Warn = "WARN",
+});
+
+enumeration!(EventSourcePosition {
+    TrimHorizon = "TRIM_HORIZON",
+    Latest = "LATEST",
+    AtTimestamp = "AT_TIMESTAMP",
+});
+
+#[derive(Clone, Default, PartialEq)]
 pub struct FileSystemConfig {
     pub arn: String,
     pub local_mount_path: String,
 }
 structure!(FileSystemConfig, FILE_SYSTEM_CONFIG { 0 arn, 1 local_mount_path, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct Filter {
+    pub pattern: Option<String>,
+}
+structure!(Filter, FILTER { 0 pattern, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct FilterCriteria {
+    pub filters: Option<Vec<Filter>>,
+}
+structure!(FilterCriteria, FILTER_CRITERIA { 0 filters, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct FilterCriteriaError {
+    pub error_code: Option<String>,
+    pub message: Option<String>,
+}
+structure!(FilterCriteriaError, FILTER_CRITERIA_ERROR { 0 error_code, 1 message, });
+
+enumeration!(FullDocument {
+    UpdateLookup = "UpdateLookup",
+    Default = "Default",
+});
 
 #[derive(Clone, Default, PartialEq)]
 pub struct FunctionCode {
@@ -1291,6 +1500,10 @@ pub struct FunctionConfiguration {
 }
 structure!(FunctionConfiguration, FUNCTION_CONFIGURATION { 0 function_name, 1 function_arn, 2 runtime, 3 role, 4 handler, 5 code_size, 6 description, 7 timeout, 8 memory_size, 9 last_modified, 10 code_sha256, 11 version, 12 vpc_config, 13 dead_letter_config, 14 environment, 15 kms_key_arn, 16 tracing_config, 17 master_arn, 18 revision_id, 19 layers, 20 state, 21 state_reason, 22 state_reason_code, 23 last_update_status, 24 last_update_status_reason, 25 last_update_status_reason_code, 26 file_system_configs, 27 package_type, 28 image_config_response, 29 signing_profile_version_arn, 30 signing_job_arn, 31 architectures, 32 ephemeral_storage, 33 snap_start, 34 runtime_version_config, 35 logging_config, 36 capacity_provider_config, 37 config_sha256, 38 durable_config, 39 tenancy_config, });
 
+enumeration!(FunctionResponseType {
+    ReportBatchItemFailures = "ReportBatchItemFailures",
+});
+
 enumeration!(FunctionUrlAuthType {
     None = "NONE",
     AwsIam = "AWS_IAM",
@@ -1346,6 +1559,12 @@ pub struct GetAliasRequest {
     pub name: String,
 }
 structure!(GetAliasRequest, GET_ALIAS_REQUEST { 0 function_name, 1 name, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetEventSourceMappingRequest {
+    pub uuid: String,
+}
+structure!(GetEventSourceMappingRequest, GET_EVENT_SOURCE_MAPPING_REQUEST { 0 uuid, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct GetFunctionCodeSigningConfigRequest {
@@ -1620,6 +1839,39 @@ structure!(KMSNotFoundException, KMS_NOT_FOUND_EXCEPTION { 0 type_, 1 message, }
 exception!(KMSNotFoundException, SERVICE, "KMSNotFoundException", message);
 
 #[derive(Clone, Default, PartialEq)]
+pub struct KafkaSchemaRegistryAccessConfig {
+    pub type_: Option<KafkaSchemaRegistryAuthType>,
+    pub uri: Option<String>,
+}
+structure!(KafkaSchemaRegistryAccessConfig, KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG { 0 type_, 1 uri, });
+
+enumeration!(KafkaSchemaRegistryAuthType {
+    BasicAuth = "BASIC_AUTH",
+    ClientCertificateTlsAuth = "CLIENT_CERTIFICATE_TLS_AUTH",
+    ServerRootCaCertificate = "SERVER_ROOT_CA_CERTIFICATE",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct KafkaSchemaRegistryConfig {
+    pub schema_registry_uri: Option<String>,
+    pub event_record_format: Option<SchemaRegistryEventRecordFormat>,
+    pub access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>>,
+    pub schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>>,
+}
+structure!(KafkaSchemaRegistryConfig, KAFKA_SCHEMA_REGISTRY_CONFIG { 0 schema_registry_uri, 1 event_record_format, 2 access_configs, 3 schema_validation_configs, });
+
+enumeration!(KafkaSchemaValidationAttribute {
+    Key = "KEY",
+    Value = "VALUE",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct KafkaSchemaValidationConfig {
+    pub attribute: Option<KafkaSchemaValidationAttribute>,
+}
+structure!(KafkaSchemaValidationConfig, KAFKA_SCHEMA_VALIDATION_CONFIG { 0 attribute, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct LambdaManagedInstancesCapacityProviderConfig {
     pub capacity_provider_arn: String,
     pub per_execution_environment_max_concurrency: Option<i32>,
@@ -1694,6 +1946,22 @@ pub struct ListAliasesResponse {
     pub aliases: Option<Vec<AliasConfiguration>>,
 }
 structure!(ListAliasesResponse, LIST_ALIASES_RESPONSE { 0 next_marker, 1 aliases, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListEventSourceMappingsRequest {
+    pub event_source_arn: Option<String>,
+    pub function_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+structure!(ListEventSourceMappingsRequest, LIST_EVENT_SOURCE_MAPPINGS_REQUEST { 0 event_source_arn, 1 function_name, 2 marker, 3 max_items, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListEventSourceMappingsResponse {
+    pub next_marker: Option<String>,
+    pub event_source_mappings: Option<Vec<EventSourceMappingConfiguration>>,
+}
+structure!(ListEventSourceMappingsResponse, LIST_EVENT_SOURCE_MAPPINGS_RESPONSE { 0 next_marker, 1 event_source_mappings, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct ListFunctionUrlConfigsRequest {
@@ -1795,6 +2063,18 @@ pub struct NoPublishedVersionException {
 structure!(NoPublishedVersionException, NO_PUBLISHED_VERSION_EXCEPTION { 0 type_, 1 message, });
 exception!(NoPublishedVersionException, SERVICE, "NoPublishedVersionException", message);
 
+#[derive(Clone, Default, PartialEq)]
+pub struct OnFailure {
+    pub destination: Option<String>,
+}
+structure!(OnFailure, ON_FAILURE { 0 destination, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct OnSuccess {
+    pub destination: Option<String>,
+}
+structure!(OnSuccess, ON_SUCCESS { 0 destination, });
+
 enumeration!(PackageType {
     Zip = "Zip",
     Image = "Image",
@@ -1846,6 +2126,14 @@ enumeration!(ProvisionedConcurrencyStatusEnum {
     Ready = "READY",
     Failed = "FAILED",
 });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ProvisionedPollerConfig {
+    pub minimum_pollers: Option<i32>,
+    pub maximum_pollers: Option<i32>,
+    pub poller_group_name: Option<String>,
+}
+structure!(ProvisionedPollerConfig, PROVISIONED_POLLER_CONFIG { 0 minimum_pollers, 1 maximum_pollers, 2 poller_group_name, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct PublishVersionRequest {
@@ -1950,6 +2238,14 @@ pub struct ResourceConflictException {
 }
 structure!(ResourceConflictException, RESOURCE_CONFLICT_EXCEPTION { 0 type_, 1 message, });
 exception!(ResourceConflictException, SERVICE, "ResourceConflictException", message);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ResourceInUseException {
+    pub type_: Option<String>,
+    pub message: Option<String>,
+}
+structure!(ResourceInUseException, RESOURCE_IN_USE_EXCEPTION { 0 type_, 1 message, });
+exception!(ResourceInUseException, SERVICE, "ResourceInUseException", message);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct ResourceNotFoundException {
@@ -2057,6 +2353,30 @@ structure!(S3FilesMountTimeoutException, S3_FILES_MOUNT_TIMEOUT_EXCEPTION { 0 ty
 exception!(S3FilesMountTimeoutException, SERVICE, "S3FilesMountTimeoutException", message);
 
 #[derive(Clone, Default, PartialEq)]
+pub struct ScalingConfig {
+    pub maximum_concurrency: Option<i32>,
+}
+structure!(ScalingConfig, SCALING_CONFIG { 0 maximum_concurrency, });
+
+enumeration!(SchemaRegistryEventRecordFormat {
+    Json = "JSON",
+    Source = "SOURCE",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct SelfManagedEventSource {
+    pub endpoints: Option<BTreeMap<String, Vec<String>>>,
+}
+structure!(SelfManagedEventSource, SELF_MANAGED_EVENT_SOURCE { 0 endpoints, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct SelfManagedKafkaEventSourceConfig {
+    pub consumer_group_id: Option<String>,
+    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+}
+structure!(SelfManagedKafkaEventSourceConfig, SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG { 0 consumer_group_id, 1 schema_registry_config, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct SerializedRequestEntityTooLargeException {
     pub type_: Option<String>,
     pub message: Option<String>,
@@ -2118,6 +2438,24 @@ pub struct SnapStartTimeoutException {
 }
 structure!(SnapStartTimeoutException, SNAP_START_TIMEOUT_EXCEPTION { 0 type_, 1 message, });
 exception!(SnapStartTimeoutException, SERVICE, "SnapStartTimeoutException", message);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct SourceAccessConfiguration {
+    pub type_: Option<SourceAccessType>,
+    pub uri: Option<String>,
+}
+structure!(SourceAccessConfiguration, SOURCE_ACCESS_CONFIGURATION { 0 type_, 1 uri, });
+
+enumeration!(SourceAccessType {
+    BasicAuth = "BASIC_AUTH",
+    VpcSubnet = "VPC_SUBNET",
+    VpcSecurityGroup = "VPC_SECURITY_GROUP",
+    SaslScram512Auth = "SASL_SCRAM_512_AUTH",
+    SaslScram256Auth = "SASL_SCRAM_256_AUTH",
+    VirtualHost = "VIRTUAL_HOST",
+    ClientCertificateTlsAuth = "CLIENT_CERTIFICATE_TLS_AUTH",
+    ServerRootCaCertificate = "SERVER_ROOT_CA_CERTIFICATE",
+});
 
 enumeration!(State {
     Pending = "Pending",
@@ -2270,6 +2608,33 @@ pub struct UpdateAliasRequest {
     pub revision_id: Option<String>,
 }
 structure!(UpdateAliasRequest, UPDATE_ALIAS_REQUEST { 0 function_name, 1 name, 2 function_version, 3 description, 4 routing_config, 5 revision_id, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct UpdateEventSourceMappingRequest {
+    pub uuid: String,
+    pub function_name: Option<String>,
+    pub enabled: Option<bool>,
+    pub batch_size: Option<i32>,
+    pub filter_criteria: Option<FilterCriteria>,
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+    pub maximum_record_age_in_seconds: Option<i32>,
+    pub bisect_batch_on_function_error: Option<bool>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub parallelization_factor: Option<i32>,
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    pub tumbling_window_in_seconds: Option<i32>,
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    pub scaling_config: Option<ScalingConfig>,
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    pub kms_key_arn: Option<String>,
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+structure!(UpdateEventSourceMappingRequest, UPDATE_EVENT_SOURCE_MAPPING_REQUEST { 0 uuid, 1 function_name, 2 enabled, 3 batch_size, 4 filter_criteria, 5 maximum_batching_window_in_seconds, 6 destination_config, 7 maximum_record_age_in_seconds, 8 bisect_batch_on_function_error, 9 maximum_retry_attempts, 10 parallelization_factor, 11 source_access_configurations, 12 tumbling_window_in_seconds, 13 function_response_types, 14 scaling_config, 15 amazon_managed_kafka_event_source_config, 16 self_managed_kafka_event_source_config, 17 document_db_event_source_config, 18 kms_key_arn, 19 metrics_config, 20 logging_config, 21 provisioned_poller_config, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct UpdateFunctionCodeRequest {
@@ -2437,6 +2802,11 @@ static ALLOW_METHODS_LIST: Schema =
 static ALLOW_ORIGINS_LIST: Schema =
     Schema::new("AllowOriginsList", Kind::List(&Member::new("member", &ORIGIN))).min(0).max(100);
 
+static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Schema = Schema::structure(
+    "AmazonManagedKafkaEventSourceConfig",
+    &[Member::new("ConsumerGroupId", &URI), Member::new("SchemaRegistryConfig", &KAFKA_SCHEMA_REGISTRY_CONFIG)],
+);
+
 static APPLICATION_LOG_LEVEL: Schema =
     Schema::new("ApplicationLogLevel", Kind::String).values(ApplicationLogLevel::VALUES);
 
@@ -2451,6 +2821,10 @@ static PATTERN_OF_ARN: Pattern = Pattern::translated(
     None,
 );
 static ARN: Schema = Schema::new("Arn", Kind::String).pattern(&PATTERN_OF_ARN);
+
+static BATCH_SIZE: Schema = Schema::new("BatchSize", Kind::Integer).min(1).max(10000);
+
+static BISECT_BATCH_ON_FUNCTION_ERROR: Schema = Schema::new("BisectBatchOnFunctionError", Kind::Boolean);
 
 static BLOB: Schema = Schema::new("Blob", Kind::Blob).sensitive();
 
@@ -2491,6 +2865,11 @@ static CODE_VERIFICATION_FAILED_EXCEPTION: Schema = Schema::structure(
     &[Member::new("Type", &STRING), Member::new("Message", &STRING)],
 );
 
+static PATTERN_OF_COLLECTION_NAME: Pattern =
+    Pattern::translated("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)", "[_a-zA-Z0-9][^$]*", Some("system\\x2e.*"));
+static COLLECTION_NAME: Schema =
+    Schema::new("CollectionName", Kind::String).min(1).max(57).pattern(&PATTERN_OF_COLLECTION_NAME);
+
 static CONCURRENCY: Schema =
     Schema::structure("Concurrency", &[Member::new("ReservedConcurrentExecutions", &RESERVED_CONCURRENT_EXECUTIONS)]);
 
@@ -2514,6 +2893,40 @@ static CREATE_ALIAS_REQUEST: Schema = Schema::structure(
         Member::new("FunctionVersion", &VERSION_WITH_LATEST_PUBLISHED).required(),
         Member::new("Description", &DESCRIPTION),
         Member::new("RoutingConfig", &ALIAS_ROUTING_CONFIGURATION),
+    ],
+);
+
+static CREATE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema::structure(
+    "CreateEventSourceMappingRequest",
+    &[
+        Member::new("EventSourceArn", &ARN),
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).required(),
+        Member::new("Enabled", &ENABLED),
+        Member::new("BatchSize", &BATCH_SIZE),
+        Member::new("FilterCriteria", &FILTER_CRITERIA),
+        Member::new("MaximumBatchingWindowInSeconds", &MAXIMUM_BATCHING_WINDOW_IN_SECONDS),
+        Member::new("ParallelizationFactor", &PARALLELIZATION_FACTOR),
+        Member::new("StartingPosition", &EVENT_SOURCE_POSITION),
+        Member::new("StartingPositionTimestamp", &DATE),
+        Member::new("DestinationConfig", &DESTINATION_CONFIG),
+        Member::new("MaximumRecordAgeInSeconds", &MAXIMUM_RECORD_AGE_IN_SECONDS),
+        Member::new("BisectBatchOnFunctionError", &BISECT_BATCH_ON_FUNCTION_ERROR),
+        Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
+        Member::new("Tags", &TAGS),
+        Member::new("TumblingWindowInSeconds", &TUMBLING_WINDOW_IN_SECONDS),
+        Member::new("Topics", &TOPICS),
+        Member::new("Queues", &QUEUES),
+        Member::new("SourceAccessConfigurations", &SOURCE_ACCESS_CONFIGURATIONS),
+        Member::new("SelfManagedEventSource", &SELF_MANAGED_EVENT_SOURCE),
+        Member::new("FunctionResponseTypes", &FUNCTION_RESPONSE_TYPE_LIST),
+        Member::new("AmazonManagedKafkaEventSourceConfig", &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+        Member::new("SelfManagedKafkaEventSourceConfig", &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+        Member::new("ScalingConfig", &SCALING_CONFIG),
+        Member::new("DocumentDBEventSourceConfig", &DOCUMENT_DB_EVENT_SOURCE_CONFIG),
+        Member::new("KMSKeyArn", &KMS_KEY_ARN),
+        Member::new("MetricsConfig", &EVENT_SOURCE_MAPPING_METRICS_CONFIG),
+        Member::new("LoggingConfig", &EVENT_SOURCE_MAPPING_LOGGING_CONFIG),
+        Member::new("ProvisionedPollerConfig", &PROVISIONED_POLLER_CONFIG),
     ],
 );
 
@@ -2574,6 +2987,12 @@ static CREATE_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema::structure(
     ],
 );
 
+static PATTERN_OF_DATABASE_NAME: Pattern = Pattern::new("[^ /\\.$\\x22]*");
+static DATABASE_NAME: Schema =
+    Schema::new("DatabaseName", Kind::String).min(1).max(63).pattern(&PATTERN_OF_DATABASE_NAME);
+
+static DATE: Schema = Schema::new("Date", Kind::Timestamp);
+
 static DEAD_LETTER_CONFIG: Schema = Schema::structure("DeadLetterConfig", &[Member::new("TargetArn", &RESOURCE_ARN)]);
 
 static DELETE_ALIAS_REQUEST: Schema = Schema::structure(
@@ -2583,6 +3002,9 @@ static DELETE_ALIAS_REQUEST: Schema = Schema::structure(
         Member::new("Name", &ALIAS).place(Place::Uri).required(),
     ],
 );
+
+static DELETE_EVENT_SOURCE_MAPPING_REQUEST: Schema =
+    Schema::structure("DeleteEventSourceMappingRequest", &[Member::new("UUID", &STRING).place(Place::Uri).required()]);
 
 static DELETE_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema::structure(
     "DeleteFunctionConcurrencyRequest",
@@ -2617,6 +3039,28 @@ static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema::structure
 );
 
 static DESCRIPTION: Schema = Schema::new("Description", Kind::String).min(0).max(256);
+
+static PATTERN_OF_DESTINATION_ARN: Pattern = Pattern::translated(
+    "$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)",
+    "$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1})?:([0-9]{12})?:(.*)",
+    None,
+);
+static DESTINATION_ARN: Schema =
+    Schema::new("DestinationArn", Kind::String).min(0).max(350).pattern(&PATTERN_OF_DESTINATION_ARN);
+
+static DESTINATION_CONFIG: Schema = Schema::structure(
+    "DestinationConfig",
+    &[Member::new("OnSuccess", &ON_SUCCESS), Member::new("OnFailure", &ON_FAILURE)],
+);
+
+static DOCUMENT_DB_EVENT_SOURCE_CONFIG: Schema = Schema::structure(
+    "DocumentDBEventSourceConfig",
+    &[
+        Member::new("DatabaseName", &DATABASE_NAME),
+        Member::new("CollectionName", &COLLECTION_NAME),
+        Member::new("FullDocument", &FULL_DOCUMENT),
+    ],
+);
 
 static DURABLE_CONFIG: Schema = Schema::structure(
     "DurableConfig",
@@ -2671,6 +3115,25 @@ static EFS_MOUNT_TIMEOUT_EXCEPTION: Schema =
 static ENI_LIMIT_REACHED_EXCEPTION: Schema =
     Schema::structure("ENILimitReachedException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
 
+static ENABLED: Schema = Schema::new("Enabled", Kind::Boolean);
+
+static END_POINT_TYPE: Schema = Schema::new("EndPointType", Kind::String).values(EndPointType::VALUES);
+
+static PATTERN_OF_ENDPOINT: Pattern = Pattern::new(
+    "(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\\-]*[a-zA-Z0-9])\\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\\-]*[A-Za-z0-9]):[0-9]{1,5}",
+);
+static ENDPOINT: Schema = Schema::new("Endpoint", Kind::String).min(1).max(300).pattern(&PATTERN_OF_ENDPOINT);
+
+static ENDPOINT_LISTS: Schema =
+    Schema::new("EndpointLists", Kind::List(&Member::new("member", &ENDPOINT))).min(1).max(10);
+
+static ENDPOINTS: Schema = Schema::new(
+    "Endpoints",
+    Kind::Map { key: &Member::new("key", &END_POINT_TYPE), value: &Member::new("value", &ENDPOINT_LISTS) },
+)
+.min(1)
+.max(2);
+
 static ENVIRONMENT: Schema = Schema::structure("Environment", &[Member::new("Variables", &ENVIRONMENT_VARIABLES)]);
 
 static ENVIRONMENT_ERROR: Schema = Schema::structure(
@@ -2703,6 +3166,78 @@ static EPHEMERAL_STORAGE: Schema =
 
 static EPHEMERAL_STORAGE_SIZE: Schema = Schema::new("EphemeralStorageSize", Kind::Integer).min(512).max(10240);
 
+static PATTERN_OF_EVENT_SOURCE_MAPPING_ARN: Pattern = Pattern::translated(
+    "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+    "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+    None,
+);
+static EVENT_SOURCE_MAPPING_ARN: Schema =
+    Schema::new("EventSourceMappingArn", Kind::String).min(85).max(120).pattern(&PATTERN_OF_EVENT_SOURCE_MAPPING_ARN);
+
+static EVENT_SOURCE_MAPPING_CONFIGURATION: Schema = Schema::structure(
+    "EventSourceMappingConfiguration",
+    &[
+        Member::new("UUID", &STRING),
+        Member::new("StartingPosition", &EVENT_SOURCE_POSITION),
+        Member::new("StartingPositionTimestamp", &DATE),
+        Member::new("BatchSize", &BATCH_SIZE),
+        Member::new("MaximumBatchingWindowInSeconds", &MAXIMUM_BATCHING_WINDOW_IN_SECONDS),
+        Member::new("ParallelizationFactor", &PARALLELIZATION_FACTOR),
+        Member::new("EventSourceArn", &ARN),
+        Member::new("FilterCriteria", &FILTER_CRITERIA),
+        Member::new("FunctionArn", &FUNCTION_ARN),
+        Member::new("LastModified", &DATE),
+        Member::new("LastProcessingResult", &STRING),
+        Member::new("State", &STRING),
+        Member::new("StateTransitionReason", &STRING),
+        Member::new("DestinationConfig", &DESTINATION_CONFIG),
+        Member::new("Topics", &TOPICS),
+        Member::new("Queues", &QUEUES),
+        Member::new("SourceAccessConfigurations", &SOURCE_ACCESS_CONFIGURATIONS),
+        Member::new("SelfManagedEventSource", &SELF_MANAGED_EVENT_SOURCE),
+        Member::new("MaximumRecordAgeInSeconds", &MAXIMUM_RECORD_AGE_IN_SECONDS),
+        Member::new("BisectBatchOnFunctionError", &BISECT_BATCH_ON_FUNCTION_ERROR),
+        Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
+        Member::new("TumblingWindowInSeconds", &TUMBLING_WINDOW_IN_SECONDS),
+        Member::new("FunctionResponseTypes", &FUNCTION_RESPONSE_TYPE_LIST),
+        Member::new("AmazonManagedKafkaEventSourceConfig", &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+        Member::new("SelfManagedKafkaEventSourceConfig", &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+        Member::new("ScalingConfig", &SCALING_CONFIG),
+        Member::new("DocumentDBEventSourceConfig", &DOCUMENT_DB_EVENT_SOURCE_CONFIG),
+        Member::new("KMSKeyArn", &KMS_KEY_ARN),
+        Member::new("FilterCriteriaError", &FILTER_CRITERIA_ERROR),
+        Member::new("EventSourceMappingArn", &EVENT_SOURCE_MAPPING_ARN),
+        Member::new("MetricsConfig", &EVENT_SOURCE_MAPPING_METRICS_CONFIG),
+        Member::new("LoggingConfig", &EVENT_SOURCE_MAPPING_LOGGING_CONFIG),
+        Member::new("ProvisionedPollerConfig", &PROVISIONED_POLLER_CONFIG),
+    ],
+);
+
+static EVENT_SOURCE_MAPPING_LOGGING_CONFIG: Schema = Schema::structure(
+    "EventSourceMappingLoggingConfig",
+    &[Member::new("SystemLogLevel", &EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL)],
+);
+
+static EVENT_SOURCE_MAPPING_METRIC: Schema =
+    Schema::new("EventSourceMappingMetric", Kind::String).values(EventSourceMappingMetric::VALUES);
+
+static EVENT_SOURCE_MAPPING_METRIC_LIST: Schema =
+    Schema::new("EventSourceMappingMetricList", Kind::List(&Member::new("member", &EVENT_SOURCE_MAPPING_METRIC)))
+        .min(0)
+        .max(3);
+
+static EVENT_SOURCE_MAPPING_METRICS_CONFIG: Schema =
+    Schema::structure("EventSourceMappingMetricsConfig", &[Member::new("Metrics", &EVENT_SOURCE_MAPPING_METRIC_LIST)]);
+
+static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL: Schema =
+    Schema::new("EventSourceMappingSystemLogLevel", Kind::String).values(EventSourceMappingSystemLogLevel::VALUES);
+
+static EVENT_SOURCE_MAPPINGS_LIST: Schema =
+    Schema::new("EventSourceMappingsList", Kind::List(&Member::new("member", &EVENT_SOURCE_MAPPING_CONFIGURATION)));
+
+static EVENT_SOURCE_POSITION: Schema =
+    Schema::new("EventSourcePosition", Kind::String).values(EventSourcePosition::VALUES);
+
 static PATTERN_OF_EVENT_SOURCE_TOKEN: Pattern = Pattern::new("[a-zA-Z0-9._\\-]+");
 static EVENT_SOURCE_TOKEN: Schema =
     Schema::new("EventSourceToken", Kind::String).min(0).max(256).pattern(&PATTERN_OF_EVENT_SOURCE_TOKEN);
@@ -2727,6 +3262,31 @@ static FILE_SYSTEM_CONFIG: Schema = Schema::structure(
 
 static FILE_SYSTEM_CONFIG_LIST: Schema =
     Schema::new("FileSystemConfigList", Kind::List(&Member::new("member", &FILE_SYSTEM_CONFIG))).min(0).max(1);
+
+static FILTER: Schema = Schema::structure("Filter", &[Member::new("Pattern", &PATTERN)]);
+
+static FILTER_CRITERIA: Schema = Schema::structure("FilterCriteria", &[Member::new("Filters", &FILTER_LIST)]);
+
+static FILTER_CRITERIA_ERROR: Schema = Schema::structure(
+    "FilterCriteriaError",
+    &[Member::new("ErrorCode", &FILTER_CRITERIA_ERROR_CODE), Member::new("Message", &FILTER_CRITERIA_ERROR_MESSAGE)],
+);
+
+static PATTERN_OF_FILTER_CRITERIA_ERROR_CODE: Pattern = Pattern::new("[A-Za-z]+Exception");
+static FILTER_CRITERIA_ERROR_CODE: Schema = Schema::new("FilterCriteriaErrorCode", Kind::String)
+    .min(10)
+    .max(50)
+    .pattern(&PATTERN_OF_FILTER_CRITERIA_ERROR_CODE);
+
+static PATTERN_OF_FILTER_CRITERIA_ERROR_MESSAGE: Pattern = Pattern::new(".*");
+static FILTER_CRITERIA_ERROR_MESSAGE: Schema = Schema::new("FilterCriteriaErrorMessage", Kind::String)
+    .min(10)
+    .max(2048)
+    .pattern(&PATTERN_OF_FILTER_CRITERIA_ERROR_MESSAGE);
+
+static FILTER_LIST: Schema = Schema::new("FilterList", Kind::List(&Member::new("member", &FILTER)));
+
+static FULL_DOCUMENT: Schema = Schema::new("FullDocument", Kind::String).values(FullDocument::VALUES);
 
 static PATTERN_OF_FUNCTION_ARN: Pattern = Pattern::translated(
     "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
@@ -2815,6 +3375,12 @@ static PATTERN_OF_FUNCTION_NAME: Pattern = Pattern::translated(
 static FUNCTION_NAME: Schema =
     Schema::new("FunctionName", Kind::String).min(1).max(140).pattern(&PATTERN_OF_FUNCTION_NAME);
 
+static FUNCTION_RESPONSE_TYPE: Schema =
+    Schema::new("FunctionResponseType", Kind::String).values(FunctionResponseType::VALUES);
+
+static FUNCTION_RESPONSE_TYPE_LIST: Schema =
+    Schema::new("FunctionResponseTypeList", Kind::List(&Member::new("member", &FUNCTION_RESPONSE_TYPE))).min(0).max(1);
+
 static FUNCTION_URL: Schema = Schema::new("FunctionUrl", Kind::String).min(40).max(100);
 
 static FUNCTION_URL_AUTH_TYPE: Schema =
@@ -2865,6 +3431,9 @@ static GET_ALIAS_REQUEST: Schema = Schema::structure(
         Member::new("Name", &ALIAS).place(Place::Uri).required(),
     ],
 );
+
+static GET_EVENT_SOURCE_MAPPING_REQUEST: Schema =
+    Schema::structure("GetEventSourceMappingRequest", &[Member::new("UUID", &STRING).place(Place::Uri).required()]);
 
 static GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema::structure(
     "GetFunctionCodeSigningConfigRequest",
@@ -3105,6 +3674,38 @@ static KMS_KEY_ARN: Schema = Schema::new("KMSKeyArn", Kind::String).pattern(&PAT
 static KMS_NOT_FOUND_EXCEPTION: Schema =
     Schema::structure("KMSNotFoundException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
 
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG: Schema = Schema::structure(
+    "KafkaSchemaRegistryAccessConfig",
+    &[Member::new("Type", &KAFKA_SCHEMA_REGISTRY_AUTH_TYPE), Member::new("URI", &ARN)],
+);
+
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: Schema = Schema::new(
+    "KafkaSchemaRegistryAccessConfigList",
+    Kind::List(&Member::new("member", &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG)),
+);
+
+static KAFKA_SCHEMA_REGISTRY_AUTH_TYPE: Schema =
+    Schema::new("KafkaSchemaRegistryAuthType", Kind::String).values(KafkaSchemaRegistryAuthType::VALUES);
+
+static KAFKA_SCHEMA_REGISTRY_CONFIG: Schema = Schema::structure(
+    "KafkaSchemaRegistryConfig",
+    &[
+        Member::new("SchemaRegistryURI", &SCHEMA_REGISTRY_URI),
+        Member::new("EventRecordFormat", &SCHEMA_REGISTRY_EVENT_RECORD_FORMAT),
+        Member::new("AccessConfigs", &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST),
+        Member::new("SchemaValidationConfigs", &KAFKA_SCHEMA_VALIDATION_CONFIG_LIST),
+    ],
+);
+
+static KAFKA_SCHEMA_VALIDATION_ATTRIBUTE: Schema =
+    Schema::new("KafkaSchemaValidationAttribute", Kind::String).values(KafkaSchemaValidationAttribute::VALUES);
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG: Schema =
+    Schema::structure("KafkaSchemaValidationConfig", &[Member::new("Attribute", &KAFKA_SCHEMA_VALIDATION_ATTRIBUTE)]);
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: Schema =
+    Schema::new("KafkaSchemaValidationConfigList", Kind::List(&Member::new("member", &KAFKA_SCHEMA_VALIDATION_CONFIG)));
+
 static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Schema = Schema::structure(
     "LambdaManagedInstancesCapacityProviderConfig",
     &[
@@ -3156,6 +3757,21 @@ static LIST_ALIASES_REQUEST: Schema = Schema::structure(
 static LIST_ALIASES_RESPONSE: Schema = Schema::structure(
     "ListAliasesResponse",
     &[Member::new("NextMarker", &STRING), Member::new("Aliases", &ALIAS_LIST)],
+);
+
+static LIST_EVENT_SOURCE_MAPPINGS_REQUEST: Schema = Schema::structure(
+    "ListEventSourceMappingsRequest",
+    &[
+        Member::new("EventSourceArn", &ARN).place(Place::Query),
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Query),
+        Member::new("Marker", &STRING).place(Place::Query),
+        Member::new("MaxItems", &MAX_LIST_ITEMS).place(Place::Query),
+    ],
+);
+
+static LIST_EVENT_SOURCE_MAPPINGS_RESPONSE: Schema = Schema::structure(
+    "ListEventSourceMappingsResponse",
+    &[Member::new("NextMarker", &STRING), Member::new("EventSourceMappings", &EVENT_SOURCE_MAPPINGS_LIST)],
 );
 
 static LIST_FUNCTION_URL_CONFIGS_REQUEST: Schema = Schema::structure(
@@ -3259,10 +3875,25 @@ static MAX_LIST_ITEMS: Schema = Schema::new("MaxListItems", Kind::Integer).min(1
 static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Schema =
     Schema::new("MaxProvisionedConcurrencyConfigListItems", Kind::Integer).min(1).max(50);
 
+static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Schema =
+    Schema::new("MaximumBatchingWindowInSeconds", Kind::Integer).min(0).max(300);
+
+static MAXIMUM_CONCURRENCY: Schema = Schema::new("MaximumConcurrency", Kind::Integer).min(2).max(1000);
+
+static MAXIMUM_NUMBER_OF_POLLERS: Schema = Schema::new("MaximumNumberOfPollers", Kind::Integer).min(1).max(2000);
+
+static MAXIMUM_RECORD_AGE_IN_SECONDS: Schema =
+    Schema::new("MaximumRecordAgeInSeconds", Kind::Integer).min(-1).max(604800);
+
+static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Schema =
+    Schema::new("MaximumRetryAttemptsEventSourceMapping", Kind::Integer).min(-1).max(10000);
+
 static MEMORY_SIZE: Schema = Schema::new("MemorySize", Kind::Integer).min(128).max(32768);
 
 static PATTERN_OF_METHOD: Pattern = Pattern::new(".*");
 static METHOD: Schema = Schema::new("Method", Kind::String).min(0).max(6).pattern(&PATTERN_OF_METHOD);
+
+static MINIMUM_NUMBER_OF_POLLERS: Schema = Schema::new("MinimumNumberOfPollers", Kind::Integer).min(1).max(200);
 
 static PATTERN_OF_NAME_SPACED_FUNCTION_ARN: Pattern = Pattern::translated(
     "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
@@ -3299,10 +3930,19 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Schema =
         .max(128)
         .pattern(&PATTERN_OF_NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
 
+static ON_FAILURE: Schema = Schema::structure("OnFailure", &[Member::new("Destination", &DESTINATION_ARN)]);
+
+static ON_SUCCESS: Schema = Schema::structure("OnSuccess", &[Member::new("Destination", &DESTINATION_ARN)]);
+
 static PATTERN_OF_ORIGIN: Pattern = Pattern::new(".*");
 static ORIGIN: Schema = Schema::new("Origin", Kind::String).min(1).max(253).pattern(&PATTERN_OF_ORIGIN);
 
 static PACKAGE_TYPE: Schema = Schema::new("PackageType", Kind::String).values(PackageType::VALUES);
+
+static PARALLELIZATION_FACTOR: Schema = Schema::new("ParallelizationFactor", Kind::Integer).min(1).max(10);
+
+static PATTERN_OF_PATTERN: Pattern = Pattern::new(".*");
+static PATTERN: Schema = Schema::new("Pattern", Kind::String).min(0).max(4096).pattern(&PATTERN_OF_PATTERN);
 
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Schema =
     Schema::new("PerExecutionEnvironmentMaxConcurrency", Kind::Integer).min(1).max(1600);
@@ -3349,6 +3989,21 @@ static PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION: Schema = Schema::stru
 
 static PROVISIONED_CONCURRENCY_STATUS_ENUM: Schema =
     Schema::new("ProvisionedConcurrencyStatusEnum", Kind::String).values(ProvisionedConcurrencyStatusEnum::VALUES);
+
+static PROVISIONED_POLLER_CONFIG: Schema = Schema::structure(
+    "ProvisionedPollerConfig",
+    &[
+        Member::new("MinimumPollers", &MINIMUM_NUMBER_OF_POLLERS),
+        Member::new("MaximumPollers", &MAXIMUM_NUMBER_OF_POLLERS),
+        Member::new("PollerGroupName", &PROVISIONED_POLLER_GROUP_NAME),
+    ],
+);
+
+static PATTERN_OF_PROVISIONED_POLLER_GROUP_NAME: Pattern = Pattern::new("[a-zA-Z0-9-_]*");
+static PROVISIONED_POLLER_GROUP_NAME: Schema = Schema::new("ProvisionedPollerGroupName", Kind::String)
+    .min(0)
+    .max(128)
+    .pattern(&PATTERN_OF_PROVISIONED_POLLER_GROUP_NAME);
 
 static PUBLISH_VERSION_REQUEST: Schema = Schema::structure(
     "PublishVersionRequest",
@@ -3423,6 +4078,11 @@ static PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE: Schema = Schema::structure(
 static PATTERN_OF_QUALIFIER: Pattern = Pattern::new("(|[a-zA-Z0-9$_-]+)");
 static QUALIFIER: Schema = Schema::new("Qualifier", Kind::String).min(1).max(128).pattern(&PATTERN_OF_QUALIFIER);
 
+static PATTERN_OF_QUEUE: Pattern = Pattern::translated("[\\s\\S]*", "[ \\t\\n\\x0B\\f\\r[^ \\t\\n\\x0B\\f\\r]]*", None);
+static QUEUE: Schema = Schema::new("Queue", Kind::String).min(1).max(1000).pattern(&PATTERN_OF_QUEUE);
+
+static QUEUES: Schema = Schema::new("Queues", Kind::List(&Member::new("member", &QUEUE))).min(1).max(1);
+
 static RECURSIVE_INVOCATION_EXCEPTION: Schema =
     Schema::structure("RecursiveInvocationException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
 
@@ -3448,6 +4108,9 @@ static RESOURCE_ARN: Schema = Schema::new("ResourceArn", Kind::String).pattern(&
 
 static RESOURCE_CONFLICT_EXCEPTION: Schema =
     Schema::structure("ResourceConflictException", &[Member::new("Type", &STRING), Member::new("message", &STRING)]);
+
+static RESOURCE_IN_USE_EXCEPTION: Schema =
+    Schema::structure("ResourceInUseException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
 
 static RESOURCE_NOT_FOUND_EXCEPTION: Schema =
     Schema::structure("ResourceNotFoundException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
@@ -3503,10 +4166,28 @@ static S3_KEY: Schema = Schema::new("S3Key", Kind::String).min(1).max(1024);
 
 static S3_OBJECT_VERSION: Schema = Schema::new("S3ObjectVersion", Kind::String).min(1).max(1024);
 
+static SCALING_CONFIG: Schema =
+    Schema::structure("ScalingConfig", &[Member::new("MaximumConcurrency", &MAXIMUM_CONCURRENCY)]);
+
+static SCHEMA_REGISTRY_EVENT_RECORD_FORMAT: Schema =
+    Schema::new("SchemaRegistryEventRecordFormat", Kind::String).values(SchemaRegistryEventRecordFormat::VALUES);
+
+static PATTERN_OF_SCHEMA_REGISTRY_URI: Pattern = Pattern::new("[a-zA-Z0-9-\\/*:_+=.@-]*");
+static SCHEMA_REGISTRY_URI: Schema =
+    Schema::new("SchemaRegistryUri", Kind::String).min(1).max(10000).pattern(&PATTERN_OF_SCHEMA_REGISTRY_URI);
+
 static SECURITY_GROUP_ID: Schema = Schema::new("SecurityGroupId", Kind::String);
 
 static SECURITY_GROUP_IDS: Schema =
     Schema::new("SecurityGroupIds", Kind::List(&Member::new("member", &SECURITY_GROUP_ID))).min(0).max(5);
+
+static SELF_MANAGED_EVENT_SOURCE: Schema =
+    Schema::structure("SelfManagedEventSource", &[Member::new("Endpoints", &ENDPOINTS)]);
+
+static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Schema = Schema::structure(
+    "SelfManagedKafkaEventSourceConfig",
+    &[Member::new("ConsumerGroupId", &URI), Member::new("SchemaRegistryConfig", &KAFKA_SCHEMA_REGISTRY_CONFIG)],
+);
 
 static SENSITIVE_STRING: Schema = Schema::new("SensitiveString", Kind::String).sensitive();
 
@@ -3538,6 +4219,18 @@ static SNAP_START_RESPONSE: Schema = Schema::structure(
 
 static SNAP_START_TIMEOUT_EXCEPTION: Schema =
     Schema::structure("SnapStartTimeoutException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
+
+static SOURCE_ACCESS_CONFIGURATION: Schema = Schema::structure(
+    "SourceAccessConfiguration",
+    &[Member::new("Type", &SOURCE_ACCESS_TYPE), Member::new("URI", &URI)],
+);
+
+static SOURCE_ACCESS_CONFIGURATIONS: Schema =
+    Schema::new("SourceAccessConfigurations", Kind::List(&Member::new("member", &SOURCE_ACCESS_CONFIGURATION)))
+        .min(0)
+        .max(22);
+
+static SOURCE_ACCESS_TYPE: Schema = Schema::new("SourceAccessType", Kind::String).values(SourceAccessType::VALUES);
 
 static PATTERN_OF_SOURCE_OWNER: Pattern = Pattern::translated("\\d{12}", "[0-9]{12}", None);
 static SOURCE_OWNER: Schema = Schema::new("SourceOwner", Kind::String).min(0).max(12).pattern(&PATTERN_OF_SOURCE_OWNER);
@@ -3627,12 +4320,22 @@ static TOO_MANY_REQUESTS_EXCEPTION: Schema = Schema::structure(
     ],
 );
 
+static PATTERN_OF_TOPIC: Pattern = Pattern::new("[^.]([a-zA-Z0-9\\-_.]+)");
+static TOPIC: Schema = Schema::new("Topic", Kind::String).min(1).max(249).pattern(&PATTERN_OF_TOPIC);
+
+static TOPICS: Schema = Schema::new("Topics", Kind::List(&Member::new("member", &TOPIC))).min(1).max(1);
+
 static TRACING_CONFIG: Schema = Schema::structure("TracingConfig", &[Member::new("Mode", &TRACING_MODE)]);
 
 static TRACING_CONFIG_RESPONSE: Schema =
     Schema::structure("TracingConfigResponse", &[Member::new("Mode", &TRACING_MODE)]);
 
 static TRACING_MODE: Schema = Schema::new("TracingMode", Kind::String).values(TracingMode::VALUES);
+
+static TUMBLING_WINDOW_IN_SECONDS: Schema = Schema::new("TumblingWindowInSeconds", Kind::Integer).min(0).max(900);
+
+static PATTERN_OF_URI: Pattern = Pattern::new("[a-zA-Z0-9-\\/*:_+=.@-]*");
+static URI: Schema = Schema::new("URI", Kind::String).min(1).max(200).pattern(&PATTERN_OF_URI);
 
 static PATTERN_OF_UNQUALIFIED_FUNCTION_NAME: Pattern = Pattern::translated(
     "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
@@ -3666,6 +4369,34 @@ static UPDATE_ALIAS_REQUEST: Schema = Schema::structure(
         Member::new("Description", &DESCRIPTION),
         Member::new("RoutingConfig", &ALIAS_ROUTING_CONFIGURATION),
         Member::new("RevisionId", &STRING),
+    ],
+);
+
+static UPDATE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema::structure(
+    "UpdateEventSourceMappingRequest",
+    &[
+        Member::new("UUID", &STRING).place(Place::Uri).required(),
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME),
+        Member::new("Enabled", &ENABLED),
+        Member::new("BatchSize", &BATCH_SIZE),
+        Member::new("FilterCriteria", &FILTER_CRITERIA),
+        Member::new("MaximumBatchingWindowInSeconds", &MAXIMUM_BATCHING_WINDOW_IN_SECONDS),
+        Member::new("DestinationConfig", &DESTINATION_CONFIG),
+        Member::new("MaximumRecordAgeInSeconds", &MAXIMUM_RECORD_AGE_IN_SECONDS),
+        Member::new("BisectBatchOnFunctionError", &BISECT_BATCH_ON_FUNCTION_ERROR),
+        Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
+        Member::new("ParallelizationFactor", &PARALLELIZATION_FACTOR),
+        Member::new("SourceAccessConfigurations", &SOURCE_ACCESS_CONFIGURATIONS),
+        Member::new("TumblingWindowInSeconds", &TUMBLING_WINDOW_IN_SECONDS),
+        Member::new("FunctionResponseTypes", &FUNCTION_RESPONSE_TYPE_LIST),
+        Member::new("ScalingConfig", &SCALING_CONFIG),
+        Member::new("AmazonManagedKafkaEventSourceConfig", &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+        Member::new("SelfManagedKafkaEventSourceConfig", &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+        Member::new("DocumentDBEventSourceConfig", &DOCUMENT_DB_EVENT_SOURCE_CONFIG),
+        Member::new("KMSKeyArn", &KMS_KEY_ARN),
+        Member::new("MetricsConfig", &EVENT_SOURCE_MAPPING_METRICS_CONFIG),
+        Member::new("LoggingConfig", &EVENT_SOURCE_MAPPING_LOGGING_CONFIG),
+        Member::new("ProvisionedPollerConfig", &PROVISIONED_POLLER_CONFIG),
     ],
 );
 

@@ -1,11 +1,13 @@
 //! `UntagResource`: takes tags off a function. Keys that it does not have change nothing.
 
+use std::collections::BTreeMap;
+
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::Empty;
 use wire::lambda::{UntagResource, UntagResourceRequest};
 
 use super::lookup;
-use super::tag_resource::{resource, tagged};
+use super::tag_resource::{resource, tagged, tagged_mapping};
 use crate::name::Scope;
 use crate::store::{Place, Refusal};
 use crate::{Functions, faults};
@@ -19,6 +21,10 @@ impl Handle<UntagResource> for Functions {
 
     async fn handle(&self, call: &Call, input: UntagResourceRequest) -> Result<Empty, Fault> {
         let scope = &Scope::of(call);
+        if let Some(id) = tagged_mapping(scope, &input.resource)? {
+            let removed = |tags: &mut BTreeMap<String, String>| tags.retain(|key, _| !input.tag_keys.contains(key));
+            return self.change_mapping_tags(scope, id, removed).await.map(|()| Empty);
+        }
         let name = &tagged(scope, &input.resource)?;
         if input.tag_keys.is_empty() {
             return Err(faults::validation(

@@ -10,7 +10,7 @@ use contract::properties::{Field, Form, fault, is_unresolved, no_such_property, 
 use contract::{Document, Expansion, PropertyFault, ResourceMacro};
 use serde_json::{Map, Value, json};
 
-use super::provision;
+use super::{events, provision};
 
 /// The type.
 pub(super) struct Function;
@@ -123,6 +123,12 @@ impl ResourceMacro for Function {
         if let Some(url) = properties.get("FunctionUrlConfig") {
             address(logical_id, alias, url, &mut expansion)?;
         }
+        let target = match alias {
+            Some(alias) => format!("{logical_id}Alias{}", letters(alias)),
+            None => logical_id.to_owned(),
+        };
+        let woken = events::Woken { id: logical_id, target: json!({ "Ref": target }) };
+        events::expand(&woken, properties.get("Events"), &mut expansion)?;
         Ok(expansion)
     }
 }
@@ -131,20 +137,7 @@ fn refuse_unserved(properties: &Map<String, Value>) -> Result<(), PropertyFault>
     if let Some((name, why)) = UNSERVED.iter().find(|(name, _)| properties.contains_key(*name)) {
         return Err(fault(*name, format!("is not served yet ({why}); leave it out")));
     }
-    match properties.get("Events") {
-        None => Ok(()),
-        Some(Value::Object(events)) => match events.iter().next() {
-            None => Ok(()),
-            Some((name, event)) => {
-                let kind = event.get("Type").and_then(Value::as_str).unwrap_or("without a Type");
-                Err(fault(
-                    format!("Events.{name}"),
-                    format!("events of type {kind} are not served yet; FunctionUrlConfig gives a function an address"),
-                ))
-            }
-        },
-        Some(_) => Err(fault("Events", "must be an object")),
-    }
+    Ok(())
 }
 
 fn function(id: &str, properties: &Map<String, Value>, code: Value) -> Value {

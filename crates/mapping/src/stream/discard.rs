@@ -1,0 +1,107 @@
+//! Records that are given up, and the document that tells the on-failure destination of them.
+
+use contract::Document;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Record;
+
+/// Records that are given up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discard {
+    /// In order; at least one.
+    pub records: Vec<Record>,
+    /// How often they were handed over.
+    pub tries: u32,
+    /// Why they are.
+    pub reason: Reason,
+}
+
+/// Why records are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// They were tried as often as they may be.
+    Retries,
+    /// They are older than they may be.
+    Age,
+}
+
+/// Where the records came from and whom they were for.
+#[derive(Clone, Debug)]
+pub struct Origin<'a> {
+    /// `KinesisBatchInfo` or `DDBStreamBatchInfo`.
+    pub info: &'static str,
+    /// The stream's ARN.
+    pub stream_arn: &'a str,
+    /// The shard.
+    pub shard: &'a str,
+    /// The function's ARN.
+    pub function_arn: &'a str,
+    /// The last call's id.
+    pub request_id: &'a str,
+}
+
+impl Reason {
+    /// `condition`, as AWS says it.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Self::Retries => "RetryAttemptsExhausted",
+            Self::Age => "RecordAgeExceeded",
+        }
+    }
+}
+
+impl Discard {
+    /// What the destination is told: where the records lie, not the records.
+    pub fn document(&self, origin: &Origin<'_>, now_ms: i64) -> Document {
+        let text = |ms: i64| Timestamp::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default();
+        let (first, last) = (self.records.first(), self.records.last());
+        let sequence = |record: Option<&Record>| record.map(|record| record.sequence.to_string());
+        let arrived = |record: Option<&Record>| record.map(|record| text(record.arrived_ms));
+        let mut document = json!({
+            "requestContext": {
+                "requestId": origin.request_id,
+                "functionArn": origin.function_arn,
+                "condition": self.reason.condition(),
+                "approximateInvokeCount": self.tries,
+            },
+            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
+            "version": "1.0",
+            "timestamp": text(now_ms),
+        });
+        document[origin.info] = json!({
+            "shardId": origin.shard,
+            "startSequenceNumber": sequence(first),
+            "endSequenceNumber": sequence(last),
+            "approximateArrivalOfFirstRecord": arrived(first),
+            "approximateArrivalOfLastRecord": arrived(last),
+            "batchSize": self.records.len(),
+            "streamArn": origin.stream_arn,
+        });
+        document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_destination_learns_where_the_records_lie() {
+        let record = |sequence| Record { sequence, partition: "p".into(), arrived_ms: 1_000, document: json!(null) };
+        let discard = Discard { records: vec![record(3), record(7)], tries: 2, reason: Reason::Retries };
+        let origin = Origin {
+            info: "KinesisBatchInfo",
+            stream_arn: "stream",
+            shard: "shard-0",
+            function_arn: "function",
+            request_id: "id",
+        };
+        let document = discard.document(&origin, 2_000);
+        assert_eq!(document["requestContext"]["condition"], "RetryAttemptsExhausted");
+        assert_eq!(document["timestamp"], "1970-01-01T00:00:02Z");
+        let info = &document["KinesisBatchInfo"];
+        assert_eq!((&info["startSequenceNumber"], &info["endSequenceNumber"]), (&json!("3"), &json!("7")));
+        assert_eq!((&info["batchSize"], &info["shardId"]), (&json!(2), &json!("shard-0")));
+    }
+}

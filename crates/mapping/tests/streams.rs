@@ -1,0 +1,260 @@
+//! Shards against a toy stream: whatever fails and whenever the reader dies, every record is handled, in order, and the checkpoint never
+//! runs ahead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base::{Clock, Random};
+use mapping::stream::{Attempt, Checkpoint, Ending, Reason, Record, Settings, Shard};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use store::Store;
+
+fn settings() -> Settings {
+    Settings {
+        batch: 10,
+        window: Duration::ZERO,
+        lanes: 1,
+        bisects: false,
+        retries_max: None,
+        age_max: None,
+        tumbling: None,
+    }
+}
+
+fn record(sequence: u128, partition: &str, arrived_ms: i64) -> Record {
+    Record { sequence, partition: partition.to_owned(), arrived_ms, document: json!(sequence.to_string()) }
+}
+
+fn records(count: u128) -> Vec<Record> {
+    (0..count).map(|number| record(number * 3 + 1, &format!("key-{}", number % 5), number as i64)).collect()
+}
+
+fn done() -> Ending {
+    Ending::Done { state: Value::Null }
+}
+
+fn sequences(attempt: &Attempt) -> Vec<u128> {
+    attempt.records.iter().map(|record| record.sequence).collect()
+}
+
+/// The one attempt that there is now.
+fn only(shard: &mut Shard, now_ms: i64) -> Attempt {
+    let (mut attempts, discards) = shard.next(now_ms);
+    assert!(discards.is_empty() && attempts.len() == 1, "{attempts:?} {discards:?}");
+    attempts.remove(0)
+}
+
+#[test]
+fn batches_wait_for_their_window_and_the_checkpoint_for_the_batch() {
+    let mut shard =
+        Shard::new(Settings { window: Duration::from_secs(5), batch: 3, ..settings() }, Checkpoint::default());
+    shard.feed(records(2), 1_000);
+    assert_eq!((shard.next(5_999).0, shard.due_ms()), (vec![], Some(6_000)));
+    let attempt = only(&mut shard, 6_000);
+    assert_eq!(sequences(&attempt), [1, 4]);
+    assert_eq!(shard.next(9_000).0, [], "one batch of a lane at a time");
+    assert_eq!(shard.checkpoint().after, None);
+    shard.end(attempt, done());
+    assert_eq!(shard.checkpoint().after, Some(4));
+    shard.feed(records(6), 7_000);
+    assert_eq!(
+        sequences(&only(&mut shard, 7_000)),
+        [7, 10, 13],
+        "what was taken in before is left out; full batches do not wait"
+    );
+}
+
+#[test]
+fn failures_are_tried_again_cut_into_halves_and_given_up() {
+    let wanted = Settings { bisects: true, retries_max: Some(1), ..settings() };
+    let mut shard = Shard::new(wanted, Checkpoint::default());
+    shard.feed(records(4), 0);
+    let mut tried = Vec::new();
+    let mut given_up = Vec::new();
+    while !shard.is_idle() {
+        let attempt = only(&mut shard, 0);
+        tried.push(sequences(&attempt));
+        let ending = if sequences(&attempt).contains(&7) { Ending::Failed } else { done() };
+        given_up.extend(shard.end(attempt, ending));
+    }
+    assert_eq!(tried, [vec![1, 4, 7, 10], vec![1, 4], vec![7, 10], vec![7], vec![7], vec![10]]);
+    assert_eq!(given_up.len(), 1);
+    assert_eq!((given_up[0].tries, given_up[0].reason), (2, Reason::Retries));
+    assert_eq!(shard.checkpoint().after, Some(10));
+}
+
+#[test]
+fn partial_answers_go_on_from_the_first_failure() {
+    let mut shard = Shard::new(settings(), Checkpoint::default());
+    shard.feed(records(3), 0);
+    let attempt = only(&mut shard, 0);
+    shard.end(attempt, Ending::UpTo(4));
+    assert_eq!(shard.checkpoint().after, Some(1));
+    assert_eq!(sequences(&only(&mut shard, 0)), [4, 7]);
+}
+
+#[test]
+fn what_is_too_old_is_given_up() {
+    let mut shard =
+        Shard::new(Settings { age_max: Some(Duration::from_secs(60)), ..settings() }, Checkpoint::default());
+    shard.feed(vec![record(1, "a", 0), record(2, "a", 1_000), record(3, "a", 50_000)], 50_000);
+    let (attempts, discards) = shard.next(62_000);
+    assert_eq!((sequences(&attempts[0]), discards.len()), (vec![3], 1));
+    assert_eq!((discards[0].records.len(), discards[0].reason), (2, Reason::Age));
+    assert_eq!(shard.checkpoint().after, Some(2));
+}
+
+#[test]
+fn tumbling_windows_carry_their_state_and_end() {
+    let wanted = Settings { tumbling: Some(Duration::from_secs(10)), batch: 2, ..settings() };
+    let mut shard = Shard::new(wanted.clone(), Checkpoint::default());
+    let inside: Vec<Record> =
+        [1_000, 2_000, 3_000].iter().zip(1..).map(|(at, number)| record(number, "a", *at)).collect();
+    shard.feed([inside, vec![record(9, "a", 12_000)]].concat(), 12_000);
+    let first = only(&mut shard, 12_000);
+    let window = first.window.clone().expect("it lies in one");
+    assert_eq!((sequences(&first), window.start_ms, window.end_ms, &window.state), (vec![1, 2], 0, 10_000, &json!({})));
+    shard.end(first, Ending::Done { state: json!({ "sum": 3 }) });
+    // The reader dies, and another one goes on with the state that was kept.
+    let mut shard = Shard::new(wanted, shard.checkpoint().clone());
+    shard.feed(vec![record(3, "a", 3_000), record(9, "a", 12_000)], 12_000);
+    let second = only(&mut shard, 12_000);
+    assert_eq!((sequences(&second), &second.window.as_ref().expect("the same").state), (vec![3], &json!({ "sum": 3 })));
+    shard.end(second, Ending::Done { state: json!({ "sum": 6 }) });
+    let last = only(&mut shard, 12_000);
+    assert!(last.last_of_window && last.records.is_empty());
+    assert_eq!(last.window.as_ref().expect("the same").state, json!({ "sum": 6 }));
+    shard.end(last, done());
+    let next = only(&mut shard, 12_000);
+    assert_eq!((sequences(&next), next.window.expect("a new one").start_ms), (vec![9], 10_000));
+}
+
+#[tokio::test]
+async fn checkpoints_are_kept() {
+    let store = Store::memory(Clock::system());
+    assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), Checkpoint::default());
+    let checkpoint = &Checkpoint { after: Some(u128::MAX), window: None };
+    store
+        .transact(|tx| async move {
+            checkpoint.save(&tx, "reader", "shard");
+            Ok::<_, store::Error>(())
+        })
+        .await
+        .expect("it is kept");
+    assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), *checkpoint);
+    store
+        .transact(|tx| async move {
+            Checkpoint::forget(&tx, "reader", "shard");
+            Ok::<_, store::Error>(())
+        })
+        .await
+        .expect("it is forgotten");
+    assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), Checkpoint::default());
+}
+
+/// What a reader did with a stream, as its handler saw it.
+#[derive(Default)]
+struct Seen {
+    handled: BTreeSet<u128>,
+    given_up: BTreeSet<u128>,
+    /// By partition key: records in the order of their first handling.
+    order: BTreeMap<String, Vec<u128>>,
+}
+
+impl Seen {
+    fn handle(&mut self, records: &[Record]) {
+        for record in records {
+            if self.handled.insert(record.sequence) {
+                self.order.entry(record.partition.clone()).or_default().push(record.sequence);
+            }
+        }
+    }
+
+    fn settled(&self, sequence: u128) -> bool {
+        self.handled.contains(&sequence) || self.given_up.contains(&sequence)
+    }
+}
+
+/// Reads a stream with random failures and deaths until all is done.
+fn run(seed: u64, wanted: &Settings, stream: &[Record]) -> Result<Seen, TestCaseError> {
+    let chance = Random::seeded(seed);
+    let (mut seen, mut kept, mut now_ms) = (Seen::default(), Checkpoint::default(), 0);
+    let mut deaths = 0;
+    let mut shard = Shard::new(wanted.clone(), kept.clone());
+    let mut in_hand: Vec<Attempt> = Vec::new();
+    while !(shard.is_idle() && kept.after == stream.last().map(|record| record.sequence)) {
+        now_ms += 10;
+        let rest = stream.iter().filter(|record| kept.after.is_none_or(|after| record.sequence > after));
+        let fed: Vec<Record> = rest.take(shard.room().min(1 + chance.below(40) as usize)).cloned().collect();
+        shard.feed(fed, now_ms);
+        let (attempts, discards) = shard.next(now_ms);
+        in_hand.extend(attempts);
+        for discard in discards {
+            seen.given_up.extend(discard.records.iter().map(|record| record.sequence));
+        }
+        if !in_hand.is_empty() {
+            let attempt = in_hand.swap_remove(chance.below(in_hand.len() as u64) as usize);
+            let ending = match chance.below(4) {
+                0 => Ending::Failed,
+                1 if !attempt.records.is_empty() => {
+                    let first = chance.below(attempt.records.len() as u64) as usize;
+                    seen.handle(&attempt.records[..first]);
+                    Ending::UpTo(attempt.records[first].sequence)
+                }
+                _ => {
+                    seen.handle(&attempt.records);
+                    done()
+                }
+            };
+            if let Some(discard) = shard.end(attempt, ending) {
+                seen.given_up.extend(discard.records.iter().map(|record| record.sequence));
+            }
+        }
+        // The checkpoint has passed nothing that was not handled or given up.
+        for record in
+            stream.iter().take_while(|record| shard.checkpoint().after.is_some_and(|after| record.sequence <= after))
+        {
+            prop_assert!(seen.settled(record.sequence), "{} was passed over", record.sequence);
+        }
+        // It is kept now and then, and what was not kept is lost with the reader.
+        if chance.below(3) == 0 {
+            kept = shard.checkpoint().clone();
+        }
+        if chance.below(20) == 0 && deaths < 20 {
+            deaths += 1;
+            in_hand.clear();
+            shard = Shard::new(wanted.clone(), kept.clone());
+        }
+    }
+    Ok(seen)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_record_is_handled_in_order_whatever_fails(
+        seed in any::<u64>(),
+        count in 1u128..120,
+        lanes in 1usize..6,
+        batch in 1usize..20,
+        bisects in any::<bool>(),
+        retries_max in proptest::option::of(0u32..4),
+    ) {
+        let stream = records(count);
+        let wanted = Settings { batch, lanes, bisects, retries_max, ..settings() };
+        let seen = run(seed, &wanted, &stream)?;
+        for record in &stream {
+            prop_assert!(seen.settled(record.sequence), "{} was lost", record.sequence);
+        }
+        if retries_max.is_none() {
+            prop_assert_eq!(seen.handled.len(), stream.len());
+        }
+        for (key, order) in &seen.order {
+            // What was given up may be handled after all, when a reader that died is followed by another one.
+            let order: Vec<&u128> = order.iter().filter(|sequence| !seen.given_up.contains(sequence)).collect();
+            prop_assert!(order.is_sorted(), "{key}: {order:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! SAM's `Events` of a function: what wakes it, each as the resources that it stands for.
+
+use contract::properties::fault;
+use contract::{Expansion, PropertyFault};
+use serde_json::{Map, Value, json};
+
+/// Whom the events wake: the function, or the alias that is published with it.
+pub(super) struct Woken<'a> {
+    /// The function's logical id.
+    pub(super) id: &'a str,
+    /// What `Ref` gives the name or ARN of.
+    pub(super) target: Value,
+}
+
+/// Adds the resources of all events. Their logical ids are the function's and the event's together, as SAM has them.
+pub(super) fn expand(
+    woken: &Woken<'_>,
+    events: Option<&Value>,
+    expansion: &mut Expansion,
+) -> Result<(), PropertyFault> {
+    let events = match events {
+        None => return Ok(()),
+        Some(Value::Object(events)) => events,
+        Some(_) => return Err(fault("Events", "must be an object")),
+    };
+    for (name, event) in events {
+        let properties = match event.get("Properties") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(properties)) => properties.clone(),
+            Some(_) => return Err(fault(format!("Events.{name}.Properties"), "must be an object")),
+        };
+        match event.get("Type").and_then(Value::as_str) {
+            Some("SQS") => queue(woken, name, properties, expansion)?,
+            kind => {
+                return Err(fault(
+                    format!("Events.{name}"),
+                    format!(
+                        "events of type {} are not served yet; FunctionUrlConfig gives a function an address",
+                        kind.unwrap_or("without a Type")
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `SQS`: an event source mapping.
+fn queue(
+    woken: &Woken<'_>,
+    name: &str,
+    mut properties: Map<String, Value>,
+    expansion: &mut Expansion,
+) -> Result<(), PropertyFault> {
+    let queue = properties.remove("Queue").ok_or_else(|| fault(format!("Events.{name}.Queue"), "is required"))?;
+    properties.insert("EventSourceArn".to_owned(), queue);
+    properties.insert("FunctionName".to_owned(), woken.target.clone());
+    let mapping = json!({ "Type": "AWS::Lambda::EventSourceMapping", "Properties": properties });
+    expansion.resources.push((format!("{}{name}", woken.id), mapping));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(events: Value) -> Result<Expansion, PropertyFault> {
+        let mut expansion = Expansion::default();
+        let woken = Woken { id: "Worker", target: json!({ "Ref": "Worker" }) };
+        expand(&woken, Some(&events), &mut expansion).map(|()| expansion)
+    }
+
+    #[test]
+    fn a_queue_becomes_a_mapping() {
+        let queue = json!({ "Fn::GetAtt": ["Jobs", "Arn"] });
+        let made =
+            expanded(json!({ "Jobs": { "Type": "SQS", "Properties": { "Queue": queue, "BatchSize": 3 } } })).unwrap();
+        assert_eq!(
+            made.resources,
+            [(
+                "WorkerJobs".to_owned(),
+                json!({
+                    "Type": "AWS::Lambda::EventSourceMapping",
+                    "Properties": { "EventSourceArn": queue, "FunctionName": { "Ref": "Worker" }, "BatchSize": 3 },
+                })
+            )]
+        );
+        let fault = expanded(json!({ "Jobs": { "Type": "SQS" } })).unwrap_err();
+        assert_eq!((fault.path.as_str(), fault.message.as_str()), ("Events.Jobs.Queue", "is required"));
+    }
+}
