@@ -6,6 +6,7 @@ import http.server
 import json
 import pathlib
 import shutil
+import socketserver
 import subprocess
 import sys
 import threading
@@ -616,3 +617,53 @@ def test_terraform_applies_and_plans_no_difference(node, sns, tmp_path):
     assert (shown["DisplayName"], shown["SubscriptionsConfirmed"]) == ("b", "1")
     terraform("destroy", "-input=false", "-auto-approve")
     assert refused(sns.get_topic_attributes, TopicArn=topic)[0] == "NotFound"
+
+
+@contextlib.contextmanager
+def mail_server():
+    """A server that takes mail, and remembers it: as much SMTP as that needs."""
+    letters = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                word = line.split(b" ")[0].strip().upper()
+                if word in (b"EHLO", b"HELO"):
+                    self.wfile.write(b"250-here\r\n250 8BITMIME\r\n")
+                elif word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    lines = iter(self.rfile.readline, b".\r\n")
+                    letters.append(b"".join(lines).decode())
+                    self.wfile.write(b"250 taken\r\n")
+                elif word == b"QUIT":
+                    self.wfile.write(b"221 bye\r\n")
+                    return
+                else:
+                    self.wfile.write(b"250 good\r\n")
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"smtp://127.0.0.1:{server.server_address[1]}?from=news@example.com", letters
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_mail_is_sent_where_there_is_a_server(own_node):
+    with mail_server() as (url, letters):
+        node = own_node("--smtp", url).start()
+        sns = node.client("sns")
+        topic = sns.create_topic(Name="news")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="reader@example.com")
+        asked = eventually(lambda: letters[:], what="the question")[0]
+        assert "To: <reader@example.com>" in asked and "From: <news@example.com>" in asked
+        [letter] = outbox(node, "reader@example.com")
+        link = next(line for line in letter["body"].splitlines() if line.startswith("http"))
+        urllib.request.urlopen(link, timeout=10).close()
+        sns.publish(TopicArn=topic, Subject="Grüße", Message="Dear all")
+        eventually(lambda: len(letters) == 2, what="the letter")
+        assert "Subject: =?utf-8?B?" in letters[1]
+        assert base64.b64encode(b"Dear all\n").decode() in letters[1]

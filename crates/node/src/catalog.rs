@@ -14,6 +14,7 @@ use queues::Queues;
 use schedules::Schedules;
 use stacks::Types;
 use topics::Topics;
+use topics::mail::{self, Mail};
 
 /// The services of a node.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Services {
     pub(crate) queues: Arc<Queues>,
     pub(crate) schedules: Arc<Schedules>,
     pub(crate) topics: Arc<Topics>,
+    /// The server that takes mail, if there is one.
+    pub(crate) mail: Option<Arc<Mail>>,
 }
 
 impl Services {
@@ -47,7 +50,9 @@ impl Services {
 
     /// Who carries what is delivered otherwise than by a call or a request.
     pub(crate) fn carriers(&self, reach: Reach) -> Vec<(&'static str, Arc<dyn Carrier>)> {
-        vec![self.schedules.carrier(), (destination::NAME, Arc::new(Destinations::new(&self.events, reach)) as _)]
+        let mail = self.mail.clone().map(|mail| (mail::NAME, mail as Arc<dyn Carrier>));
+        let destinations = (destination::NAME, Arc::new(Destinations::new(&self.events, reach)) as Arc<dyn Carrier>);
+        [self.schedules.carrier(), destinations].into_iter().chain(mail).collect()
     }
 
     /// What templates can make of them.

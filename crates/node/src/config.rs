@@ -20,6 +20,9 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Web origins whose pages may call the node, such as `http://localhost:3000`.
     pub origins: Vec<String>,
+    /// The server that takes topics' mail, such as `smtp://USER:PASSWORD@HOST:587?tls=required&from=news@example.com`. `None`: mail
+    /// stays in the outbox.
+    pub smtp: Option<String>,
 }
 
 impl Config {
@@ -33,6 +36,7 @@ impl Config {
             sandbox: sandbox::Mode::Auto,
             hosts: Vec::new(),
             origins: Vec::new(),
+            smtp: None,
         }
     }
 

@@ -102,11 +102,12 @@ impl Node {
             sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
         let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
+        let mail = config.smtp.as_deref().map(topics::mail::Mail::new).transpose()?.map(Arc::new);
         let topics = Topics::open(topics::Deps {
             store: store.clone(),
             clock: clock.clone(),
             random: random.clone(),
-            mail: None,
+            mail: mail.as_ref().map(|_| topics::mail::NAME),
         })
         .await?;
         topics.start();
@@ -140,7 +141,8 @@ impl Node {
             caller: Arc::new(registry.dispatch()),
             base_url: Arc::clone(&base_url),
         });
-        let services = Services { events, functions, identity, logs, pipes, queues: queues.await?, schedules, topics };
+        let services =
+            Services { events, functions, identity, logs, pipes, queues: queues.await?, schedules, topics, mail };
         services.register(&mut registry);
         let dispatch = registry.open();
         let polling = mapping::Tools {

@@ -38,6 +38,9 @@ pub enum StartError {
     /// The topics cannot be read.
     #[error("the topics cannot be read: {0}")]
     Topics(#[from] topics::Error),
+    /// The server for mail cannot be used.
+    #[error("--smtp: {0}")]
+    Mail(#[from] topics::mail::WrongUrl),
     /// A folder cannot be made.
     #[error("the folder {path} cannot be made: {source}")]
     Folder {

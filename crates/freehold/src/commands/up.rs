@@ -83,6 +83,11 @@ pub(crate) struct Args {
     /// A web origin whose pages may call the node, such as http://localhost:3000; may be given several times
     #[arg(long = "origin", value_name = "URL", value_parser = origin)]
     origins: Vec<String>,
+
+    /// The server that sends topics' mail, such as smtp://USER:PASSWORD@HOST:587?tls=required&from=news@example.com; without
+    /// it mail stays in the outbox (GET /_outbox)
+    #[arg(long, value_name = "URL", env = "FREEHOLD_SMTP", hide_env_values = true)]
+    smtp: Option<String>,
 }
 
 /// `--auth`.
@@ -175,6 +180,7 @@ fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
         },
         hosts: args.hosts.clone(),
         origins: args.origins.clone(),
+        smtp: args.smtp.clone(),
         ..Config::new(data)
     };
     match config.auth() {

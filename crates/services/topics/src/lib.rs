@@ -28,6 +28,7 @@ mod desk;
 mod error;
 pub mod fanout;
 pub mod fuzzing;
+pub mod mail;
 pub mod model;
 pub mod ops;
 mod policies;

@@ -122,6 +122,7 @@ fn not_started(error: &StartError) -> Problem {
         | StartError::Events(_)
         | StartError::Queues(_)
         | StartError::Topics(_)
+        | StartError::Mail(_)
         | StartError::Folder { .. } => problem.advise("No node was started."),
     }
 }
