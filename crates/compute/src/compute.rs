@@ -69,8 +69,8 @@ pub struct InstanceState {
     pub pid: i32,
     /// Its memory limit in MB.
     pub memory_mb: u32,
-    /// What its processes have in memory now, in bytes, with the pages of programs that others have too; 0 where the machine does not
-    /// tell.
+    /// What its processes have in memory now, in bytes: of pages that others have too, such as an interpreter's, a share, so that the sum
+    /// over all instances is what they take. 0 where the machine does not tell.
     pub memory_bytes: u64,
     /// How long it has lived.
     pub age: Duration,

@@ -398,7 +398,7 @@ impl Instance {
         if let Some(guest) = &self.guest
             && (self.peak.1 == 0 || ran > PEAK_AGE || measured.elapsed() > PEAK_AGE)
         {
-            self.peak = (Instant::now(), guest.process.child.resident().peak_bytes);
+            self.peak = (Instant::now(), guest.process.child.resident_peak());
         }
         let mb = u32::try_from(self.peak.1.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         mb.min(self.image.memory_mb)

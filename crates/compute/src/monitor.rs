@@ -197,9 +197,9 @@ impl Pulse {
         self.of.is_none()
     }
 
-    /// What its processes have in memory now, their programs' pages among it.
+    /// What its processes have in memory now; of pages that others have too, a share.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.child.upgrade().map_or(0, |child| child.resident().bytes)
+        self.child.upgrade().map_or(0, |child| child.share())
     }
 
     /// True while it has a call.

@@ -96,15 +96,6 @@ pub struct Memory {
     pub kills: u64,
 }
 
-/// What a guest's processes have in memory, whoever else has it too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Resident {
-    /// Now.
-    pub bytes: u64,
-    /// The most that it ever was.
-    pub peak_bytes: u64,
-}
-
 impl Child {
     pub(crate) fn new(pid: Pid, pidfd: OwnedFd, kin: Kin, about: About) -> Self {
         let About { group, guest_uid, processes_max } = about;
@@ -321,13 +312,25 @@ impl Child {
         }
     }
 
-    /// What its processes have in memory now, and the most that it ever was, for people: with the pages of the programs that they run,
-    /// which they may share with others and which a cgroup counts to whoever was the first to read them. Some tens of microseconds.
-    pub fn resident(&self) -> Resident {
-        let seen = memory_of_tree(self.pid());
+    /// The most that its processes ever had in memory, for people: with the pages of the programs that they run, which a cgroup counts to
+    /// whoever was the first to read them. Some tens of microseconds.
+    pub fn resident_peak(&self) -> u64 {
         // Processes that have ended are in no sum, but were counted.
         let counted = self.group.as_ref().filter(|group| group.has_memory()).map_or(0, |group| group.memory_peak());
-        Resident { bytes: seen.used_bytes, peak_bytes: seen.peak_bytes.max(counted) }
+        memory_of_tree(self.pid()).peak_bytes.max(counted)
+    }
+
+    /// What its processes have in memory now, for sums: of pages that several guests have, a share. Some hundreds of microseconds.
+    pub fn share(&self) -> u64 {
+        let share = |pid: i32| {
+            let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+            match kib_field(&rollup, "Pss:") {
+                // Where that may not be read: all of it.
+                0 => kib_field(&std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), "VmRSS:"),
+                bytes => bytes,
+            }
+        };
+        tree(self.pid()).into_iter().map(share).sum()
     }
 }
 
@@ -377,18 +380,26 @@ const PROCESSES_COUNTED: usize = 256;
 /// The sum over a process and what it started, as far as `/proc` tells.
 fn memory_of_tree(pid: i32) -> Memory {
     let mut memory = Memory::default();
+    for pid in tree(pid) {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        memory.used_bytes += kib_field(&status, "VmRSS:");
+        memory.peak_bytes += kib_field(&status, "VmHWM:");
+    }
+    memory
+}
+
+/// A process and what it started.
+fn tree(pid: i32) -> Vec<i32> {
     let mut pids = vec![pid];
     let mut next = 0;
     while next < pids.len() && next < PROCESSES_COUNTED {
         let pid = pids[next];
         next += 1;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        memory.used_bytes += kib_field(&status, "VmRSS:");
-        memory.peak_bytes += kib_field(&status, "VmHWM:");
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         pids.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
     }
-    memory
+    pids.truncate(PROCESSES_COUNTED);
+    pids
 }
 
 fn kib_field(status: &str, name: &str) -> u64 {

@@ -28,7 +28,7 @@ mod steward;
 mod sys;
 mod uids;
 
-pub use child::{Child, Exit, Memory, PlaceError, Resident};
+pub use child::{Child, Exit, Memory, PlaceError};
 pub use host::{Booted, Host, SpawnError, StartError, Streams};
 pub use init::init_main_if_asked;
 pub use outside::{Outside, Rules};

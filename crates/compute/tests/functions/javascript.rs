@@ -407,3 +407,20 @@ async fn options_of_the_interpreter_may_name_the_code() {
     let Some(image) = load.await else { return };
     assert_eq!(text(&node.call(&image, "{}").await), r#""here""#);
 }
+
+#[tokio::test]
+async fn memory_is_told_with_the_interpreter_s_pages() {
+    let node = Node::new(Mode::Auto);
+    for name in ["first", "second"] {
+        let files = [("index.js", "exports.handler = async () => 1")];
+        let function = script(&files, "index.handler");
+        let Some(image) = node.load_with(&function, |settings| settings.arn += name).await else { return };
+        // Whoever reads the interpreter's file first is charged for it; all have it.
+        let outcome = node.call(&image, "1").await;
+        assert!((20..=256).contains(&outcome.report.memory_peak_mb), "{name}: {} MB", outcome.report.memory_peak_mb);
+    }
+    for instance in node.compute.instances() {
+        // A share of what all processes of this interpreter have, however many there are.
+        assert!(instance.memory_bytes > 4 << 20, "{} bytes", instance.memory_bytes);
+    }
+}

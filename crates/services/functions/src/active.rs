@@ -4,6 +4,8 @@
 //! that the last reader has seen the last commit. Entries are immutable and shared; an invocation clones an `Arc` and is not
 //! disturbed by what happens to the entry afterwards.
 
+mod provide;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -19,6 +21,7 @@ use crate::model::{Alias, Code, Settings, UrlConfig, Version, provision};
 use crate::name::{FunctionName, Qualifier, Scope};
 use crate::store::{Bundle, Place, Refusal, bundles};
 use crate::{Functions, RoleSession, faults};
+pub(crate) use provide::Provided;
 
 /// The most invocations at a time in an account and region.
 pub(crate) const CONCURRENCY_MAX: u32 = 1000;
@@ -208,11 +211,6 @@ impl Active {
         self.reserved.unwrap_or_else(|| self.provisioned_total())
     }
 
-    /// How many instances of a version are to be kept ready.
-    pub(crate) fn provisioned(&self, version: u64) -> u32 {
-        self.provisions.get(&version).map_or(0, |provision| provision.wanted)
-    }
-
     /// Whether nothing of it may run: none of the invocations at a time are left to it.
     pub(crate) fn is_paused(&self) -> bool {
         self.reserved == Some(0)
@@ -355,8 +353,8 @@ impl Functions {
 
     /// Reads a function again, after something about it was committed, and readies what the next call will want.
     pub(crate) async fn refresh(&self, scope: &Scope, name: &FunctionName) -> Result<(), ::store::Error> {
-        let Some(latest) = self.reread(scope, name).await? else { return Ok(()) };
-        if !latest.image.initialized()
+        if let Some(latest) = self.reread(scope, name).await?
+            && !latest.image.initialized()
             && let Err(fault) = self.image(&latest).await
         {
             // It is tried again, and told to the caller, when the function is called.
@@ -364,39 +362,6 @@ impl Functions {
         }
         self.provide(scope, name).await;
         Ok(())
-    }
-
-    /// Tells compute how many instances of each version are to be kept ready. One at a time, and by what the table says then: the last
-    /// one to tell has seen the last commit.
-    async fn provide(&self, scope: &Scope, name: &FunctionName) {
-        let _one_at_a_time = self.providing.lock().await;
-        let Some(active) = self.table.get(scope, name.as_str()) else { return };
-        for (number, runner) in &active.versions {
-            let wanted = active.provisioned(*number);
-            if wanted == 0 && !runner.image.initialized() {
-                continue;
-            }
-            match self.image(runner).await {
-                Ok(image) if self.compute.provisioned(image).wanted == wanted => {}
-                Ok(image) => self.compute.provision(image, wanted),
-                Err(fault) => {
-                    tracing::warn!(function = %runner.settings.arn, version = number, %fault, "nothing can be provisioned")
-                }
-            }
-        }
-    }
-
-    /// The same for all functions: after a start, and when too much happened at once.
-    pub(crate) async fn provide_all(&self) {
-        for active in self.table.all() {
-            self.provide(&active.scope, &active.name).await;
-        }
-    }
-
-    /// What has come of what is provisioned of a version.
-    pub(crate) fn provisioned(&self, active: &Active, version: u64) -> compute::Provisioned {
-        let image = active.versions.get(&version).and_then(|runner| runner.image.get());
-        image.map(|image| self.compute.provisioned(image)).unwrap_or_default()
     }
 
     /// Puts what the store says of a function into the table; its `$LATEST`, if there is one.

@@ -95,8 +95,8 @@ pub struct Functions {
     watch: std::sync::Mutex<Option<::store::Watch>>,
     /// One at a time may change how the account's concurrency is divided.
     dividing: tokio::sync::Mutex<()>,
-    /// One at a time tells compute what is to be kept ready.
-    providing: tokio::sync::Mutex<()>,
+    /// What compute was told to keep ready; held while it is told.
+    provided: tokio::sync::Mutex<active::Provided>,
 }
 
 impl Functions {
@@ -120,7 +120,7 @@ impl Functions {
             links,
             watch,
             dividing: tokio::sync::Mutex::default(),
-            providing: tokio::sync::Mutex::default(),
+            provided: tokio::sync::Mutex::default(),
         });
         functions.resync().await?;
         Ok(functions)

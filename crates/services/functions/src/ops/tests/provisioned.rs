@@ -9,6 +9,7 @@ use wire::lambda as op;
 use wire::lambda::ProvisionedConcurrencyStatusEnum as Status;
 
 use super::world::{World, arn, creation, package};
+use crate::name::Scope;
 
 /// Asks for its first event, and never gets it answered.
 const WAITS: &str = r#"exec bash -c 'exec 3<>/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API#*:}; printf "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n" >&3; exec cat <&3 >/dev/null'"#;
@@ -82,6 +83,13 @@ async fn instances_are_started_ahead_and_shown() {
     let listed = world.ask::<op::ListProvisionedConcurrencyConfigs>(list).await.expect("it answers");
     let [one] = listed.provisioned_concurrency_configs.as_deref().unwrap_or_default() else { panic!("there is one") };
     assert_eq!((one.function_arn.clone(), one.status.clone()), (Some(arn("greet:1")), Some(Status::Ready)));
+    // With a version goes what is provisioned of it.
+    world.ask::<op::PutProvisionedConcurrencyConfig>(put("greet", "2", 1)).await.expect("it is taken");
+    let before = world.functions.resolve_name(&Scope::of(&world.call()), "greet").expect("it is there").active;
+    assert_eq!(world.functions.provisioned(&before, 2).wanted, 1);
+    let second = op::DeleteFunctionRequest { function_name: "greet".into(), qualifier: Some("2".into()) };
+    world.ask::<op::DeleteFunction>(second).await.expect("it is deleted");
+    assert_eq!(world.functions.provisioned(&before, 2).wanted, 0);
     for _ in 0..2 {
         world.ask::<op::DeleteProvisionedConcurrencyConfig>(delete("greet", "1")).await.expect("it is deleted");
     }
@@ -141,8 +149,9 @@ async fn only_what_is_published_has_it_and_by_one_name() {
     world.ask::<op::DeleteProvisionedConcurrencyConfig>(delete("greet", "2")).await.expect("it is deleted");
     world.ask::<op::UpdateAlias>(onto).await.expect("it moves");
     until(&world, "live", Status::Ready).await;
-    let active = world.functions.resolve_name(&crate::name::Scope::of(&world.call()), "greet").expect("it is there");
-    assert_eq!((active.active.provisioned(1), active.active.provisioned(2)), (0, 1));
+    let active = world.functions.resolve_name(&Scope::of(&world.call()), "greet").expect("it is there");
+    let wanted = |version| world.functions.provisioned(&active.active, version).wanted;
+    assert_eq!((wanted(1), wanted(2)), (0, 1));
     // And one that is deleted, with it.
     let input = op::DeleteAliasRequest { function_name: "greet".into(), name: "live".into() };
     world.ask::<op::DeleteAlias>(input).await.expect("it is deleted");
