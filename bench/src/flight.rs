@@ -79,6 +79,8 @@ async fn settings(compute: &Compute, binary: &[u8]) -> Result<Settings> {
         revision: code.to_string(),
         sequence: 0,
         code,
+        container: None,
+        layers: Vec::new(),
         language: "provided.al2023".to_owned(),
         handler: "app.wasm".to_owned(),
         environment: Default::default(),

@@ -331,7 +331,8 @@ def main():
     if hasattr(time, "tzset"):
         time.tzset()
     sys.stdout, sys.stderr = standard_stream(), standard_stream()
-    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    version = "python%d.%d" % sys.version_info[:2]
+    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
     set_up_logging()
     try:
         handler = load(name)

@@ -44,6 +44,7 @@ pub(crate) fn collect(template: &mut Node, base: &Path) -> Result<Collected, Err
     let Some(Node { value: Value::Map(resources), .. }) = template.get_mut("Resources") else { return Ok(collected) };
     for Entry { key: id, value: resource, .. } in resources {
         let kind = resource.get("Type").and_then(Node::as_text).unwrap_or_default().to_owned();
+        image(resource, &kind, id, defaults.as_ref(), base)?;
         let Some(spot) = SPOTS.iter().find(|spot| spot.kind == kind) else { continue };
         let Some(properties) = resource.get_mut("Properties") else { continue };
         let path = collected.place(properties, id, spot, base)?;
@@ -52,6 +53,47 @@ pub(crate) fn collect(template: &mut Node, base: &Path) -> Result<Collected, Err
         }
     }
     Ok(collected)
+}
+
+/// A container image on this machine is named by its whole path from here on: it is not sent, the node reads it where it lies. One that
+/// would have to be built first is refused with the command that builds it.
+fn image(resource: &mut Node, kind: &str, id: &str, defaults: Option<&Node>, base: &Path) -> Result<(), Error> {
+    let line = resource.line;
+    let dockerfile = resource.get("Metadata").and_then(|metadata| metadata.get("Dockerfile")).and_then(Node::as_text);
+    let context = resource.get("Metadata").and_then(|metadata| metadata.get("DockerContext")).and_then(Node::as_text);
+    let build = dockerfile.map(|dockerfile| {
+        let context = base.join(context.unwrap_or("."));
+        (context.join(dockerfile), context)
+    });
+    let said = |node: &Node| {
+        let said = |name: &str| node.get(name).or_else(|| defaults.and_then(|defaults| defaults.get(name)));
+        (said("PackageType").and_then(Node::as_text) == Some("Image"), said("ImageUri").is_some())
+    };
+    let Some(properties) = resource.get_mut("Properties") else { return Ok(()) };
+    let uri = match kind {
+        "AWS::Serverless::Function" => {
+            if let (Some((dockerfile, context)), (true, false)) = (build, said(properties)) {
+                return Err(Error::ImageToBuild { resource: id.to_owned(), dockerfile, context, line });
+            }
+            properties.get_mut("ImageUri")
+        }
+        "AWS::Lambda::Function" => properties.get_mut("Code").and_then(|code| code.get_mut("ImageUri")),
+        _ => None,
+    };
+    let Some(uri) = uri else { return Ok(()) };
+    let local = uri.as_text().and_then(|text| text.strip_prefix("file:").or(text.starts_with('.').then_some(text)));
+    let Some(text) = local.filter(|text| !text.starts_with('/')).map(str::to_owned) else { return Ok(()) };
+    // What follows a '#' is the image's name in an archive of several.
+    let (path, name) = text.split_once('#').map_or((text.as_str(), None), |(path, name)| (path, Some(name)));
+    let path = base.join(path);
+    if !path.exists() {
+        let (resource, property, line) = (id.to_owned(), "ImageUri", uri.line);
+        return Err(Error::AssetMissing { resource, property, value: text.clone(), path, line });
+    }
+    let path = path.canonicalize().map_err(|why| Error::Read { path: path.clone(), why })?;
+    let whole = format!("file:{}{}", path.display(), name.map(|name| format!("#{name}")).unwrap_or_default());
+    *uri = Node::text(uri.line, &whole);
+    Ok(())
 }
 
 impl Collected {

@@ -27,6 +27,23 @@ pub enum Error {
         /// Its line.
         line: u32,
     },
+    /// A function's image would have to be built.
+    #[error(
+        "{resource}: its image must be built first, and Freehold has no builder{}. Build and save it: \
+         docker build -t {} -f {} {} && docker save {} -o image.tar (podman and buildah do the same), then write into the \
+         function's properties: ImageUri: file:./image.tar",
+        line_of(.line), image_name(resource), .dockerfile.display(), .context.display(), image_name(resource)
+    )]
+    ImageToBuild {
+        /// The resource's logical id.
+        resource: String,
+        /// What it would be built by.
+        dockerfile: PathBuf,
+        /// What it would be built from.
+        context: PathBuf,
+        /// Its line.
+        line: u32,
+    },
     /// Nothing in it looks like a function or an application.
     #[error(
         "{} is neither a function nor an application: it has none of template.yaml, bootstrap, Procfile, server.py, \
@@ -123,4 +140,9 @@ pub enum Error {
 
 fn line_of(line: &u32) -> String {
     if *line > 0 { format!(" (line {line})") } else { String::new() }
+}
+
+/// A name for the image of a function.
+fn image_name(resource: &str) -> String {
+    resource.to_lowercase()
 }

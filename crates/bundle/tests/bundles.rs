@@ -191,6 +191,39 @@ Resources:
 }
 
 #[test]
+fn images_are_named_by_their_whole_path_and_never_built() {
+    let template = |uri: &str| {
+        format!(
+            "Resources:\n  Sam:\n    Type: AWS::Serverless::Function\n    Properties: {{PackageType: Image, ImageUri: '{uri}'}}\n  \
+             Plain:\n    Type: AWS::Lambda::Function\n    Properties: {{PackageType: Image, Code: {{ImageUri: '{uri}'}}}}\n"
+        )
+    };
+    for (uri, expected) in [
+        ("file:app.tar", "file:DIR/app.tar"),
+        ("./app.tar#app:1", "file:DIR/app.tar#app:1"),
+        ("file:/elsewhere/app.tar", "file:/elsewhere/app.tar"),
+        ("ghcr.io/owner/app:1", "ghcr.io/owner/app:1"),
+    ] {
+        let dir = folder(&[("template.yaml", &template(uri)), ("app.tar", "")]);
+        let resources =
+            bundle(dir.path()).unwrap_or_else(|error| panic!("{error}")).template.to_json()["Resources"].clone();
+        let place = dir.path().canonicalize().expect("it is there").display().to_string();
+        let seen = |pointer: &str| {
+            let text = resources.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            text.replace(&place, "DIR")
+        };
+        assert_eq!(seen("/Sam/Properties/ImageUri"), expected);
+        assert_eq!(seen("/Plain/Properties/Code/ImageUri"), expected);
+    }
+    let missing = refused(&[("template.yaml", &template("file:app.tar"))]);
+    assert!(missing.contains("ImageUri is 'app.tar', and DIR/app.tar does not exist"), "{missing}");
+    let build = "Resources:\n  Sam:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n    Metadata: \
+                 {Dockerfile: Dockerfile, DockerContext: app}\n";
+    let refusal = refused(&[("template.yaml", build)]);
+    assert!(refusal.contains("docker build -t sam -f DIR/app/Dockerfile DIR/app && docker save sam"), "{refusal}");
+}
+
+#[test]
 fn equal_contents_are_equal_bytes() {
     let files = [
         ("index.js", "exports.handler = async () => 'hi'"),

@@ -84,6 +84,8 @@ async fn image(compute: &Compute, language: &str, handler: &str, file: &str, cod
         revision: Instant::now().elapsed().as_nanos().to_string() + code.as_str(),
         sequence: 0,
         code,
+        container: None,
+        layers: Vec::new(),
         language: language.to_owned(),
         handler: handler.to_owned(),
         environment: BTreeMap::new(),

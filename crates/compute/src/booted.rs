@@ -24,6 +24,13 @@ pub(crate) struct Recipe {
     pub(crate) plan: Plan,
 }
 
+impl Recipe {
+    /// False if its root was removed since.
+    pub(crate) fn is_there(&self) -> bool {
+        self.plan.root.as_ref().is_none_or(|root| root.is_dir())
+    }
+}
+
 /// See the file.
 pub(crate) struct Booted {
     process: Process,

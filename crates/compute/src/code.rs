@@ -17,6 +17,8 @@ use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use wasm::PrepareError;
 use zip::ZipArchive;
 
+mod layers;
+
 /// Lambda's limit on all files together, unpacked.
 pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
 /// The most entries of a package: far above real ones, and small enough that inodes last.

@@ -12,6 +12,7 @@ use sandbox::Host;
 
 use crate::bootstraps::Bootstraps;
 use crate::code::{CodeError, CodeId, Codes};
+use crate::container::{self, Container, ContainerError, Reach};
 use crate::guest::http::{Answer, Reply, Unanswered};
 use crate::image::{Image, Settings};
 use crate::invocation::{Invocation, Outcome, RunFault};
@@ -162,19 +163,60 @@ impl Compute {
         done.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
     }
 
+    /// Finds a container image, and unpacks it if it is not here: it can be run when this returns. See [`Reach`] for whom to let name
+    /// what.
+    pub async fn pin(&self, image: &str, reach: Reach) -> Result<Container, ContainerError> {
+        container::source_of(image, reach)?;
+        let host = &self.inner.shared.host;
+        if !(host.has_own_root() && host.can_place()) {
+            let reason = host.report().reason(sandbox::Part::Namespaces).unwrap_or("there are none").to_owned();
+            return Err(ContainerError::NoRoot { reason });
+        }
+        self.inner.shared.containers.pin(image, reach).await
+    }
+
+    /// Makes a pinned image ready to run again, after the node was started or the image was swept. Cheap if it is ready.
+    pub async fn prepare_container(&self, container: &Container) -> Result<(), ContainerError> {
+        self.inner.shared.containers.ready(container).await
+    }
+
+    /// True if a pinned image can be run at once.
+    pub fn has_container(&self, container: &Container) -> bool {
+        self.inner.shared.containers.find(container).is_some()
+    }
+
+    /// Lays unpacked layers over each other, later ones over earlier ones, for [`Settings::layers`]. Idempotent. None if one of them is
+    /// not unpacked here.
+    pub async fn lay(&self, layers: &[CodeId]) -> Result<Option<()>, CodeError> {
+        let (codes, layers) = (Arc::clone(&self.inner.shared.codes), layers.to_vec());
+        let done = tokio::task::spawn_blocking(move || codes.lay(&layers)).await;
+        done.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
+    }
+
+    /// What the files of unpacked code have together, in bytes; none if it is not unpacked here.
+    pub async fn unpacked_bytes(&self, code: &CodeId) -> Result<Option<u64>, CodeError> {
+        let (codes, code) = (Arc::clone(&self.inner.shared.codes), code.clone());
+        let done = tokio::task::spawn_blocking(move || codes.bytes(&code)).await;
+        done.unwrap_or_else(|error| Err(CodeError::Disk { source: io::Error::other(error) }))
+    }
+
     /// True if the code is unpacked here. It is not after the machine was booted: prepare it again then.
     pub fn has_code(&self, code: &CodeId) -> bool {
         self.inner.shared.codes.path(code).is_some()
     }
 
-    /// Removes all unpacked code that is neither in `wanted`, nor newer than a quarter of an hour, nor of an instance that lives.
-    pub async fn retain_code(&self, mut wanted: HashSet<CodeId>) -> io::Result<()> {
-        wanted.extend(self.inner.shared.monitor.pulses().into_iter().map(|pulse| pulse.identity.code.clone()));
+    /// Removes all unpacked code that is neither in `wanted`, nor newer than a quarter of an hour, nor of an instance that lives; and
+    /// the same of container images.
+    pub async fn retain_code(&self, mut wanted: HashSet<CodeId>, containers: Vec<Arc<Container>>) -> io::Result<()> {
+        wanted.extend(self.inner.shared.monitor.pulses().into_iter().flat_map(|pulse| pulse.identity.codes.clone()));
+        let images: Vec<Vec<CodeId>> = containers.iter().map(|container| container.layers.clone()).collect();
         let codes = Arc::clone(&self.inner.shared.codes);
         let shared = Arc::clone(&self.inner.shared);
         let retained = tokio::task::spawn_blocking(move || {
             codes.retain(&wanted)?;
             shared.wasi.forget_gone();
+            shared.containers.retain(&images).map_err(io::Error::other)?;
+            shared.stock.forget_gone();
             Ok(())
         });
         retained.await.unwrap_or_else(|error| Err(io::Error::other(error)))
@@ -227,6 +269,9 @@ impl Compute {
     /// its code is not there or was not compiled. Reads a few bytes of its code.
     pub fn takes_requests(&self, settings: &Settings) -> Option<bool> {
         let shared = &self.inner.shared;
+        if settings.container.is_some() {
+            return Some(settings.is_server());
+        }
         shared.codes.path(&settings.code)?;
         match self.binary(settings) {
             Some(binary) => shared.wasi.kind(&binary).map(|kind| kind == wasm::Kind::Http),
@@ -236,6 +281,9 @@ impl Compute {
 
     /// The WebAssembly binary that a function runs, if its code is here and is that.
     fn binary(&self, settings: &Settings) -> Option<PathBuf> {
+        if settings.container.is_some() {
+            return None;
+        }
         let family = family_of(&settings.language)?;
         wasi::binary(&self.inner.shared.codes.path(&settings.code)?, family, &settings.handler)
     }

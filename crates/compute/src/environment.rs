@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::container;
 use crate::image::{Credentials, Settings};
 use crate::instance::Origin;
 use crate::languages::Family;
@@ -40,12 +41,23 @@ const YIELDING: &[&str] = &[
     "AWS_XRAY_CONTEXT_MISSING",
 ];
 
+/// Variables that a container image may set, besides those.
+const OF_IMAGES: &[&str] = &["LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"];
+/// Variables that tell of folders that container images do not have, or have elsewhere.
+const NOT_OF_IMAGES: &[&str] = &["_HANDLER", "LANG", "LD_LIBRARY_PATH"];
+
 /// All of them.
 pub(crate) fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = facts.settings.environment.clone().into_iter().collect();
+    let is_image = facts.settings.container.is_some();
     for (name, value) in platform(facts) {
+        if is_image && NOT_OF_IMAGES.contains(&name) {
+            continue;
+        }
         match all.iter().position(|(own, _)| own == name) {
             Some(_) if YIELDING.contains(&name) => {}
+            // Only an image can have said so: functions may not.
+            Some(_) if is_image && OF_IMAGES.contains(&name) => {}
             Some(at) => all[at].1 = value,
             None => all.push((name.to_owned(), value)),
         }
@@ -74,7 +86,10 @@ pub(crate) fn is_read_at_start(name: &str) -> bool {
 fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let settings = facts.settings;
     let (task, runtime) = (facts.task_root.display(), facts.runtime_dir.display());
-    let path = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+    let path = match &settings.container {
+        Some(_) => container::PATH,
+        None => "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    };
     let path = facts.host_path.as_ref().map_or_else(|| path.to_owned(), |host| format!("{path}:{host}"));
     let mut all = vec![
         ("_HANDLER", settings.handler.clone()),
@@ -105,7 +120,9 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     match facts.family {
         Family::Javascript => {
             all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.language)));
-            all.push(("NODE_PATH", format!("/opt/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}")));
+            let major = settings.language.trim_end_matches(".x").trim_start_matches("nodejs");
+            let layers = format!("/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules");
+            all.push(("NODE_PATH", format!("{layers}:{runtime}/node_modules:{runtime}:{task}")));
         }
         Family::Python => {
             all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.language)));

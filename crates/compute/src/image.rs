@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use crate::code::CodeId;
+use crate::container::Container;
 use crate::guest::http;
 use crate::languages::{self, Family, Resolved};
 use crate::pool::Pool;
@@ -65,8 +66,13 @@ pub struct Settings {
     pub revision: String,
     /// Of two settings of one function and version, the greater one is the newer one.
     pub sequence: u64,
-    /// The unpacked code, from [`crate::Compute::prepare`].
+    /// The unpacked code, from [`crate::Compute::prepare`]; of a container image, its digest.
     pub code: CodeId,
+    /// The container image that is its code, if it is that; then it says what runs, and language and handler are not looked at. What it
+    /// says of the environment is in `environment` already.
+    pub container: Option<Arc<Container>>,
+    /// What lies at `/opt`: its layers, from [`crate::Compute::lay`].
+    pub layers: Vec<CodeId>,
     /// `nodejs24.x`, `python3.13`, `provided.al2023`.
     pub language: String,
     /// `index.handler`; `provided` looks at it only where it names a WebAssembly binary: `app.wasm`.
@@ -92,7 +98,10 @@ pub struct Settings {
 impl Settings {
     /// The same as [`Image::is_server`], before there is an image.
     pub fn is_server(&self) -> bool {
-        is_server(&self.language, &self.environment)
+        match &self.container {
+            Some(container) => container.adapted || http::is_server(Family::Provided, &self.environment),
+            None => is_server(&self.language, &self.environment),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use sandbox::{Child, Exit};
 use tokio::sync::watch;
 
+use crate::container::Unpacked;
 use crate::faults::Ending;
 use crate::guest::feed::Feed;
 use crate::guest::{Event, Link};
@@ -76,6 +77,8 @@ pub(crate) struct Guest {
     pub(crate) process: Arc<Process>,
     /// Held for as long as it lives.
     pub(crate) _ways: Arc<Ways>,
+    /// The same, for one whose root is a container image's.
+    pub(crate) _root: Option<Arc<Unpacked>>,
 }
 
 /// A guest's process and its end.
@@ -217,7 +220,7 @@ impl Instance {
             init: self.init.take(),
             failure: None,
             lane: None,
-            guest: Some(Guest { link, process, _ways: ways }),
+            guest: Some(Guest { link, process, _ways: ways, _root: guest._root.clone() }),
             usable: true,
             idle_since: self.idle_since,
             peak: self.peak,

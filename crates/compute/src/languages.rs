@@ -55,6 +55,9 @@ const LANGUAGES: &[Entry] = &[
     Entry { name: "http", family: Family::Http, wanted: &[] },
 ];
 
+/// What container images are: nobody can ask for it by name.
+const CONTAINER: Entry = Entry { name: "container", family: Family::Provided, wanted: &[] };
+
 /// How a language stands on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LanguageStatus {
@@ -165,6 +168,11 @@ impl Languages {
 
     /// What an image with these settings runs on.
     pub(crate) fn resolve_for(&self, settings: &Settings) -> Result<Resolved, LanguageError> {
+        if settings.container.is_some() {
+            let resolved = Resolved::of(self.status(&CONTAINER));
+            let family = if settings.is_server() { Family::Http } else { Family::Provided };
+            return Ok(Resolved { family, ..resolved });
+        }
         let resolved = self.resolve(&settings.language)?;
         if !http::is_server(resolved.family, &settings.environment) {
             return Ok(resolved);

@@ -17,6 +17,7 @@ mod booted;
 mod bootstraps;
 mod code;
 mod compute;
+mod container;
 mod environment;
 mod faults;
 #[doc(hidden)]
@@ -43,6 +44,7 @@ mod ways;
 
 pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
 pub use compute::{Activity, Compute, FunctionState, InstanceState, StartError};
+pub use container::{Container, ContainerError, Reach};
 pub use guest::RESPONSE_BYTES_MAX;
 pub use guest::http::{Answer, AnswerBody, BodyError, Conversation, Reply, Unanswered};
 pub use image::{Credentials, CredentialsHook, Image, Settings, is_server};

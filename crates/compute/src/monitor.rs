@@ -52,7 +52,8 @@ pub(crate) struct Identity {
     pub(crate) arn: String,
     pub(crate) function: String,
     pub(crate) version: String,
-    pub(crate) code: CodeId,
+    /// All that it has mounted.
+    pub(crate) codes: Vec<CodeId>,
     pub(crate) log_stream: String,
     pub(crate) memory_mb: u32,
     pub(crate) pid: i32,

@@ -10,6 +10,7 @@ use sandbox::Host;
 
 use crate::bootstraps::Bootstraps;
 use crate::code::Codes;
+use crate::container::Containers;
 use crate::image::{Image, Settings};
 use crate::instance::Origin;
 use crate::invocation::{Outcome, RunFault, Throttle};
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) host: Arc<Host>,
     pub(crate) codes: Arc<Codes>,
+    pub(crate) containers: Arc<Containers>,
     pub(crate) languages: Arc<Languages>,
     pub(crate) bootstraps: Bootstraps,
     pub(crate) pump: Arc<Pump>,
@@ -100,11 +102,14 @@ impl Shared {
         let processors = Processors::new();
         let starts = Starts { now: Arc::default(), max: (processors.cores() * 2).max(2) };
         let wasi = Wasi::new(&options);
+        let (clock, random) = (options.clock.clone(), options.random.clone());
+        let containers = Arc::new(Containers::new(options.dir.join("images"), clock, random));
         let languages = Arc::new(Languages::new(options.dir.join("interpreters.json")));
         Arc::new(Self {
             options,
             host: Arc::new(host),
             codes: Arc::new(codes),
+            containers,
             languages,
             bootstraps,
             pump,

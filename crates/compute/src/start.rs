@@ -12,6 +12,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sandbox::{Mount, Network, Outside, Placement, Plan};
 
 use crate::booted::{self, Booted, Placed, Recipe};
+use crate::code::CodeId;
+use crate::container::{self, Container, Unpacked};
 use crate::environment::{self, Facts};
 use crate::faults::Ending;
 use crate::guest::api::Door;
@@ -37,12 +39,19 @@ const BOOT_MEMORY_BYTES: u64 = 256 << 20;
 /// Where guests find their code and their bootstrap.
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
+/// Where they find their layers.
+const LAYERS: &str = "/opt";
 /// What a package that brings its own program calls it.
 const BOOTSTRAP: &str = "bootstrap";
 
 /// Where things are, as the guest sees them.
 struct Layout {
+    /// On the host: the package, or the root of a container image.
     code: PathBuf,
+    /// What keeps the root of a container image there.
+    root: Option<Arc<Unpacked>>,
+    /// On the host: what comes to lie at `/opt`, if there are layers.
+    layers: Option<PathBuf>,
     runtime: PathBuf,
     task_root: PathBuf,
     runtime_dir: PathBuf,
@@ -58,10 +67,9 @@ pub(crate) async fn start(
 ) -> Result<Box<Instance>, RunFault> {
     let born = Instant::now();
     let fault = |reason: String| RunFault::Start { reason };
-    let code = shared.codes.path(&image.code).ok_or_else(|| RunFault::CodeMissing { code: image.code.to_string() })?;
+    let layout = Layout::found(shared, image)?;
     let credentials = (image.credentials)().await.map_err(fault)?;
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
-    let layout = Layout::of(shared, image.resolved.family, code);
     let life = Life { credentials, stream: Arc::clone(&stream), origin: seat.origin };
     let made = guest(shared, image, &layout, &life).await.map_err(fault)?;
     drop(slot);
@@ -79,7 +87,7 @@ pub(crate) async fn start(
         arn: image.arn.clone(),
         function: image.function.clone(),
         version: image.version.clone(),
-        code: image.code.clone(),
+        codes: std::iter::once(&image.code).chain(&CodeId::of_layers(&image.layers)).cloned().collect(),
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
         pid: guest.as_ref().map_or(0, |guest| guest.process.pid()),
@@ -87,13 +95,15 @@ pub(crate) async fn start(
     };
     let pulse = shared.monitor.watch(identity, guest.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
     let mut instance = Instance::new(Arc::clone(image), output, pulse, guest, seat);
+    layout.tell_extensions(&mut instance);
     initialise(&mut instance, obstacle).await;
     Ok(instance)
 }
 
 /// A function is there: guests that could become instances of it are booted ahead from now on.
 pub(crate) fn expect(shared: &Shared, settings: &Settings, resolved: &Resolved) {
-    if shared.host.can_place() {
+    let is_there = settings.container.as_ref().is_none_or(|container| shared.containers.find(container).is_some());
+    if shared.host.can_place() && is_there {
         shared.stock.expect(recipe(shared, settings, resolved));
     }
 }
@@ -119,12 +129,16 @@ async fn guest(
     life: &Life,
 ) -> Result<Result<Made, InitCause>, String> {
     let family = image.resolved.family;
-    if family == Family::Provided && !http::is_executable(&layout.code.join(BOOTSTRAP)) {
+    if family == Family::Provided && image.container.is_none() && layout.bootstrap().is_none() {
         return Ok(Err(InitCause::NoBootstrap));
     }
     let own_network = shared.host.can_place() && shared.host.has_own_network();
     let server = match server(image, layout, own_network) {
         Ok(server) => server,
+        Err(why) => return Ok(Err(InitCause::NoProgram(why))),
+    };
+    let entry = match image.container.as_ref().map(|container| entry(image, layout, container)).transpose() {
+        Ok(entry) => entry,
         Err(why) => return Ok(Err(InitCause::NoProgram(why))),
     };
     // A guest with a network of its own finds it there, at an address that is always the same.
@@ -155,13 +169,14 @@ async fn guest(
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
     let Placed { process, link, output, network } = if shared.host.can_place() {
-        place(shared, image, layout, &variables, server.as_ref()).await?
+        place(shared, image, layout, &variables, entry.as_ref().or(server.as_ref().map(|server| &server.command)))
+            .await?
     } else {
         let mut plan = plan(image, &image.resolved, layout, &variables);
-        if let Some(server) = &server {
-            server.start_by(&mut plan);
+        if let Some(command) = entry.as_ref().or(server.as_ref().map(|server| &server.command)) {
+            start_by(command, &mut plan);
         }
-        plan.mounts.push(code_mount(layout));
+        plan.mounts.extend(code_mounts(layout));
         booted::spawn(&shared.host, family, plan).await?
     };
     let failed = |error: std::io::Error| format!("the guest's network could not be served: {error}");
@@ -189,7 +204,7 @@ async fn guest(
         }
         (None, None, None) => return Err("a guest without any link".to_owned()),
     };
-    let guest = Guest { link, process: Arc::new(process), _ways: Arc::new(ways) };
+    let guest = Guest { link, process: Arc::new(process), _ways: Arc::new(ways), _root: layout.root.clone() };
     Ok(Ok(Made { guest, output }))
 }
 
@@ -215,11 +230,14 @@ struct Server {
     port: u16,
 }
 
-impl Server {
-    fn start_by(&self, plan: &mut Plan) {
-        plan.program.clone_from(&self.command.program);
-        plan.arguments.clone_from(&self.command.arguments);
-    }
+fn start_by(command: &Command, plan: &mut Plan) {
+    plan.program.clone_from(&command.program);
+    plan.arguments.clone_from(&command.arguments);
+}
+
+/// What a container image starts.
+fn entry(image: &Image, layout: &Layout, container: &Container) -> Result<Command, String> {
+    container::command(&layout.code, container, image.environment.get("PATH").map(String::as_str))
 }
 
 /// The server that an image is, if it is one; or why it cannot be started. Where guests share the host's network, each gets a port
@@ -230,6 +248,9 @@ fn server(image: &Image, layout: &Layout, own_network: bool) -> Result<Option<Se
     }
     let asked = http::port(&image.environment).map_err(|error| error.to_string())?;
     let port = if own_network { asked } else { http::free_port().map_err(|error| error.to_string())? };
+    if let Some(container) = &image.container {
+        return Ok(Some(Server { command: entry(image, layout, container)?, port }));
+    }
     // What is packed for `provided` begins there, whatever its handler is called.
     let is_provided = image.resolved.status.family == Family::Provided;
     let has_bootstrap = is_provided && http::is_executable(&layout.code.join(BOOTSTRAP));
@@ -244,18 +265,18 @@ async fn place(
     image: &Image,
     layout: &Layout,
     variables: &[(String, String)],
-    server: Option<&Server>,
+    command: Option<&Command>,
 ) -> Result<Placed, String> {
     let recipe = recipe(shared, image, &image.resolved);
     let program = starts_with_code(image, recipe.family).then(|| {
         let mut plan = plan(image, &image.resolved, layout, variables);
-        if let Some(server) = server {
-            server.start_by(&mut plan);
+        if let Some(command) = command {
+            start_by(command, &mut plan);
         }
         booted::program_of(&mut plan)
     });
     let placement = Placement {
-        mounts: vec![code_mount(layout)],
+        mounts: code_mounts(layout),
         tmp_bytes: Some(u64::from(image.tmp_mb) << 20),
         memory_bytes: Some(memory_bytes(image)),
         processes_max: Some(PROCESSES_MAX),
@@ -276,7 +297,7 @@ async fn place(
 /// How guests are booted that can become this image's instances: all that an interpreter reads before it knows for whom it is.
 fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
     let family = resolved.family;
-    let layout = Layout::of(shared, family, PathBuf::new());
+    let layout = Layout::ahead(shared, settings, family);
     let variables = environment::variables(&Facts {
         settings,
         family,
@@ -296,7 +317,10 @@ fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
     if starts_with_code(settings, family) {
         booted::program_of(&mut plan);
     }
-    plan.mounts.push(Mount { source: shared.bootstraps.before_code(), target: PathBuf::from(TASK_ROOT) });
+    if settings.container.is_none() {
+        let before = |target: &str| Mount { source: shared.bootstraps.before_code(), target: PathBuf::from(target) };
+        plan.mounts.extend([before(TASK_ROOT), before(LAYERS)]);
+    }
     Recipe { family, plan }
 }
 
@@ -383,6 +407,28 @@ pub(crate) fn error_type(document: &[u8]) -> String {
 }
 
 impl Layout {
+    /// Where an image's code is; a fault if it is not there.
+    fn found(shared: &Shared, image: &Image) -> Result<Self, RunFault> {
+        let missing = |code: &CodeId| RunFault::CodeMissing { code: code.to_string() };
+        let path = |code: &CodeId| shared.codes.path(code).ok_or_else(|| missing(code));
+        let root = image.container.as_ref().map(|container| shared.containers.find(container));
+        let root = root.map(|root| root.ok_or_else(|| missing(&image.code))).transpose()?;
+        let code = match &root {
+            Some(root) => root.path.clone(),
+            None => path(&image.code)?,
+        };
+        let layers = CodeId::of_layers(&image.layers).as_ref().map(path).transpose()?;
+        let layout = Self::of(shared, image.resolved.family, code);
+        Ok(Self { root, layers, ..layout })
+    }
+
+    /// The same before there is anybody's code. Of a container image that is not ready there is none.
+    fn ahead(shared: &Shared, settings: &Settings, family: Family) -> Self {
+        let root = settings.container.as_ref().and_then(|container| shared.containers.find(container));
+        let code = root.as_ref().map(|root| root.path.clone()).unwrap_or_default();
+        Self { root, ..Self::of(shared, family, code) }
+    }
+
     fn of(shared: &Shared, family: Family, code: PathBuf) -> Self {
         let runtime = shared.bootstraps.folder(family);
         let (task_root, runtime_dir) = if shared.host.has_own_root() {
@@ -390,12 +436,39 @@ impl Layout {
         } else {
             (code.clone(), runtime.clone())
         };
-        Self { code, runtime, task_root, runtime_dir }
+        Self { code, root: None, layers: None, runtime, task_root, runtime_dir }
+    }
+
+    /// What `provided` runs, as the guest sees it: its own, else a layer's.
+    fn bootstrap(&self) -> Option<PathBuf> {
+        let layers = self.layers.as_ref().map(|layers| (layers, PathBuf::from(LAYERS)));
+        let places = [Some((&self.code, self.task_root.clone())), layers].into_iter().flatten();
+        let mut found = places.filter(|(place, _)| http::is_executable(&place.join(BOOTSTRAP)));
+        found.next().map(|(_, seen)| seen.join(BOOTSTRAP))
+    }
+
+    /// Says which external extensions are not run: none is.
+    fn tell_extensions(&self, instance: &mut Instance) {
+        let names = match (&self.root, &self.layers) {
+            (Some(root), _) => container::extensions_of_image(&root.path),
+            (None, Some(layers)) => container::extensions(layers, "/extensions"),
+            (None, None) => Vec::new(),
+        };
+        for name in names {
+            let why = "external extensions are not run here";
+            instance.output.say(format_args!("EXTENSION\tName: {name}\tState: NotStarted\tReason: {why}\n"));
+        }
     }
 }
 
-fn code_mount(layout: &Layout) -> Mount {
-    Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) }
+/// What comes into a guest's view when it becomes somebody's. A container image brings all that it has.
+fn code_mounts(layout: &Layout) -> Vec<Mount> {
+    if layout.root.is_some() {
+        return Vec::new();
+    }
+    let code = Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) };
+    let layers = layout.layers.clone().map(|source| Mount { source, target: PathBuf::from(LAYERS) });
+    [code].into_iter().chain(layers).collect()
 }
 
 fn memory_bytes(settings: &Settings) -> u64 {
@@ -405,7 +478,8 @@ fn memory_bytes(settings: &Settings) -> u64 {
 /// What runs, with all but the code.
 fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[(String, String)]) -> Plan {
     let (family, interpreter) = (resolved.family, resolved.status.interpreter.as_ref());
-    let program = interpreter.map_or_else(|| layout.task_root.join(BOOTSTRAP), |one| one.path.clone());
+    let bootstrap = || layout.bootstrap().unwrap_or_else(|| layout.task_root.join(BOOTSTRAP));
+    let program = interpreter.map_or_else(bootstrap, |one| one.path.clone());
     let script = |name: &str| layout.runtime_dir.join(name).to_string_lossy().into_owned();
     let arguments = match family {
         Family::Javascript => {
@@ -416,7 +490,8 @@ fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[
         Family::Python => vec![script("bootstrap.py")],
         Family::Provided | Family::Http => Vec::new(),
     };
-    let mut mounts = vec![Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) }];
+    let runtime = || Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) };
+    let mut mounts: Vec<Mount> = layout.root.is_none().then(runtime).into_iter().collect();
     let own = interpreter.filter(|_| family != Family::Http).map(|interpreter| (family, interpreter));
     let tools = resolved.tools.iter().map(|(family, interpreter)| (*family, interpreter));
     let seen: Vec<(Family, &Interpreter)> = own.into_iter().chain(tools).collect();
@@ -442,7 +517,11 @@ fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[
         program,
         arguments,
         environment,
-        directory: layout.task_root.clone(),
+        directory: match &settings.container {
+            Some(container) => container::directory(container),
+            None => layout.task_root.clone(),
+        },
+        root: layout.root.as_ref().map(|root| root.path.clone()),
         mounts,
         tmp_bytes: u64::from(settings.tmp_mb) << 20,
         memory_bytes: memory_bytes(settings),

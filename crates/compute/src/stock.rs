@@ -71,7 +71,7 @@ impl Stock {
         // A file that is missing, or from another version, remembers nothing.
         let text = std::fs::read(&memory).unwrap_or_default();
         let recipes: Vec<Recipe> = serde_json::from_slice(&text).unwrap_or_default();
-        let shelves = recipes.into_iter().take(max).map(Shelf::new).collect();
+        let shelves = recipes.into_iter().filter(Recipe::is_there).take(max).map(Shelf::new).collect();
         Self { shelves: Mutex::new(shelves), max, memory, changed: Notify::new() }
     }
 
@@ -272,6 +272,16 @@ impl Stock {
         shelves.retain(|shelf| shelf.asked.elapsed() <= INTEREST);
         drop(shelves);
         drop(gone);
+    }
+
+    /// Forgets guests whose root was removed.
+    pub(crate) fn forget_gone(&self) {
+        let mut shelves = self.lock();
+        let (kept, gone) = std::mem::take(&mut *shelves).into_iter().partition(|shelf| shelf.recipe.is_there());
+        *shelves = kept;
+        drop(shelves);
+        // Ending guests takes a moment.
+        drop::<Vec<Shelf>>(gone);
     }
 
     /// Nothing is kept any more.

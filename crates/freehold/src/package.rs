@@ -139,6 +139,7 @@ fn unreadable(error: &bundle::Error) -> Problem {
         bundle::Error::Missing { .. } => Problem::usage(text),
         bundle::Error::Nothing { .. } => Problem::new(text).advise("What may be in a folder: freehold deploy --help"),
         bundle::Error::AssetMissing { .. }
+        | bundle::Error::ImageToBuild { .. }
         | bundle::Error::NotExecutable { .. }
         | bundle::Error::Template { .. }
         | bundle::Error::TooLarge { .. }

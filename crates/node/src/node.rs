@@ -93,6 +93,10 @@ impl Node {
             clock: clock.clone(),
             random: random.clone(),
             credentials: role_credentials(Arc::clone(&identity)),
+            images: match auth {
+                Auth::Open => compute::Reach::Everywhere,
+                Auth::Iam => compute::Reach::Elsewhere,
+            },
         })
         .await?;
         functions.start(&tasks);

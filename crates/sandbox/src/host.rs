@@ -188,6 +188,10 @@ impl Host {
     /// how it would reach anybody from its own.
     pub fn spawn(&self, plan: &Plan, streams: Streams) -> Result<Child, SpawnError> {
         let Some((steward, networks)) = &self.walls else {
+            if plan.root.is_some() {
+                let reason = self.report.reason(Part::Namespaces).unwrap_or_default().to_owned();
+                return Err(SpawnError::Missing { what: "a root of its own", reason });
+            }
             return spawn_plain(plan, streams, self.group(plan)?);
         };
         let own_network = match (plan.network, networks) {

@@ -16,6 +16,11 @@ pub struct Plan {
     pub environment: Vec<(String, String)>,
     /// Its working directory, as the guest sees the path.
     pub directory: PathBuf,
+    /// A folder of the host, such as a container image's files, whose contents are the guest's root in the place of the system's own
+    /// folders: read-only, with at most [`Plan::ROOT_ENTRIES_MAX`] entries in it and its `/etc`. Its `/proc`, `/sys`, `/dev` and `/tmp`
+    /// are not looked at, and neither is an `/etc` that is a link. Nothing can be mounted into its folders. Needs namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
     /// What it sees beside the system's own folders. Unused without namespaces.
     pub mounts: Vec<Mount>,
     /// Symbolic links in its view: where, and to what. Unused without namespaces.
@@ -35,6 +40,8 @@ pub struct Plan {
 impl Plan {
     /// The most that an encoded plan may take: under the smallest default send buffer of a local socket.
     pub const BYTES_MAX: usize = 128 * 1024;
+    /// The most entries of [`Plan::root`]: each is a mount.
+    pub const ROOT_ENTRIES_MAX: usize = 2000;
 }
 
 /// A file or folder of the host in the guest's view: always read-only, without set-user-id and without devices.

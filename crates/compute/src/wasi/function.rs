@@ -74,6 +74,9 @@ pub(super) type Found = (Arc<Environment>, Option<Duration>);
 impl Function {
     /// The image's function, if its code is WebAssembly. Looked up once for an image.
     pub(crate) async fn of<'a>(shared: &Arc<Shared>, image: &'a Image) -> Result<Option<&'a Self>, RunFault> {
+        if image.container.is_some() {
+            return Ok(None);
+        }
         match image.resolved.status.family {
             Family::Javascript | Family::Python => Ok(None),
             Family::Provided | Family::Http => {
@@ -180,7 +183,7 @@ fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
         arn: image.arn.clone(),
         function: image.function.clone(),
         version: image.version.clone(),
-        code: image.code.clone(),
+        codes: vec![image.code.clone()],
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
         pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),

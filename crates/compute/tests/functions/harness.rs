@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compute::{
-    Compute, Credentials, Image, Invocation, LogBatch, LogSink, LogWish, Options, Outcome, RunFault, Settings,
+    CodeId, Compute, Credentials, Image, Invocation, LogBatch, LogSink, LogWish, Options, Outcome, RunFault, Settings,
 };
 use futures_util::future::BoxFuture;
 use sandbox::Mode;
@@ -68,11 +68,15 @@ impl Node {
     pub(crate) fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let lines = Arc::new(Lines::default());
-        let mut options = Options::new(dir.path().join("compute"), Arc::clone(&lines) as Arc<dyn LogSink>);
+        let mut options = options(&dir.path().join("compute"), &lines);
         options.sandbox = mode;
-        options.helper = Some(PathBuf::from(env!("CARGO_BIN_EXE_compute-sandbox-init")));
         change(&mut options);
         Self { compute: Compute::new(options).unwrap(), lines, dir }
+    }
+
+    /// A compute on a folder that another had.
+    pub(crate) fn new_in(dir: &Path) -> Compute {
+        Compute::new(options(dir, &Arc::new(Lines::default()))).unwrap()
     }
 
     /// Loads a function. None, with a word why, if its interpreter is not here.
@@ -90,24 +94,7 @@ impl Node {
             return None;
         }
         let code = self.compute.prepare(zip(function.files)).await.unwrap();
-        let mut settings = Settings {
-            function: "f".to_owned(),
-            arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
-            version: "$LATEST".to_owned(),
-            revision: code.to_string() + function.handler,
-            sequence: 0,
-            code,
-            language: function.language.to_owned(),
-            handler: function.handler.to_owned(),
-            environment: BTreeMap::new(),
-            memory_mb: 256,
-            tmp_mb: 64,
-            timeout: Duration::from_secs(30),
-            concurrency_reserved: None,
-            log_group: "/aws/lambda/f".to_owned(),
-            region: "us-east-1".to_owned(),
-            credentials: Arc::new(|| Box::pin(async { Ok(credentials()) })),
-        };
+        let mut settings = settings_of(code, function.language, function.handler);
         change(&mut settings);
         Some(self.compute.image(settings).unwrap())
     }
@@ -134,6 +121,36 @@ impl Node {
     pub(crate) async fn log(&self, outcome: &Outcome) -> String {
         self.compute.flush_logs().await;
         self.lines.of(&outcome.report.log_stream)
+    }
+}
+
+fn options(dir: &Path, lines: &Arc<Lines>) -> Options {
+    let mut options = Options::new(dir.to_owned(), Arc::clone(lines) as Arc<dyn LogSink>);
+    options.helper = Some(PathBuf::from(env!("CARGO_BIN_EXE_compute-sandbox-init")));
+    options
+}
+
+/// The settings of a function that asks for nothing special.
+pub(crate) fn settings_of(code: CodeId, language: &str, handler: &str) -> Settings {
+    Settings {
+        function: "f".to_owned(),
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
+        version: "$LATEST".to_owned(),
+        revision: code.to_string() + handler,
+        sequence: 0,
+        code,
+        container: None,
+        layers: Vec::new(),
+        language: language.to_owned(),
+        handler: handler.to_owned(),
+        environment: BTreeMap::new(),
+        memory_mb: 256,
+        tmp_mb: 64,
+        timeout: Duration::from_secs(30),
+        concurrency_reserved: None,
+        log_group: "/aws/lambda/f".to_owned(),
+        region: "us-east-1".to_owned(),
+        credentials: Arc::new(|| Box::pin(async { Ok(credentials()) })),
     }
 }
 

@@ -4,8 +4,10 @@
 mod crowd;
 mod harness;
 mod http;
+mod images;
 mod isolation;
 mod javascript;
+mod layers;
 mod load;
 mod provided;
 mod provisioned;

@@ -1,11 +1,12 @@
 //! The guest's root: a read-only view of the system, its code, a private `/tmp`, `/proc` and a few devices. Nothing else of the
 //! host is there, whatever its permissions.
 
+mod foreign;
 mod names;
 
 use std::ffi::CString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
@@ -54,7 +55,14 @@ const SETTINGS: &[&str] = &[
     "/etc/mime.types",
     "/etc/localtime",
     "/etc/os-release",
+    // Where .NET is.
+    "/etc/dotnet",
 ];
+
+/// Folders of settings whose names have a version in the middle: Debian's Java has its own in `/etc/java-17-openjdk`.
+const VERSIONED: (&str, &str) = ("java-", "-openjdk");
+/// More of them are not looked at.
+const VERSIONED_MAX: usize = 16;
 
 /// What everybody may read in `/proc` and tells of the machine or of neighbours what no function needs: which keys there are, where the
 /// kernel lies, with which words it was started, what locks are held, and how often devices interrupt, by which neighbours' work is
@@ -127,18 +135,12 @@ pub(super) fn build(start: &Start) -> Result<(), Failure> {
 
 /// Opens copies of all that the guest sees of the host.
 fn gather(start: &Start) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
-    let shared: &[&str] = if start.own_network { &[] } else { NAMES };
-    let mut trees = Vec::new();
-    let mut links = Vec::new();
-    for path in SYSTEM.iter().chain(SETTINGS).chain(shared).map(Path::new) {
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.is_symlink() && SYSTEM.iter().any(|system| Path::new(system) == path) => {
-                links.push((path.to_owned(), fs::read_link(path).step("reading a link")?));
-            }
-            // A link in /etc may lead out of the view, so what it leads to is mounted in its place.
-            Ok(_) => trees.extend(copy(path, path, READ_ONLY | libc::MOUNT_ATTR_NODEV).ok()),
-            Err(_) => {}
-        }
+    let (mut trees, links) = match &start.plan.root {
+        Some(root) => foreign::gather(root)?,
+        None => of_system()?,
+    };
+    if !start.own_network {
+        trees.extend(NAMES.iter().map(Path::new).filter_map(settings));
     }
     for path in DEVICES.iter().map(Path::new) {
         trees.push(copy(path, path, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC).step("opening a device")?);
@@ -147,6 +149,32 @@ fn gather(start: &Start) -> Result<(Vec<Tree>, Vec<Link>), Failure> {
         trees.push(of_host(mount)?);
     }
     Ok((trees, links))
+}
+
+/// The system's folders and what programs need to know of it.
+fn of_system() -> Result<(Vec<Tree>, Vec<Link>), Failure> {
+    let (mut trees, mut links) = (Vec::new(), Vec::new());
+    for path in SYSTEM.iter().map(Path::new) {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => {
+                links.push((path.to_owned(), fs::read_link(path).step("reading a link")?));
+            }
+            Ok(_) => trees.extend(settings(path)),
+            Err(_) => {}
+        }
+    }
+    trees.extend(SETTINGS.iter().map(Path::new).filter_map(settings));
+    let (begin, end) = VERSIONED;
+    let is_one = |name: &str| name.starts_with(begin) && name.ends_with(end);
+    let names = fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let versioned = names.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_one));
+    trees.extend(versioned.take(VERSIONED_MAX).filter_map(|path| settings(&path)));
+    Ok((trees, links))
+}
+
+/// A part of the system, if the host has it. A link in /etc may lead out of the view, so what it leads to is mounted in its place.
+fn settings(path: &Path) -> Option<Tree> {
+    copy(path, path, READ_ONLY | libc::MOUNT_ATTR_NODEV).ok()
 }
 
 /// Opens what a guest is to see of the host.
@@ -238,8 +266,15 @@ fn own_files(stage: &Path, names: Option<Names>) -> io::Result<()> {
     folder(&under(stage, Path::new("/etc")))?;
     let (uid, gid) = (super::GUEST_UID, super::GUEST_GID);
     let passwd = format!("root:x:0:0:root:/root:/sbin/nologin\nguest:x:{uid}:{gid}::/tmp:/sbin/nologin\n");
-    fs::write(under(stage, Path::new("/etc/passwd")), passwd)?;
-    fs::write(under(stage, Path::new("/etc/group")), format!("root:x:0:\nguest:x:{gid}:\n"))?;
+    let group = format!("root:x:0:\nguest:x:{gid}:\n");
+    for (path, text) in [("/etc/passwd", passwd), ("/etc/group", group)] {
+        match fs::OpenOptions::new().write(true).create_new(true).open(under(stage, Path::new(path))) {
+            Ok(mut file) => file.write_all(text.as_bytes())?,
+            // A root that is not the machine's knows its own users.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
     if let Some(Names { resolver, hosts }) = names {
         fs::write(under(stage, Path::new("/etc/resolv.conf")), resolver)?;
         fs::write(under(stage, Path::new("/etc/hosts")), hosts)?;
@@ -256,7 +291,8 @@ fn own_files(stage: &Path, names: Option<Names>) -> io::Result<()> {
 /// File systems that are not the host's.
 fn own_mounts(stage: &Path, plan: &Plan) -> Result<(), Failure> {
     // Some are only there to be mounted on later: what is missing then is made, by a detour.
-    for path in ["/proc", "/tmp", "/var/task", "/opt", "/run", "/mnt"] {
+    let later: &[&str] = if plan.root.is_some() { &[] } else { &["/var/task", "/opt", "/run", "/mnt"] };
+    for path in ["/proc", "/tmp"].iter().chain(later) {
         folder(&under(stage, Path::new(path))).step("making a folder")?;
     }
     let tmp = format!("{},nr_inodes=65536,mode=1777", tmp_size(plan.tmp_bytes));

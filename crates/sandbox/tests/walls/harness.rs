@@ -28,6 +28,7 @@ pub fn plan(script: &str) -> Plan {
         arguments,
         environment,
         directory,
+        root: None,
         mounts: Vec::new(),
         links: Vec::new(),
         tmp_bytes: 4 << 20,

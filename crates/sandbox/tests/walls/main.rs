@@ -5,6 +5,7 @@
 
 mod ahead;
 mod escapes;
+mod foreign;
 mod harness;
 mod languages;
 mod life;

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::model::alias::Target as AliasTarget;
-use crate::model::{Alias, Code, Settings, UrlConfig, Version, provision};
+use crate::model::{Alias, Archive, Code, Settings, UrlConfig, Version, provision};
 use crate::name::{FunctionName, Qualifier, Scope};
 use crate::store::{Bundle, Place, Refusal, bundles};
 use crate::{Functions, RoleSession, faults};
@@ -91,6 +91,8 @@ pub(crate) struct Runner {
     /// With the function's id, what makes two runners the same.
     content: u64,
     pub(crate) code: Code,
+    /// The archives of its layers.
+    layers: Vec<Archive>,
     pub(crate) settings: compute::Settings,
     /// What it may do is what this role may.
     pub(crate) role: Arc<str>,
@@ -216,9 +218,19 @@ impl Active {
         self.reserved == Some(0)
     }
 
-    /// The code of all versions.
+    /// The code of all versions, with their layers.
     pub(crate) fn codes(&self) -> Vec<CodeId> {
-        self.runners().map(|runner| runner.settings.code.clone()).collect()
+        let of = |runner: &Arc<Runner>| {
+            let compute::Settings { code, layers, .. } = &runner.settings;
+            let together = CodeId::of_layers(layers);
+            std::iter::once(code).chain(layers).cloned().chain(together).collect::<Vec<_>>()
+        };
+        self.runners().flat_map(of).collect()
+    }
+
+    /// The container images of all versions.
+    pub(crate) fn containers(&self) -> Vec<Arc<compute::Container>> {
+        self.runners().filter_map(|runner| runner.settings.container.clone()).collect()
     }
 
     pub(crate) fn runners(&self) -> impl Iterator<Item = &Arc<Runner>> {
@@ -446,7 +458,8 @@ impl Functions {
                 None => Arc::new(self.runner(scope, name, (function.id, sequence.number()), number, version)),
             }
         };
-        let code_bytes = function.latest.code.bytes + versions.values().map(|version| version.code.bytes).sum::<u64>();
+        let code_bytes =
+            function.latest.code.bytes() + versions.values().map(|version| version.code.bytes()).sum::<u64>();
         let arn = scope.arn(name);
         let compiled = policies.into_iter().filter_map(|(qualifier, policy)| {
             let resource = qualifier.as_ref().map_or_else(|| arn.clone(), |qualifier| format!("{arn}:{qualifier}"));
@@ -491,10 +504,12 @@ impl Functions {
         version: &Version,
     ) -> Runner {
         let Version { code, settings, content, .. } = version;
-        let Settings { role, environment, memory_mb, tmp_mb, timeout_s, logging, .. } = settings;
+        let Settings { role, memory_mb, tmp_mb, timeout_s, logging, layers, .. } = settings;
+        let environment = version.environment();
         let (language, handler) = settings.program();
         let session = RoleSession { account: scope.account, role: role.clone(), session: name.to_string() };
         let issue = Arc::clone(&self.credentials);
+        let version_layers = layers.iter().filter_map(|layer| layer.archive.clone()).collect();
         let version = crate::ops::version_text(number);
         let settings = compute::Settings {
             function: name.to_string(),
@@ -503,9 +518,11 @@ impl Functions {
             revision: format!("{id}:{content}"),
             sequence,
             code: code.id(),
+            container: code.image().map(|pinned| Arc::new(pinned.configured(settings))),
+            layers: layers.iter().filter_map(|layer| Some(layer.archive.as_ref()?.id())).collect(),
             language: language.to_owned(),
             handler: handler.to_owned(),
-            environment: environment.clone(),
+            environment,
             memory_mb: *memory_mb,
             tmp_mb: *tmp_mb,
             timeout: std::time::Duration::from_secs(u64::from(*timeout_s)),
@@ -520,6 +537,7 @@ impl Functions {
             version,
             content: *content,
             code: code.clone(),
+            layers: version_layers,
             settings,
             role: role.as_str().into(),
             image: OnceCell::new(),
@@ -551,10 +569,16 @@ impl Functions {
 
     /// Unpacks a version's code, if it is not on this node.
     pub(crate) async fn unpack_again(&self, runner: &Runner) -> Result<(), Fault> {
-        if self.compute.has_code(&runner.settings.code) {
+        let compute::Settings { code: id, layers, .. } = &runner.settings;
+        self.unpack_layers_again(&runner.layers, layers).await?;
+        let archive = match &runner.code {
+            Code::Zip(archive) => archive,
+            Code::Image(pinned) => return self.prepare_image(pinned).await,
+        };
+        if self.compute.has_code(id) {
             return Ok(());
         }
-        let package = self.blobs.read(runner.code.sha256.into(), ..).await.map_err(Refusal::from)?;
+        let package = self.blobs.read(archive.sha256.into(), ..).await.map_err(Refusal::from)?;
         self.unpack(package).await?;
         let compute::Settings { code, language, handler, .. } = &runner.settings;
         if let Err(error) = self.compute.compile(code, language, handler).await {

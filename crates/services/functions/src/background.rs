@@ -91,6 +91,12 @@ impl Functions {
             }
             if let Err(fault) = self.unpack_again(&runner).await {
                 tracing::error!(function = %runner.settings.arn, version = %runner.version, %fault, "code cannot be unpacked again");
+            } else if runner.settings.container.is_some() && runner.number.is_none() {
+                // What was expected at the start could not be booted ahead without its root.
+                let (compute, settings) = (self.compute.clone(), runner.settings.clone());
+                if let Err(error) = tokio::task::spawn_blocking(move || compute.expect(&settings)).await {
+                    tracing::warn!(%error, "a container image is not booted ahead");
+                }
             }
         }
     }
@@ -103,8 +109,10 @@ impl Functions {
                 () = self.clock.sleep(SWEEP_EVERY) => {}
                 () = stop.cancelled() => return,
             }
-            let wanted = self.table.all().iter().flat_map(|active| active.codes()).collect();
-            if let Err(error) = self.compute.retain_code(wanted).await {
+            let all = self.table.all();
+            let wanted = all.iter().flat_map(|active| active.codes()).collect();
+            let containers = all.iter().flat_map(|active| active.containers()).collect();
+            if let Err(error) = self.compute.retain_code(wanted, containers).await {
                 tracing::warn!(%error, "unpacked code could not be swept; trying again in an hour");
             }
         }

@@ -144,6 +144,13 @@ pub(crate) fn malformed_qualifier(text: &str) -> Fault {
 const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?\
                             (\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
 
+/// `ServiceException`: no fault of the caller.
+pub(crate) fn unavailable(message: impl Into<String>) -> Fault {
+    let mut fault = Fault::new(Cause::Unavailable, "ServiceException", message).with("Type", "Service");
+    fault.status = Some(500);
+    fault
+}
+
 fn user(cause: Cause, status: u16, code: &'static str, message: impl Into<String>) -> Fault {
     let mut fault = Fault::new(cause, code, message).with("Type", "User");
     fault.status = Some(status);

@@ -1,6 +1,6 @@
 //! Functions (Lambda): makes, keeps, publishes and invokes them.
 //!
-//! A function is code (a zip archive in the node's blobs) and settings; versions are frozen copies of both, aliases are names
+//! A function is code (a zip archive in the node's blobs, or a container image that is pinned by its digest) and settings; versions are frozen copies of both, aliases are names
 //! for versions, URLs and permissions open them to others. What is kept lies in the store; what every invocation needs lies in
 //! memory too ([`active`]) and follows the store, so that an invocation reads nothing from disk. Running is compute's work.
 //!
@@ -11,7 +11,7 @@
 //! - A call that was answered is seen by the next one, also by invocations: the table in memory is brought up to date before
 //!   the answer.
 //!
-//! Not here: layers, container images, asynchronous invocation, streams as event sources (each is refused with a fault that says
+//! Not here: asynchronous invocation, streams as event sources (each is refused with a fault that says
 //! so), the pool of instances (compute), HTTP (door and gateway), and who may call (dispatch, which asks [`Functions`] for the
 //! policies).
 //!
@@ -21,6 +21,7 @@ mod active;
 mod background;
 mod faults;
 mod invoke;
+mod layers;
 mod mappings;
 pub mod model;
 pub mod name;
@@ -61,6 +62,8 @@ pub struct Deps {
     pub random: Random,
     /// Makes credentials of roles.
     pub credentials: RoleCredentials,
+    /// Which container images callers may name: those of this machine only where every caller may read its files.
+    pub images: compute::Reach,
 }
 
 /// Makes short-lived credentials for a session of a role. Asked once for each new instance.
@@ -86,6 +89,7 @@ pub struct Functions {
     clock: Clock,
     random: Random,
     credentials: RoleCredentials,
+    images: compute::Reach,
     table: active::Table,
     mappings: mappings::Mappings,
     /// For what lives on behind calls.
@@ -103,7 +107,7 @@ impl Functions {
     /// Opens the service on what the store holds: all functions answer when this returns. Their code is unpacked again, where
     /// it is missing, when they are first called or by [`Functions::start`], whichever comes first.
     pub async fn open(deps: Deps) -> Result<Arc<Self>, ::store::Error> {
-        let Deps { store, blobs, compute, clock, random, credentials } = deps;
+        let Deps { store, blobs, compute, clock, random, credentials, images } = deps;
         let links = packages::Links::open(&store, &random).await?;
         // Before the first look, so that nothing falls between the two.
         let watch = std::sync::Mutex::new(Some(store.watch(crate::store::root())));
@@ -116,6 +120,7 @@ impl Functions {
             clock,
             random,
             credentials,
+            images,
             table: active::Table::default(),
             links,
             watch,

@@ -3,6 +3,7 @@
 
 pub mod alias;
 pub mod mapping;
+pub mod layer;
 pub mod package;
 pub mod permission;
 pub mod provision;
@@ -11,6 +12,7 @@ pub mod tags;
 pub mod url;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -54,13 +56,31 @@ pub struct Version {
     pub runtime_update: RuntimeUpdate,
 }
 
+/// What a version is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// `PackageType` Zip.
+    Zip(Archive),
+    /// `PackageType` Image.
+    Image(Pinned),
+}
+
 /// A zip archive that is in the node's blobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Code {
+pub struct Archive {
     /// The SHA-256 of the archive: the blob's name.
     pub sha256: [u8; 32],
     /// The archive's length.
     pub bytes: u64,
+}
+
+/// A container image as it was when the function was made or updated. Whatever becomes of its tag, this is what runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// `ImageUri`, as the caller wrote it.
+    pub uri: String,
+    /// What it was.
+    pub container: Arc<compute::Container>,
 }
 
 /// What becomes of a function that ends up calling itself.
@@ -112,7 +132,49 @@ impl Function {
 }
 
 impl Code {
-    /// `CodeSha256` as AWS writes it.
+    /// `CodeSha256` as AWS writes it: in base64 of an archive, in hexadecimal digits of an image.
+    pub fn sha256(&self) -> String {
+        match self {
+            Self::Zip(archive) => archive.sha256_base64(),
+            Self::Image(pinned) => pinned.container.digest.to_string(),
+        }
+    }
+
+    /// `CodeSize`: as on AWS, an image has none.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Zip(archive) => archive.bytes,
+            Self::Image(_) => 0,
+        }
+    }
+
+    /// What compute calls it.
+    pub fn id(&self) -> compute::CodeId {
+        match self {
+            Self::Zip(archive) => archive.id(),
+            Self::Image(pinned) => pinned.container.digest.clone(),
+        }
+    }
+
+    /// The archive, if it is one.
+    pub fn archive(&self) -> Option<&Archive> {
+        match self {
+            Self::Zip(archive) => Some(archive),
+            Self::Image(_) => None,
+        }
+    }
+
+    /// The image, if it is one.
+    pub fn image(&self) -> Option<&Pinned> {
+        match self {
+            Self::Zip(_) => None,
+            Self::Image(pinned) => Some(pinned),
+        }
+    }
+}
+
+impl Archive {
+    /// The hash as AWS writes it.
     pub fn sha256_base64(&self) -> String {
         use base64::Engine;
         base64::engine::general_purpose::STANDARD.encode(self.sha256)
@@ -126,5 +188,53 @@ impl Code {
     /// The hash in hexadecimal digits: its key in the code store.
     pub fn sha256_hex(&self) -> String {
         hex::encode(self.sha256)
+    }
+}
+
+impl Pinned {
+    /// `ResolvedImageUri`: the same image by its digest.
+    pub fn resolved(&self) -> String {
+        let Self { container, .. } = self;
+        match container.source.contains('@') {
+            true => container.source.clone(),
+            false => format!("{}@sha256:{}", container.source, container.digest),
+        }
+    }
+
+    /// The image with what `ImageConfig` says in the place of its own words.
+    pub fn configured(&self, settings: &Settings) -> compute::Container {
+        let config = &settings.image_config;
+        let mut container = (*self.container).clone();
+        if let Some(entry_point) = &config.entry_point {
+            container.entrypoint.clone_from(entry_point);
+        }
+        if let Some(command) = &config.command {
+            container.command.clone_from(command);
+        }
+        if let Some(directory) = &config.working_directory {
+            container.directory = Some(directory.clone());
+        }
+        container
+    }
+}
+
+impl Version {
+    /// Every archive that must be kept for it.
+    pub fn archives(&self) -> impl Iterator<Item = &Archive> {
+        self.code.archive().into_iter().chain(self.settings.layers.iter().filter_map(|layer| layer.archive.as_ref()))
+    }
+
+    /// The environment: what the image says, and what the function says over that.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let image = self.code.image().map(|pinned| pinned.container.environment.clone()).unwrap_or_default();
+        image.into_iter().chain(self.settings.environment.clone()).collect()
+    }
+
+    /// Whether it is a web server, which takes requests as they are.
+    pub fn is_server(&self) -> bool {
+        match self.code.image() {
+            Some(pinned) => pinned.container.adapted || ::compute::is_server("provided", &self.environment()),
+            None => self.settings.is_server(),
+        }
     }
 }

@@ -25,6 +25,7 @@ mod get_provisioned_concurrency_config;
 mod get_runtime_management_config;
 mod input;
 mod invoke;
+mod layers;
 mod list_aliases;
 mod list_event_source_mappings;
 mod list_function_url_configs;
@@ -106,5 +107,14 @@ pub fn register(registry: &mut Registry, service: &Arc<Functions>) {
     registry.add::<op::ListEventSourceMappings, _>(service);
     registry.add::<op::UpdateEventSourceMapping, _>(service);
     registry.add::<op::DeleteEventSourceMapping, _>(service);
+    registry.add::<op::PublishLayerVersion, _>(service);
+    registry.add::<op::GetLayerVersion, _>(service);
+    registry.add::<op::GetLayerVersionByArn, _>(service);
+    registry.add::<op::ListLayers, _>(service);
+    registry.add::<op::ListLayerVersions, _>(service);
+    registry.add::<op::DeleteLayerVersion, _>(service);
+    registry.add::<op::AddLayerVersionPermission, _>(service);
+    registry.add::<op::RemoveLayerVersionPermission, _>(service);
+    registry.add::<op::GetLayerVersionPolicy, _>(service);
     registry.attach("lambda", Arc::clone(service) as Arc<dyn dispatch::Attachments>);
 }

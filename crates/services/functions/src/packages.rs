@@ -1,6 +1,7 @@
 //! Code packages on their way in and out: taken from a request or from the node's own code store, checked and unpacked by
 //! compute, kept as blobs; and handed out again under links that expire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::store::{BlobId, BlobStream, Key, Record, Store, Stored};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use contract::{Call, Cause, Fault};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Code, Settings, package};
+use crate::model::{Archive, Code, Pinned, Settings, package};
 use crate::store::Refusal;
 use crate::{Functions, faults};
 
@@ -24,6 +25,7 @@ pub(crate) struct Source {
     pub(crate) bucket: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) object_version: Option<String>,
+    pub(crate) image: Option<String>,
 }
 
 /// A package that is kept for as long as this is held, until a record holds it.
@@ -44,7 +46,27 @@ pub struct Package {
 impl Functions {
     /// Takes a package in: it is unpacked and in the blobs when this returns, and a broken one has left nothing behind.
     pub(crate) async fn take(&self, operation: &str, source: Source) -> Result<Taken, Fault> {
-        let Source { zip, bucket, key, object_version } = source;
+        let Source { zip, bucket, key, object_version, image } = source;
+        if let Some(uri) = image {
+            return match (zip, bucket, key, object_version) {
+                (None, None, None, None) => self.take_image(uri).await,
+                _ => Err(faults::invalid(
+                    "Please do not provide other FunctionCode parameters when providing an ImageUri.",
+                )),
+            };
+        }
+        let (archive, stored) =
+            self.take_archive(operation, Source { zip, bucket, key, object_version, image: None }).await?;
+        Ok(Taken { code: Code::Zip(archive), _stored: stored })
+    }
+
+    /// Takes a zip package in; what it returns beside it keeps it until a record does.
+    pub(crate) async fn take_archive(
+        &self,
+        operation: &str,
+        source: Source,
+    ) -> Result<(Archive, Option<Stored>), Fault> {
+        let Source { zip, bucket, key, object_version, image: _ } = source;
         match (zip, bucket, key) {
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
                 Err(faults::invalid("Please do not provide other FunctionCode parameters when providing a ZipFile."))
@@ -53,8 +75,7 @@ impl Functions {
                 package::check_direct(operation, &zip)?;
                 self.unpack(zip.clone()).await?;
                 let stored = self.blobs.put(zip).await.map_err(Refusal::from)?;
-                let code = Code { sha256: *stored.id.sha256(), bytes: stored.len };
-                Ok(Taken { code, _stored: Some(stored) })
+                Ok((Archive { sha256: *stored.id.sha256(), bytes: stored.len }, Some(stored)))
             }
             (None, Some(bucket), Some(key)) if bucket == ASSETS && object_version.is_none() => {
                 self.take_asset(&key).await
@@ -70,7 +91,7 @@ impl Functions {
         }
     }
 
-    async fn take_asset(&self, key: &str) -> Result<Taken, Fault> {
+    async fn take_asset(&self, key: &str) -> Result<(Archive, Option<Stored>), Fault> {
         let missing = || {
             faults::invalid(format!(
                 "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The node's code store has no \
@@ -88,7 +109,38 @@ impl Functions {
         };
         let bytes = package.len() as u64;
         self.unpack(package).await?;
-        Ok(Taken { code: Code { sha256: *id.sha256(), bytes }, _stored: None })
+        Ok((Archive { sha256: *id.sha256(), bytes }, None))
+    }
+
+    /// Pins an image by its digest: it can be run when this returns.
+    async fn take_image(&self, uri: String) -> Result<Taken, Fault> {
+        let container = self.compute.pin(&uri, self.images).await.map_err(|error| image_fault(&error))?;
+        let pinned = Pinned { uri, container: Arc::new(container) };
+        Ok(Taken { code: Code::Image(pinned), _stored: None })
+    }
+
+    /// Makes a pinned image ready again.
+    pub(crate) async fn prepare_image(&self, pinned: &Pinned) -> Result<(), Fault> {
+        self.compute.prepare_container(&pinned.container).await.map_err(|error| image_fault(&error))
+    }
+
+    /// Unpacks layers that are not unpacked here, and lays them over each other.
+    pub(crate) async fn unpack_layers_again(
+        &self,
+        archives: &[Archive],
+        layers: &[compute::CodeId],
+    ) -> Result<(), Fault> {
+        for archive in archives {
+            if !self.compute.has_code(&archive.id()) {
+                let package = self.blobs.read(archive.sha256.into(), ..).await.map_err(Refusal::from)?;
+                self.unpack(package).await?;
+            }
+        }
+        match self.compute.lay(layers).await {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(faults::unavailable("A layer was swept while it was laid over others. Call again.")),
+            Err(error) => Err(package::fault_of(&error)),
+        }
     }
 
     /// Unpacks a package, if it is not unpacked already.
@@ -111,15 +163,18 @@ impl Functions {
     }
 
     async fn compiled(&self, code: &Code, settings: &Settings) -> Result<(), compute::CodeError> {
+        if code.image().is_some() {
+            return Ok(());
+        }
         let (language, handler) = settings.program();
         self.compute.compile(&code.id(), language, handler).await
     }
 
     /// Where the code can be fetched for some minutes: `GetFunction`'s `Code.Location`. The node serves it at `/_code/…` with
     /// [`Functions::package`].
-    pub(crate) fn location(&self, call: &Call, code: &Code) -> String {
+    pub(crate) fn location(&self, call: &Call, archive: &Archive) -> String {
         let expires = self.clock.now().as_second() + Links::VALID.as_secs() as i64;
-        let sha256 = code.sha256_hex();
+        let sha256 = archive.sha256_hex();
         let signature = self.links.sign(&sha256, expires);
         format!("{}/_code/{sha256}?expires={expires}&signature={signature}", call.base_url().trim_end_matches('/'))
     }
@@ -156,6 +211,15 @@ impl Functions {
             (Err(error), _) | (_, Err(error)) => Err(Refusal::from(error).into()),
         }
     }
+}
+
+/// What compute says of an image, as the caller sees it.
+fn image_fault(error: &compute::ContainerError) -> Fault {
+    if error.is_ours() {
+        tracing::error!(%error, "a container image could not be unpacked");
+        return faults::unavailable(error.to_string());
+    }
+    faults::invalid(error.to_string())
 }
 
 /// Signs links to packages, and makes the ids of function URLs: with one secret of the data folder, so that both outlive a

@@ -5,6 +5,7 @@ mod alias;
 mod events;
 mod function;
 mod mapping;
+mod layer;
 mod permission;
 mod provision;
 mod serverless;
@@ -28,12 +29,14 @@ pub fn types() -> Vec<Arc<dyn ResourceType>> {
         Arc::new(version::Version),
         Arc::new(alias::Alias),
         Arc::new(mapping::Mapping),
+        Arc::new(layer::LayerVersion),
+        Arc::new(layer::LayerVersionPermission),
     ]
 }
 
-/// `AWS::Serverless::Function`.
+/// `AWS::Serverless::Function` and `AWS::Serverless::LayerVersion`.
 pub fn macros() -> Vec<Arc<dyn ResourceMacro>> {
-    vec![Arc::new(serverless::Function)]
+    vec![Arc::new(serverless::Function), Arc::new(layer::ServerlessLayer)]
 }
 
 /// A call of one of our own operations.

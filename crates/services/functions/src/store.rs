@@ -16,16 +16,17 @@
 //! Every code package that a record names is retained by that record in the blobs (see [`::store::Blobs::retain`]).
 
 pub(crate) mod mapping;
+pub(crate) mod layers;
 mod record;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 
 use ::store::{Blobs, Key, Page, Range, Record, Scan, Snapshot, Transaction};
 use contract::{AccountId, Cause, Fault, Region};
 
 use crate::faults;
-use crate::model::{Alias, Code, Function, Policy, Provision, UrlConfig, Version};
+use crate::model::{Alias, Function, Policy, Provision, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Scope};
 
 /// The prefix of everything that this service keeps.
@@ -247,23 +248,22 @@ impl<'a> Place<'a> {
         }))
     }
 
-    /// Sets the function, which keeps `$LATEST`'s code; `before` is the code that it kept until now.
+    /// Sets the function, which keeps what `$LATEST` is made of; `before` is what it was until now.
     pub(crate) async fn put_function(
         &self,
         tx: &Transaction,
         blobs: &Blobs,
-        before: Option<&Code>,
+        before: Option<&Version>,
         function: &Function,
     ) -> Result<(), ::store::Error> {
         let key = self.kind("function");
-        let code = &function.latest.code;
-        if let Some(before) = before
-            && before != code
-        {
-            blobs.release(tx, before.sha256.into(), &key);
+        let kept = before.map(hashes).unwrap_or_default();
+        let wanted = hashes(&function.latest);
+        for gone in kept.difference(&wanted) {
+            blobs.release(tx, (*gone).into(), &key);
         }
-        if before != Some(code) {
-            blobs.retain(tx, code.sha256.into(), &key).await?;
+        for new in wanted.difference(&kept) {
+            blobs.retain(tx, (*new).into(), &key).await?;
         }
         tx.put_record(key, &record::Function::from(function));
         Ok(())
@@ -278,7 +278,9 @@ impl<'a> Place<'a> {
         version: &Version,
     ) -> Result<(), ::store::Error> {
         let key = self.kind("version").with(number);
-        blobs.retain(tx, version.code.sha256.into(), &key).await?;
+        for hash in hashes(version) {
+            blobs.retain(tx, hash.into(), &key).await?;
+        }
         tx.put_record(key, &record::Version::from(version));
         Ok(())
     }
@@ -286,7 +288,9 @@ impl<'a> Place<'a> {
     /// The version, its policy and what is provisioned of it.
     pub(crate) fn delete_version(&self, tx: &Transaction, blobs: &Blobs, number: u64, version: &Version) {
         let key = self.kind("version").with(number);
-        blobs.release(tx, version.code.sha256.into(), &key);
+        for hash in hashes(version) {
+            blobs.release(tx, hash.into(), &key);
+        }
         tx.delete(key);
         self.delete_policy(tx, Some(&Qualifier::Version(number)));
         self.delete_provision(tx, &Qualifier::Version(number));
@@ -345,7 +349,9 @@ impl<'a> Place<'a> {
             self.delete_version(tx, blobs, number, &version);
         }
         let key = self.kind("function");
-        blobs.release(tx, function.latest.code.sha256.into(), &key);
+        for hash in hashes(&function.latest) {
+            blobs.release(tx, hash.into(), &key);
+        }
         tx.delete(key);
         for kind in ["alias", "url", "policy", "provision"] {
             for (key, _) in all(tx, Range::prefix(&self.kind(kind))).await? {
@@ -354,6 +360,11 @@ impl<'a> Place<'a> {
         }
         Ok(())
     }
+}
+
+/// The archives that a version is made of: each once, also where its code is one of its layers.
+fn hashes(version: &Version) -> BTreeSet<[u8; 32]> {
+    version.archives().map(|archive| archive.sha256).collect()
 }
 
 /// All functions of a scope after `after`, in order of their names, at most `limit`.

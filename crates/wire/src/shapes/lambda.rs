@@ -20,9 +20,11 @@ pub static SERVICE: Service = Service {
     missing: None,
     fault_types: Some(("User", "Service")),
     operations: &[
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "AddLayerVersionPermission"),
             ("POST", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", 201),
+            &ADD_LAYER_VERSION_PERMISSION_REQUEST,
+            &ADD_LAYER_VERSION_PERMISSION_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "AddPermission"),
@@ -109,9 +111,11 @@ pub static SERVICE: Service = Service {
             &DELETE_FUNCTION_URL_CONFIG_REQUEST,
             <Empty as crate::StaticShape>::SCHEMA,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "DeleteLayerVersion"),
             ("DELETE", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", 204),
+            &DELETE_LAYER_VERSION_REQUEST,
+            <Empty as crate::StaticShape>::SCHEMA,
         ),
         OperationModel::served(
             ("lambda", "DeleteProvisionedConcurrencyConfig"),
@@ -201,17 +205,23 @@ pub static SERVICE: Service = Service {
             &GET_FUNCTION_URL_CONFIG_REQUEST,
             &GET_FUNCTION_URL_CONFIG_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "GetLayerVersion"),
             ("GET", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", 200),
+            &GET_LAYER_VERSION_REQUEST,
+            &GET_LAYER_VERSION_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "GetLayerVersionByArn"),
             ("GET", "/2018-10-31/layers?find=LayerVersion", 200),
+            &GET_LAYER_VERSION_BY_ARN_REQUEST,
+            &GET_LAYER_VERSION_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "GetLayerVersionPolicy"),
             ("GET", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", 200),
+            &GET_LAYER_VERSION_POLICY_REQUEST,
+            &GET_LAYER_VERSION_POLICY_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "GetPolicy"),
@@ -290,11 +300,18 @@ pub static SERVICE: Service = Service {
             ("lambda", "ListFunctionsByCodeSigningConfig"),
             ("GET", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions", 200),
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "ListLayerVersions"),
             ("GET", "/2018-10-31/layers/{LayerName}/versions", 200),
+            &LIST_LAYER_VERSIONS_REQUEST,
+            &LIST_LAYER_VERSIONS_RESPONSE,
         ),
-        OperationModel::unserved(("lambda", "ListLayers"), ("GET", "/2018-10-31/layers", 200)),
+        OperationModel::served(
+            ("lambda", "ListLayers"),
+            ("GET", "/2018-10-31/layers", 200),
+            &LIST_LAYERS_REQUEST,
+            &LIST_LAYERS_RESPONSE,
+        ),
         OperationModel::served(
             ("lambda", "ListProvisionedConcurrencyConfigs"),
             ("GET", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL", 200),
@@ -313,9 +330,11 @@ pub static SERVICE: Service = Service {
             &LIST_VERSIONS_BY_FUNCTION_REQUEST,
             &LIST_VERSIONS_BY_FUNCTION_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "PublishLayerVersion"),
             ("POST", "/2018-10-31/layers/{LayerName}/versions", 201),
+            &PUBLISH_LAYER_VERSION_REQUEST,
+            &PUBLISH_LAYER_VERSION_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "PublishVersion"),
@@ -359,9 +378,11 @@ pub static SERVICE: Service = Service {
             &PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST,
             &PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "RemoveLayerVersionPermission"),
             ("DELETE", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}", 204),
+            &REMOVE_LAYER_VERSION_PERMISSION_REQUEST,
+            <Empty as crate::StaticShape>::SCHEMA,
         ),
         OperationModel::served(
             ("lambda", "RemovePermission"),
@@ -935,6 +956,45 @@ operation!(
     DeleteEventSourceMappingRequest,
     EventSourceMappingConfiguration
 );
+operation!(
+    "lambda",
+    PublishLayerVersion,
+    "PublishLayerVersion",
+    PublishLayerVersionRequest,
+    PublishLayerVersionResponse
+);
+operation!("lambda", GetLayerVersion, "GetLayerVersion", GetLayerVersionRequest, GetLayerVersionResponse);
+operation!(
+    "lambda",
+    GetLayerVersionByArn,
+    "GetLayerVersionByArn",
+    GetLayerVersionByArnRequest,
+    GetLayerVersionResponse
+);
+operation!("lambda", ListLayers, "ListLayers", ListLayersRequest, ListLayersResponse);
+operation!("lambda", ListLayerVersions, "ListLayerVersions", ListLayerVersionsRequest, ListLayerVersionsResponse);
+operation!("lambda", DeleteLayerVersion, "DeleteLayerVersion", DeleteLayerVersionRequest, Empty);
+operation!(
+    "lambda",
+    AddLayerVersionPermission,
+    "AddLayerVersionPermission",
+    AddLayerVersionPermissionRequest,
+    AddLayerVersionPermissionResponse
+);
+operation!(
+    "lambda",
+    RemoveLayerVersionPermission,
+    "RemoveLayerVersionPermission",
+    RemoveLayerVersionPermissionRequest,
+    Empty
+);
+operation!(
+    "lambda",
+    GetLayerVersionPolicy,
+    "GetLayerVersionPolicy",
+    GetLayerVersionPolicyRequest,
+    GetLayerVersionPolicyResponse
+);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct AccountLimit {
@@ -952,6 +1012,25 @@ pub struct AccountUsage {
     pub function_count: Option<i64>,
 }
 structure!(AccountUsage, ACCOUNT_USAGE { 0 total_code_size, 1 function_count, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub action: String,
+    pub principal: String,
+    pub organization_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+structure!(AddLayerVersionPermissionRequest, ADD_LAYER_VERSION_PERMISSION_REQUEST { 0 layer_name, 1 version_number, 2 statement_id, 3 action, 4 principal, 5 organization_id, 6 revision_id, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionResponse {
+    pub statement: Option<String>,
+    pub revision_id: Option<String>,
+}
+structure!(AddLayerVersionPermissionResponse, ADD_LAYER_VERSION_PERMISSION_RESPONSE { 0 statement, 1 revision_id, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct AddPermissionRequest {
@@ -1202,6 +1281,13 @@ pub struct DeleteFunctionUrlConfigRequest {
     pub qualifier: Option<String>,
 }
 structure!(DeleteFunctionUrlConfigRequest, DELETE_FUNCTION_URL_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+structure!(DeleteLayerVersionRequest, DELETE_LAYER_VERSION_REQUEST { 0 layer_name, 1 version_number, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct DeleteProvisionedConcurrencyConfigRequest {
@@ -1647,6 +1733,47 @@ pub struct GetFunctionUrlConfigResponse {
 structure!(GetFunctionUrlConfigResponse, GET_FUNCTION_URL_CONFIG_RESPONSE { 0 function_url, 1 function_arn, 2 auth_type, 3 cors, 4 creation_time, 5 last_modified_time, 6 invoke_mode, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct GetLayerVersionByArnRequest {
+    pub arn: String,
+}
+structure!(GetLayerVersionByArnRequest, GET_LAYER_VERSION_BY_ARN_REQUEST { 0 arn, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+structure!(GetLayerVersionPolicyRequest, GET_LAYER_VERSION_POLICY_REQUEST { 0 layer_name, 1 version_number, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+structure!(GetLayerVersionPolicyResponse, GET_LAYER_VERSION_POLICY_RESPONSE { 0 policy, 1 revision_id, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+structure!(GetLayerVersionRequest, GET_LAYER_VERSION_REQUEST { 0 layer_name, 1 version_number, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+}
+structure!(GetLayerVersionResponse, GET_LAYER_VERSION_RESPONSE { 0 content, 1 layer_arn, 2 layer_version_arn, 3 description, 4 created_date, 5 version, 6 compatible_runtimes, 7 license_info, 8 compatible_architectures, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct GetPolicyRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -1932,6 +2059,45 @@ pub struct Layer {
 structure!(Layer, LAYER { 0 arn, 1 code_size, 2 signing_profile_version_arn, 3 signing_job_arn, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    pub s3_bucket: Option<String>,
+    pub s3_key: Option<String>,
+    pub s3_object_version: Option<String>,
+    pub zip_file: Option<bytes::Bytes>,
+}
+structure!(LayerVersionContentInput, LAYER_VERSION_CONTENT_INPUT { 0 s3_bucket, 1 s3_key, 2 s3_object_version, 3 zip_file, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    pub location: Option<String>,
+    pub code_sha256: Option<String>,
+    pub code_size: Option<i64>,
+    pub signing_profile_version_arn: Option<String>,
+    pub signing_job_arn: Option<String>,
+}
+structure!(LayerVersionContentOutput, LAYER_VERSION_CONTENT_OUTPUT { 0 location, 1 code_sha256, 2 code_size, 3 signing_profile_version_arn, 4 signing_job_arn, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    pub layer_version_arn: Option<String>,
+    pub version: Option<i64>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+}
+structure!(LayerVersionsListItem, LAYER_VERSIONS_LIST_ITEM { 0 layer_version_arn, 1 version, 2 description, 3 created_date, 4 compatible_runtimes, 5 license_info, 6 compatible_architectures, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct LayersListItem {
+    pub layer_name: Option<String>,
+    pub layer_arn: Option<String>,
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+structure!(LayersListItem, LAYERS_LIST_ITEM { 0 layer_name, 1 layer_arn, 2 latest_matching_version, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct ListAliasesRequest {
     pub function_name: String,
     pub function_version: Option<String>,
@@ -1993,6 +2159,39 @@ pub struct ListFunctionsResponse {
     pub functions: Option<Vec<FunctionConfiguration>>,
 }
 structure!(ListFunctionsResponse, LIST_FUNCTIONS_RESPONSE { 0 next_marker, 1 functions, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListLayerVersionsRequest {
+    pub compatible_runtime: Option<Runtime>,
+    pub layer_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub compatible_architecture: Option<Architecture>,
+}
+structure!(ListLayerVersionsRequest, LIST_LAYER_VERSIONS_REQUEST { 0 compatible_runtime, 1 layer_name, 2 marker, 3 max_items, 4 compatible_architecture, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListLayerVersionsResponse {
+    pub next_marker: Option<String>,
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+structure!(ListLayerVersionsResponse, LIST_LAYER_VERSIONS_RESPONSE { 0 next_marker, 1 layer_versions, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListLayersRequest {
+    pub compatible_runtime: Option<Runtime>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub compatible_architecture: Option<Architecture>,
+}
+structure!(ListLayersRequest, LIST_LAYERS_REQUEST { 0 compatible_runtime, 1 marker, 2 max_items, 3 compatible_architecture, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListLayersResponse {
+    pub next_marker: Option<String>,
+    pub layers: Option<Vec<LayersListItem>>,
+}
+structure!(ListLayersResponse, LIST_LAYERS_RESPONSE { 0 next_marker, 1 layers, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct ListProvisionedConcurrencyConfigsRequest {
@@ -2136,6 +2335,31 @@ pub struct ProvisionedPollerConfig {
 structure!(ProvisionedPollerConfig, PROVISIONED_POLLER_CONFIG { 0 minimum_pollers, 1 maximum_pollers, 2 poller_group_name, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct PublishLayerVersionRequest {
+    pub layer_name: String,
+    pub description: Option<String>,
+    pub content: LayerVersionContentInput,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+}
+structure!(PublishLayerVersionRequest, PUBLISH_LAYER_VERSION_REQUEST { 0 layer_name, 1 description, 2 content, 3 compatible_runtimes, 4 license_info, 5 compatible_architectures, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct PublishLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+}
+structure!(PublishLayerVersionResponse, PUBLISH_LAYER_VERSION_RESPONSE { 0 content, 1 layer_arn, 2 layer_version_arn, 3 description, 4 created_date, 5 version, 6 compatible_runtimes, 7 license_info, 8 compatible_architectures, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct PublishVersionRequest {
     pub function_name: String,
     pub code_sha256: Option<String>,
@@ -2213,6 +2437,15 @@ enumeration!(RecursiveLoop {
     Allow = "Allow",
     Terminate = "Terminate",
 });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub revision_id: Option<String>,
+}
+structure!(RemoveLayerVersionPermissionRequest, REMOVE_LAYER_VERSION_PERMISSION_REQUEST { 0 layer_name, 1 version_number, 2 statement_id, 3 revision_id, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct RemovePermissionRequest {
@@ -2741,6 +2974,24 @@ static ACCOUNT_USAGE: Schema =
 static PATTERN_OF_ACTION: Pattern = Pattern::new("(lambda:[*]|lambda:[a-zA-Z]+|[*])");
 static ACTION: Schema = Schema::new("Action", Kind::String).pattern(&PATTERN_OF_ACTION);
 
+static ADD_LAYER_VERSION_PERMISSION_REQUEST: Schema = Schema::structure(
+    "AddLayerVersionPermissionRequest",
+    &[
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("VersionNumber", &LAYER_VERSION_NUMBER).place(Place::Uri).required(),
+        Member::new("StatementId", &STATEMENT_ID).required(),
+        Member::new("Action", &LAYER_PERMISSION_ALLOWED_ACTION).required(),
+        Member::new("Principal", &LAYER_PERMISSION_ALLOWED_PRINCIPAL).required(),
+        Member::new("OrganizationId", &ORGANIZATION_ID),
+        Member::new("RevisionId", &STRING).place(Place::Query),
+    ],
+);
+
+static ADD_LAYER_VERSION_PERMISSION_RESPONSE: Schema = Schema::structure(
+    "AddLayerVersionPermissionResponse",
+    &[Member::new("Statement", &STRING), Member::new("RevisionId", &STRING)],
+);
+
 static ADD_PERMISSION_REQUEST: Schema = Schema::structure(
     "AddPermissionRequest",
     &[
@@ -2869,6 +3120,12 @@ static PATTERN_OF_COLLECTION_NAME: Pattern =
     Pattern::translated("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)", "[_a-zA-Z0-9][^$]*", Some("system\\x2e.*"));
 static COLLECTION_NAME: Schema =
     Schema::new("CollectionName", Kind::String).min(1).max(57).pattern(&PATTERN_OF_COLLECTION_NAME);
+
+static COMPATIBLE_ARCHITECTURES: Schema =
+    Schema::new("CompatibleArchitectures", Kind::List(&Member::new("member", &ARCHITECTURE))).min(0).max(2);
+
+static COMPATIBLE_RUNTIMES: Schema =
+    Schema::new("CompatibleRuntimes", Kind::List(&Member::new("member", &RUNTIME))).min(0).max(15);
 
 static CONCURRENCY: Schema =
     Schema::structure("Concurrency", &[Member::new("ReservedConcurrentExecutions", &RESERVED_CONCURRENT_EXECUTIONS)]);
@@ -3027,6 +3284,14 @@ static DELETE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema::structure(
     &[
         Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required(),
         Member::new("Qualifier", &FUNCTION_URL_QUALIFIER).place(Place::Query),
+    ],
+);
+
+static DELETE_LAYER_VERSION_REQUEST: Schema = Schema::structure(
+    "DeleteLayerVersionRequest",
+    &[
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("VersionNumber", &LAYER_VERSION_NUMBER).place(Place::Uri).required(),
     ],
 );
 
@@ -3514,6 +3779,47 @@ static GET_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema::structure(
     ],
 );
 
+static GET_LAYER_VERSION_BY_ARN_REQUEST: Schema = Schema::structure(
+    "GetLayerVersionByArnRequest",
+    &[Member::new("Arn", &LAYER_VERSION_ARN).place(Place::Query).required()],
+);
+
+static GET_LAYER_VERSION_POLICY_REQUEST: Schema = Schema::structure(
+    "GetLayerVersionPolicyRequest",
+    &[
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("VersionNumber", &LAYER_VERSION_NUMBER).place(Place::Uri).required(),
+    ],
+);
+
+static GET_LAYER_VERSION_POLICY_RESPONSE: Schema = Schema::structure(
+    "GetLayerVersionPolicyResponse",
+    &[Member::new("Policy", &STRING), Member::new("RevisionId", &STRING)],
+);
+
+static GET_LAYER_VERSION_REQUEST: Schema = Schema::structure(
+    "GetLayerVersionRequest",
+    &[
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("VersionNumber", &LAYER_VERSION_NUMBER).place(Place::Uri).required(),
+    ],
+);
+
+static GET_LAYER_VERSION_RESPONSE: Schema = Schema::structure(
+    "GetLayerVersionResponse",
+    &[
+        Member::new("Content", &LAYER_VERSION_CONTENT_OUTPUT),
+        Member::new("LayerArn", &LAYER_ARN),
+        Member::new("LayerVersionArn", &LAYER_VERSION_ARN),
+        Member::new("Description", &DESCRIPTION),
+        Member::new("CreatedDate", &TIMESTAMP),
+        Member::new("Version", &LAYER_VERSION_NUMBER),
+        Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+        Member::new("LicenseInfo", &LICENSE_INFO),
+        Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+    ],
+);
+
 static GET_POLICY_REQUEST: Schema = Schema::structure(
     "GetPolicyRequest",
     &[
@@ -3732,7 +4038,35 @@ static LAYER: Schema = Schema::structure(
     ],
 );
 
+static PATTERN_OF_LAYER_ARN: Pattern = Pattern::translated(
+    "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+",
+    "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9-_]+",
+    None,
+);
+static LAYER_ARN: Schema = Schema::new("LayerArn", Kind::String).min(1).max(140).pattern(&PATTERN_OF_LAYER_ARN);
+
 static LAYER_LIST: Schema = Schema::new("LayerList", Kind::List(&Member::new("member", &LAYER_VERSION_ARN)));
+
+static PATTERN_OF_LAYER_NAME: Pattern = Pattern::translated(
+    "(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+    "(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+    None,
+);
+static LAYER_NAME: Schema = Schema::new("LayerName", Kind::String).min(1).max(140).pattern(&PATTERN_OF_LAYER_NAME);
+
+static PATTERN_OF_LAYER_PERMISSION_ALLOWED_ACTION: Pattern = Pattern::new("lambda:GetLayerVersion");
+static LAYER_PERMISSION_ALLOWED_ACTION: Schema = Schema::new("LayerPermissionAllowedAction", Kind::String)
+    .min(0)
+    .max(22)
+    .pattern(&PATTERN_OF_LAYER_PERMISSION_ALLOWED_ACTION);
+
+static PATTERN_OF_LAYER_PERMISSION_ALLOWED_PRINCIPAL: Pattern = Pattern::translated(
+    "\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root",
+    "[0-9]{12}|\\*|arn:(aws[a-zA-Z-]*):iam::[0-9]{12}:root",
+    None,
+);
+static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Schema = Schema::new("LayerPermissionAllowedPrincipal", Kind::String)
+    .pattern(&PATTERN_OF_LAYER_PERMISSION_ALLOWED_PRINCIPAL);
 
 static PATTERN_OF_LAYER_VERSION_ARN: Pattern = Pattern::translated(
     "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+",
@@ -3742,7 +4076,59 @@ static PATTERN_OF_LAYER_VERSION_ARN: Pattern = Pattern::translated(
 static LAYER_VERSION_ARN: Schema =
     Schema::new("LayerVersionArn", Kind::String).min(1).max(140).pattern(&PATTERN_OF_LAYER_VERSION_ARN);
 
+static LAYER_VERSION_CONTENT_INPUT: Schema = Schema::structure(
+    "LayerVersionContentInput",
+    &[
+        Member::new("S3Bucket", &S3_BUCKET),
+        Member::new("S3Key", &S3_KEY),
+        Member::new("S3ObjectVersion", &S3_OBJECT_VERSION),
+        Member::new("ZipFile", &BLOB),
+    ],
+);
+
+static LAYER_VERSION_CONTENT_OUTPUT: Schema = Schema::structure(
+    "LayerVersionContentOutput",
+    &[
+        Member::new("Location", &STRING),
+        Member::new("CodeSha256", &STRING),
+        Member::new("CodeSize", &LONG),
+        Member::new("SigningProfileVersionArn", &STRING),
+        Member::new("SigningJobArn", &STRING),
+    ],
+);
+
+static LAYER_VERSION_NUMBER: Schema = Schema::new("LayerVersionNumber", Kind::Long);
+
+static LAYER_VERSIONS_LIST: Schema =
+    Schema::new("LayerVersionsList", Kind::List(&Member::new("member", &LAYER_VERSIONS_LIST_ITEM)));
+
+static LAYER_VERSIONS_LIST_ITEM: Schema = Schema::structure(
+    "LayerVersionsListItem",
+    &[
+        Member::new("LayerVersionArn", &LAYER_VERSION_ARN),
+        Member::new("Version", &LAYER_VERSION_NUMBER),
+        Member::new("Description", &DESCRIPTION),
+        Member::new("CreatedDate", &TIMESTAMP),
+        Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+        Member::new("LicenseInfo", &LICENSE_INFO),
+        Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+    ],
+);
+
+static LAYERS_LIST: Schema = Schema::new("LayersList", Kind::List(&Member::new("member", &LAYERS_LIST_ITEM)));
+
+static LAYERS_LIST_ITEM: Schema = Schema::structure(
+    "LayersListItem",
+    &[
+        Member::new("LayerName", &LAYER_NAME),
+        Member::new("LayerArn", &LAYER_ARN),
+        Member::new("LatestMatchingVersion", &LAYER_VERSIONS_LIST_ITEM),
+    ],
+);
+
 static LAYERS_REFERENCE_LIST: Schema = Schema::new("LayersReferenceList", Kind::List(&Member::new("member", &LAYER)));
+
+static LICENSE_INFO: Schema = Schema::new("LicenseInfo", Kind::String).min(0).max(512);
 
 static LIST_ALIASES_REQUEST: Schema = Schema::structure(
     "ListAliasesRequest",
@@ -3802,6 +4188,35 @@ static LIST_FUNCTIONS_RESPONSE: Schema = Schema::structure(
     "ListFunctionsResponse",
     &[Member::new("NextMarker", &STRING), Member::new("Functions", &FUNCTION_LIST)],
 );
+
+static LIST_LAYER_VERSIONS_REQUEST: Schema = Schema::structure(
+    "ListLayerVersionsRequest",
+    &[
+        Member::new("CompatibleRuntime", &RUNTIME).place(Place::Query),
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("Marker", &STRING).place(Place::Query),
+        Member::new("MaxItems", &MAX_LAYER_LIST_ITEMS).place(Place::Query),
+        Member::new("CompatibleArchitecture", &ARCHITECTURE).place(Place::Query),
+    ],
+);
+
+static LIST_LAYER_VERSIONS_RESPONSE: Schema = Schema::structure(
+    "ListLayerVersionsResponse",
+    &[Member::new("NextMarker", &STRING), Member::new("LayerVersions", &LAYER_VERSIONS_LIST)],
+);
+
+static LIST_LAYERS_REQUEST: Schema = Schema::structure(
+    "ListLayersRequest",
+    &[
+        Member::new("CompatibleRuntime", &RUNTIME).place(Place::Query),
+        Member::new("Marker", &STRING).place(Place::Query),
+        Member::new("MaxItems", &MAX_LAYER_LIST_ITEMS).place(Place::Query),
+        Member::new("CompatibleArchitecture", &ARCHITECTURE).place(Place::Query),
+    ],
+);
+
+static LIST_LAYERS_RESPONSE: Schema =
+    Schema::structure("ListLayersResponse", &[Member::new("NextMarker", &STRING), Member::new("Layers", &LAYERS_LIST)]);
 
 static LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST: Schema = Schema::structure(
     "ListProvisionedConcurrencyConfigsRequest",
@@ -3870,6 +4285,8 @@ static MAX_AGE: Schema = Schema::new("MaxAge", Kind::Integer).min(0).max(86400);
 
 static MAX_ITEMS: Schema = Schema::new("MaxItems", Kind::Integer).min(1).max(50);
 
+static MAX_LAYER_LIST_ITEMS: Schema = Schema::new("MaxLayerListItems", Kind::Integer).min(1).max(50);
+
 static MAX_LIST_ITEMS: Schema = Schema::new("MaxListItems", Kind::Integer).min(1).max(10000);
 
 static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Schema =
@@ -3933,6 +4350,10 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Schema =
 static ON_FAILURE: Schema = Schema::structure("OnFailure", &[Member::new("Destination", &DESTINATION_ARN)]);
 
 static ON_SUCCESS: Schema = Schema::structure("OnSuccess", &[Member::new("Destination", &DESTINATION_ARN)]);
+
+static PATTERN_OF_ORGANIZATION_ID: Pattern = Pattern::new("o-[a-z0-9]{10,32}");
+static ORGANIZATION_ID: Schema =
+    Schema::new("OrganizationId", Kind::String).min(0).max(34).pattern(&PATTERN_OF_ORGANIZATION_ID);
 
 static PATTERN_OF_ORIGIN: Pattern = Pattern::new(".*");
 static ORIGIN: Schema = Schema::new("Origin", Kind::String).min(1).max(253).pattern(&PATTERN_OF_ORIGIN);
@@ -4004,6 +4425,33 @@ static PROVISIONED_POLLER_GROUP_NAME: Schema = Schema::new("ProvisionedPollerGro
     .min(0)
     .max(128)
     .pattern(&PATTERN_OF_PROVISIONED_POLLER_GROUP_NAME);
+
+static PUBLISH_LAYER_VERSION_REQUEST: Schema = Schema::structure(
+    "PublishLayerVersionRequest",
+    &[
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("Description", &DESCRIPTION),
+        Member::new("Content", &LAYER_VERSION_CONTENT_INPUT).required(),
+        Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+        Member::new("LicenseInfo", &LICENSE_INFO),
+        Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+    ],
+);
+
+static PUBLISH_LAYER_VERSION_RESPONSE: Schema = Schema::structure(
+    "PublishLayerVersionResponse",
+    &[
+        Member::new("Content", &LAYER_VERSION_CONTENT_OUTPUT),
+        Member::new("LayerArn", &LAYER_ARN),
+        Member::new("LayerVersionArn", &LAYER_VERSION_ARN),
+        Member::new("Description", &DESCRIPTION),
+        Member::new("CreatedDate", &TIMESTAMP),
+        Member::new("Version", &LAYER_VERSION_NUMBER),
+        Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+        Member::new("LicenseInfo", &LICENSE_INFO),
+        Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+    ],
+);
 
 static PUBLISH_VERSION_REQUEST: Schema = Schema::structure(
     "PublishVersionRequest",
@@ -4087,6 +4535,16 @@ static RECURSIVE_INVOCATION_EXCEPTION: Schema =
     Schema::structure("RecursiveInvocationException", &[Member::new("Type", &STRING), Member::new("Message", &STRING)]);
 
 static RECURSIVE_LOOP: Schema = Schema::new("RecursiveLoop", Kind::String).values(RecursiveLoop::VALUES);
+
+static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Schema = Schema::structure(
+    "RemoveLayerVersionPermissionRequest",
+    &[
+        Member::new("LayerName", &LAYER_NAME).place(Place::Uri).required(),
+        Member::new("VersionNumber", &LAYER_VERSION_NUMBER).place(Place::Uri).required(),
+        Member::new("StatementId", &STATEMENT_ID).place(Place::Uri).required(),
+        Member::new("RevisionId", &STRING).place(Place::Query),
+    ],
+);
 
 static REMOVE_PERMISSION_REQUEST: Schema = Schema::structure(
     "RemovePermissionRequest",

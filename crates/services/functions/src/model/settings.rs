@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use contract::Fault;
 
 use crate::faults;
+use crate::model::Archive;
 use crate::name::FunctionName;
 
 /// Everything about a version that is not its code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `nodejs24.x`, `python3.13`, `provided.al2023`.
+    /// `nodejs24.x`, `python3.13`, `provided.al2023`; empty for images, as the handler is.
     pub runtime: String,
     /// The role whose credentials the function gets.
     pub role: String,
@@ -34,8 +35,30 @@ pub struct Settings {
     pub snap_start: SnapStart,
     /// Where the log goes, and how.
     pub logging: Logging,
-    /// The ARNs of layers that need not be here, because what they bring is built in ([`Settings::is_built_in`]).
-    pub layers: Vec<String>,
+    /// What lies at `/opt`, later ones over earlier ones.
+    pub layers: Vec<Layer>,
+    /// What counts instead of the image's own words.
+    pub image_config: ImageConfig,
+}
+
+/// A layer's version, as a function has it: it stays the function's when the layer's version is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// With its version.
+    pub arn: String,
+    /// What it is; none for those that need not be here, because what they bring is built in ([`Settings::is_built_in`]).
+    pub archive: Option<Archive>,
+}
+
+/// `ImageConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageConfig {
+    /// Instead of `ENTRYPOINT`.
+    pub entry_point: Option<Vec<String>>,
+    /// Instead of `CMD`.
+    pub command: Option<Vec<String>>,
+    /// Instead of `WORKDIR`.
+    pub working_directory: Option<String>,
 }
 
 /// The machine that the code is for.
@@ -105,6 +128,36 @@ impl Architecture {
     }
 }
 
+impl ImageConfig {
+    /// The most words of a list: AWS's limit.
+    pub const WORDS_MAX: usize = 1500;
+    /// The most bytes of all words together: they are kept beside the function, and each guest is told them.
+    pub const BYTES_MAX: usize = 8192;
+
+    fn check(&self) -> Result<(), Fault> {
+        let words = || self.entry_point.iter().chain(&self.command).flatten().chain(&self.working_directory);
+        let bytes: usize = words().map(|word| word.len() + 1).sum();
+        let too_many =
+            [&self.entry_point, &self.command].into_iter().flatten().any(|list| list.len() > Self::WORDS_MAX);
+        if too_many || bytes > Self::BYTES_MAX {
+            return Err(faults::invalid(format!(
+                "ImageConfig has {bytes} bytes of words, and there may be {} in lists of at most {}.",
+                Self::BYTES_MAX,
+                Self::WORDS_MAX
+            )));
+        }
+        if words().any(|word| word.contains('\0')) {
+            return Err(faults::invalid("ImageConfig contains a zero byte."));
+        }
+        match &self.working_directory {
+            Some(path) if !path.starts_with('/') => {
+                Err(faults::invalid("ImageConfig.WorkingDirectory must be an absolute path."))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 impl Logging {
     /// Text, into the group of the function's name.
     pub fn default_of(name: &FunctionName) -> Self {
@@ -149,9 +202,10 @@ impl Settings {
 
     /// The language and the handler that compute is asked for. An executable beside the Lambda Web Adapter's layer is a web server.
     pub fn program(&self) -> (&str, &str) {
-        match self.layers.is_empty() || !self.runtime.starts_with("provided") {
-            true => (&self.runtime, &self.handler),
-            false => ("http", "bootstrap"),
+        let is_adapted = self.layers.iter().any(|layer| Self::is_built_in(&layer.arn));
+        match is_adapted && self.runtime.starts_with("provided") {
+            true => ("http", "bootstrap"),
+            false => (&self.runtime, &self.handler),
         }
     }
 
@@ -162,24 +216,35 @@ impl Settings {
 
     /// Checks what the model's constraints do not say.
     pub fn check(&self) -> Result<(), Fault> {
+        check_handler(&self.handler)?;
+        self.check_architecture(self.runtime.starts_with("provided").then_some("bootstrap"))?;
+        self.check_common()
+    }
+
+    /// The same of a function that is a container image, which has neither runtime nor handler.
+    pub fn check_as_image(&self) -> Result<(), Fault> {
+        self.check_architecture(Some("container image"))?;
+        self.image_config.check()?;
+        self.check_common()
+    }
+
+    fn check_common(&self) -> Result<(), Fault> {
         within("timeout", self.timeout_s, 1, Self::TIMEOUT_S_MAX)?;
         within("memorySize", self.memory_mb, Self::MEMORY_MB_DEFAULT, Self::MEMORY_MB_MAX)?;
         within("ephemeralStorage.size", self.tmp_mb, Self::TMP_MB_DEFAULT, Self::TMP_MB_MAX)?;
         check_role(&self.role)?;
-        check_handler(&self.handler)?;
         check_environment(&self.environment)?;
         check_layers(&self.layers)?;
-        self.check_architecture()?;
         self.check_logging()
     }
 
     /// Interpreted code runs on either machine, so an `arm64` setting that came along with a template is kept and harmless.
-    /// A `bootstrap` for another machine can only fail, and later, so it is refused here.
-    fn check_architecture(&self) -> Result<(), Fault> {
+    /// What is compiled for another machine can only fail, and later, so it is refused here.
+    fn check_architecture(&self, compiled: Option<&str>) -> Result<(), Fault> {
         let machine = Architecture::of_machine();
-        if self.runtime.starts_with("provided") && self.architecture != machine {
+        if let Some(compiled) = compiled.filter(|_| self.architecture != machine) {
             return Err(faults::invalid(format!(
-                "This machine is {}, so a {} bootstrap cannot run on it; build it for {0} and say so in Architectures.",
+                "This machine is {}, so a {} {compiled} cannot run on it; build it for {0} and say so in Architectures.",
                 machine.name(),
                 self.architecture.name()
             )));
@@ -239,7 +304,7 @@ fn check_handler(handler: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_layers(layers: &[String]) -> Result<(), Fault> {
+fn check_layers(layers: &[Layer]) -> Result<(), Fault> {
     match layers.len() {
         0..=Settings::LAYERS_MAX => Ok(()),
         _ => Err(faults::invalid(format!("Cannot reference more than {} layers.", Settings::LAYERS_MAX))),
@@ -313,6 +378,7 @@ pub(crate) mod tests {
             snap_start: SnapStart::None,
             logging: Logging::default_of(&name),
             layers: Vec::new(),
+            image_config: ImageConfig::default(),
         }
     }
 
@@ -327,7 +393,8 @@ pub(crate) mod tests {
         ] {
             assert_eq!(Settings::is_built_in(layer), expected, "{layer}");
         }
-        let adapter = vec!["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25".to_owned()];
+        let built_in = |arn: &str| Layer { arn: arn.to_owned(), archive: None };
+        let adapter = vec![built_in("arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25")];
         let mut settings = Settings { layers: adapter, ..good() };
         assert_eq!((settings.program(), settings.is_server()), (("nodejs22.x", "index.handler"), false));
         settings.environment.insert("AWS_LAMBDA_EXEC_WRAPPER".into(), "/opt/bootstrap".into());
@@ -335,7 +402,7 @@ pub(crate) mod tests {
         settings.runtime = "provided.al2023".into();
         settings.environment.clear();
         assert_eq!((settings.program(), settings.is_server()), (("http", "bootstrap"), true));
-        check(|s| s.layers = vec![String::new(); 6], Some("Cannot reference more than 5 layers."));
+        check(|s| s.layers = vec![built_in(""); 6], Some("Cannot reference more than 5 layers."));
     }
 
     fn check(change: impl FnOnce(&mut Settings), expected: Option<&str>) {

@@ -5,7 +5,7 @@
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::lambda::{CreateFunction, CreateFunctionRequest, FunctionConfiguration};
 
-use super::input::{self, Unserved};
+use super::input::{self, Package, Unserved};
 use super::view::Shown;
 use crate::model::{Function, Recursion, RuntimeUpdate, Version, package, tags};
 use crate::name::{Qualifier, Reference, Scope};
@@ -24,8 +24,13 @@ impl Handle<CreateFunction> for Functions {
         let scope = &Scope::of(call);
         let name = &Reference::parse_unqualified(scope, &input.function_name)?.for_new()?;
         input::refuse(&Unserved::of_create(&input))?;
-        let settings = input::settings(name, &input)?;
-        self.check_language(&settings.runtime).await?;
+        let layers = self.layers_of(scope, input.layers.as_deref()).await?;
+        let package = input::package_of(&input);
+        let settings = input::settings(name, &input, layers)?;
+        match package {
+            Package::Zip => self.check_language(&settings.runtime).await?,
+            Package::Image => {}
+        }
         let tags = input.tags.take().unwrap_or_default();
         tags::check(&tags)?;
         let place = &Place::new(scope, name);
@@ -38,11 +43,14 @@ impl Handle<CreateFunction> for Functions {
             bucket: input.code.s3_bucket.take(),
             key: input.code.s3_key.take(),
             object_version: input.code.s3_object_version.take(),
+            image: input.code.image_uri.take(),
         };
+        input::check_source(package, &source)?;
         let taken = self.take("CreateFunction", source).await?;
         self.compile(&taken.code, &settings).await?;
+        self.check_size(&taken.code, &settings).await?;
         let publish = input.publish == Some(true);
-        package::check_storage(self.table.scope(scope).code_bytes(), taken.code.bytes << u8::from(publish))?;
+        package::check_storage(self.table.scope(scope).code_bytes(), taken.code.bytes() << u8::from(publish))?;
         let now_ms = self.now_ms();
         let function = &Function {
             id: self.random.uuid(),

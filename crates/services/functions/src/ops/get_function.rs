@@ -6,6 +6,7 @@ use wire::lambda::{Concurrency, FunctionCodeLocation, GetFunction, GetFunctionRe
 use super::lookup;
 use super::view::{Shown, signed};
 use crate::Functions;
+use crate::model::Code;
 use crate::name::{Reference, Scope};
 
 impl Handle<GetFunction> for Functions {
@@ -29,10 +30,18 @@ impl Handle<GetFunction> for Functions {
         let tags = found.function.tags;
         Ok(GetFunctionResponse {
             configuration: Some(shown.configuration()),
-            code: Some(FunctionCodeLocation {
-                repository_type: Some("S3".into()),
-                location: Some(self.location(call, &found.version.code)),
-                ..FunctionCodeLocation::default()
+            code: Some(match &found.version.code {
+                Code::Zip(archive) => FunctionCodeLocation {
+                    repository_type: Some("S3".into()),
+                    location: Some(self.location(call, archive)),
+                    ..FunctionCodeLocation::default()
+                },
+                Code::Image(pinned) => FunctionCodeLocation {
+                    repository_type: Some("ECR".into()),
+                    image_uri: Some(pinned.uri.clone()),
+                    resolved_image_uri: Some(pinned.resolved()),
+                    ..FunctionCodeLocation::default()
+                },
             }),
             tags: (!tags.is_empty() && found.number.is_none()).then_some(tags),
             tags_error: None,

@@ -57,9 +57,9 @@ pub(super) async fn touch(
     match qualifier {
         None | Some(Qualifier::Latest) => {
             if let Some(mut function) = place.function(tx).await? {
-                let code = function.latest.code.clone();
+                let before = function.latest.clone();
                 function.latest.revision = revision;
-                place.put_function(tx, &functions.blobs, Some(&code), &function).await?;
+                place.put_function(tx, &functions.blobs, Some(&before), &function).await?;
             }
         }
         Some(Qualifier::Version(number)) => {

@@ -4,28 +4,38 @@ use std::collections::BTreeMap;
 
 use contract::Fault;
 use wire::lambda::{
-    Architecture as WireArchitecture, Cors as WireCors, CreateFunctionRequest, LoggingConfig,
-    UpdateFunctionConfigurationRequest,
+    Architecture as WireArchitecture, Cors as WireCors, CreateFunctionRequest, ImageConfig as WireImageConfig,
+    LoggingConfig, UpdateFunctionConfigurationRequest,
 };
 
 use super::view::unsigned;
 use crate::faults;
-use crate::model::settings::{Architecture, LogFormat, Logging, SnapStart, Tracing};
+use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
-use crate::model::{Function, Settings};
+use crate::model::{Code, Function, Settings, Version};
 use crate::name::FunctionName;
+use crate::packages::Source;
 
 /// The settings of a new function.
-pub(crate) fn settings(name: &FunctionName, input: &CreateFunctionRequest) -> Result<Settings, Fault> {
-    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
-        return Err(faults::invalid(
-            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
-        ));
+pub(crate) fn settings(
+    name: &FunctionName,
+    input: &CreateFunctionRequest,
+    layers: Option<Vec<Layer>>,
+) -> Result<Settings, Fault> {
+    let (runtime, handler) = match (package_of(input), &input.runtime, &input.handler) {
+        (Package::Zip, Some(runtime), Some(handler)) => (runtime.as_str().to_owned(), handler.clone()),
+        (Package::Zip, ..) => {
+            return Err(faults::invalid(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            ));
+        }
+        (Package::Image, None, None) if input.layers.iter().flatten().next().is_none() => Default::default(),
+        (Package::Image, ..) => return Err(not_of_images()),
     };
     let mut settings = Settings {
-        runtime: runtime.as_str().to_owned(),
+        runtime,
         role: input.role.clone(),
-        handler: handler.clone(),
+        handler,
         description: input.description.clone().unwrap_or_default(),
         timeout_s: Settings::TIMEOUT_S_DEFAULT,
         memory_mb: Settings::MEMORY_MB_DEFAULT,
@@ -36,6 +46,7 @@ pub(crate) fn settings(name: &FunctionName, input: &CreateFunctionRequest) -> Re
         snap_start: SnapStart::None,
         logging: Logging::default_of(name),
         layers: Vec::new(),
+        image_config: ImageConfig::default(),
     };
     if let Some(architectures) = &input.architectures {
         settings.architecture = architecture(architectures)?;
@@ -49,19 +60,80 @@ pub(crate) fn settings(name: &FunctionName, input: &CreateFunctionRequest) -> Re
         tracing: input.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_ref()).map(|mode| mode.as_str()),
         snap_start: input.snap_start.as_ref().and_then(|snap| snap.apply_on.as_ref()).map(|apply| apply.as_str()),
         logging: input.logging_config.as_ref(),
-        layers: input.layers.as_ref(),
+        layers,
+        image_config: input.image_config.as_ref(),
     };
     members.apply(name, &mut settings)?;
-    settings.check()?;
+    check(&settings, package_of(input))?;
     Ok(settings)
+}
+
+/// How a function is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Package {
+    Zip,
+    Image,
+}
+
+impl Package {
+    /// Of what there is.
+    pub(crate) fn of(code: &Code) -> Self {
+        match code {
+            Code::Zip(_) => Self::Zip,
+            Code::Image(_) => Self::Image,
+        }
+    }
+}
+
+/// What the caller says that it is.
+pub(crate) fn package_of(input: &CreateFunctionRequest) -> Package {
+    match input.package_type.as_ref().is_some_and(|kind| kind.as_str() == "Image") {
+        true => Package::Image,
+        false => Package::Zip,
+    }
+}
+
+/// Refuses code of the other kind than the package's.
+pub(crate) fn check_source(package: Package, source: &Source) -> Result<(), Fault> {
+    let archive = source.zip.is_some() || source.bucket.is_some() || source.key.is_some();
+    match package {
+        Package::Image if source.image.is_none() && archive => {
+            Err(faults::invalid("Please provide ImageUri when updating a function with packageType Image."))
+        }
+        Package::Zip if source.image.is_some() => {
+            Err(faults::invalid("Please don't provide ImageUri when updating a function with packageType Zip."))
+        }
+        Package::Image | Package::Zip => Ok(()),
+    }
+}
+
+fn not_of_images() -> Fault {
+    faults::invalid("Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.")
+}
+
+/// Checks settings for how the function is packed.
+pub(crate) fn check(settings: &Settings, package: Package) -> Result<(), Fault> {
+    match package {
+        Package::Image => settings.check_as_image(),
+        Package::Zip if settings.image_config != ImageConfig::default() => {
+            Err(faults::invalid("Please don't provide ImageConfig when the intended function PackageType is Zip."))
+        }
+        Package::Zip => settings.check(),
+    }
 }
 
 /// The settings after an update: what is not named stays.
 pub(crate) fn updated(
     name: &FunctionName,
-    mut settings: Settings,
+    before: &Version,
     input: &UpdateFunctionConfigurationRequest,
+    layers: Option<Vec<Layer>>,
 ) -> Result<Settings, Fault> {
+    let (mut settings, package) = (before.settings.clone(), Package::of(&before.code));
+    let is_other = input.runtime.is_some() || input.handler.is_some() || input.layers.iter().flatten().next().is_some();
+    if package == Package::Image && is_other {
+        return Err(not_of_images());
+    }
     if let Some(runtime) = &input.runtime {
         settings.runtime = runtime.as_str().to_owned();
     }
@@ -80,10 +152,11 @@ pub(crate) fn updated(
         tracing: input.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_ref()).map(|mode| mode.as_str()),
         snap_start: input.snap_start.as_ref().and_then(|snap| snap.apply_on.as_ref()).map(|apply| apply.as_str()),
         logging: input.logging_config.as_ref(),
-        layers: input.layers.as_ref(),
+        layers,
+        image_config: input.image_config.as_ref(),
     };
     members.apply(name, &mut settings)?;
-    settings.check()?;
+    check(&settings, package)?;
     Ok(settings)
 }
 
@@ -97,7 +170,8 @@ struct Members<'a> {
     tracing: Option<&'a str>,
     snap_start: Option<&'a str>,
     logging: Option<&'a LoggingConfig>,
-    layers: Option<&'a Vec<String>>,
+    layers: Option<Vec<Layer>>,
+    image_config: Option<&'a WireImageConfig>,
 }
 
 impl Members<'_> {
@@ -128,7 +202,15 @@ impl Members<'_> {
             settings.logging = self::logging(name, logging);
         }
         if let Some(layers) = self.layers {
-            settings.layers.clone_from(layers);
+            settings.layers = layers;
+        }
+        if let Some(config) = self.image_config {
+            // Empty lists and texts take back what was said, as an empty configuration does.
+            settings.image_config = ImageConfig {
+                entry_point: config.entry_point.clone().filter(|words| !words.is_empty()),
+                command: config.command.clone().filter(|words| !words.is_empty()),
+                working_directory: config.working_directory.clone().filter(|path| !path.is_empty()),
+            };
         }
         Ok(())
     }
@@ -176,7 +258,7 @@ pub(crate) fn refuse(unserved: &[Unserved]) -> Result<(), Fault> {
 
 impl Unserved {
     /// What creating and updating refuse alike.
-    pub(crate) fn of_update(input: &UpdateFunctionConfigurationRequest) -> [Self; 8] {
+    pub(crate) fn of_update(input: &UpdateFunctionConfigurationRequest) -> [Self; 6] {
         let vpc = input.vpc_config.as_ref().is_some_and(|vpc| {
             vpc.subnet_ids.as_ref().is_some_and(|ids| !ids.is_empty())
                 || vpc.security_group_ids.as_ref().is_some_and(|ids| !ids.is_empty())
@@ -198,19 +280,9 @@ impl Unserved {
                 instead: "leave it out; there are no keys to encrypt the environment with.",
             },
             Self {
-                member: "Layers",
-                used: input.layers.iter().flatten().any(|layer| !Settings::is_built_in(layer)),
-                instead: "put the layer's files into the function's own package. The Lambda Web Adapter's need not be: it is built in.",
-            },
-            Self {
                 member: "FileSystemConfigs",
                 used: input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
                 instead: "there are no shared file systems.",
-            },
-            Self {
-                member: "ImageConfig",
-                used: input.image_config.is_some(),
-                instead: "functions are made from zip archives.",
             },
             Self {
                 member: "CapacityProviderConfig",
@@ -231,20 +303,12 @@ impl Unserved {
             vpc_config: input.vpc_config.clone(),
             dead_letter_config: input.dead_letter_config.clone(),
             kms_key_arn: input.kms_key_arn.clone(),
-            layers: input.layers.clone(),
             file_system_configs: input.file_system_configs.clone(),
-            image_config: input.image_config.clone(),
             capacity_provider_config: input.capacity_provider_config.clone(),
             durable_config: input.durable_config.clone(),
             ..UpdateFunctionConfigurationRequest::default()
         };
-        let image = input.package_type.as_ref().is_some_and(|kind| kind.as_str() == "Image");
         let mut all = vec![
-            Self {
-                member: "PackageType Image",
-                used: image || input.code.image_uri.is_some(),
-                instead: "make the function from a zip archive.",
-            },
             Self {
                 member: "CodeSigningConfigArn",
                 used: input.code_signing_config_arn.as_ref().is_some_and(|arn| !arn.is_empty()),
@@ -280,7 +344,7 @@ pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> InvokeMode {
 /// instead of being taken and not kept.
 pub(crate) fn check_mode(mode: InvokeMode, function: &Function) -> Result<(), Fault> {
     match mode {
-        InvokeMode::ResponseStream if !function.latest.settings.is_server() => Err(faults::invalid(
+        InvokeMode::ResponseStream if !function.latest.is_server() => Err(faults::invalid(
             "Freehold serves the InvokeMode RESPONSE_STREAM for functions that are web servers (runtime http, or the Lambda Web \
                  Adapter's variables) and not for others yet: their answers are sent whole. Use BUFFERED.",
         )),

@@ -35,9 +35,9 @@ impl Handle<PublishVersion> for Functions {
                 let mut function = lookup::function(&tx, place).await?;
                 lookup::check_revision(input.revision_id.as_deref(), &function.latest.revision)?;
                 check_code(input.code_sha256.as_deref(), &function.latest)?;
-                let code = function.latest.code.clone();
+                let before = function.latest.clone();
                 let published = publish(self, &tx, place, &mut function, input.description.clone()).await?;
-                place.put_function(&tx, &self.blobs, Some(&code), &function).await?;
+                place.put_function(&tx, &self.blobs, Some(&before), &function).await?;
                 Ok::<_, Refusal>(published)
             })
             .await;
@@ -62,14 +62,14 @@ pub(crate) async fn publish(
         return Ok((newest, version));
     }
     let stored = functions.table.scope(place.scope).code_bytes();
-    package::check_storage(stored, function.latest.code.bytes)?;
+    package::check_storage(stored, function.latest.code.bytes())?;
     let (number, version) = function.publish(description, functions.now_ms(), functions.random.uuid());
     place.put_version(tx, &functions.blobs, number, &version).await?;
     Ok((number, version))
 }
 
 fn check_code(wanted: Option<&str>, latest: &Version) -> Result<(), Fault> {
-    let current = latest.code.sha256_base64();
+    let current = latest.code.sha256();
     match wanted {
         Some(wanted) if !wanted.is_empty() && wanted != current => Err(faults::invalid(format!(
             "CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the \

@@ -64,8 +64,8 @@ impl Functions {
             .transact(|tx| async move {
                 let mut function = lookup::function(&tx, place).await?;
                 function.concurrency_reserved = reserved;
-                let code = function.latest.code.clone();
-                place.put_function(&tx, &self.blobs, Some(&code), &function).await?;
+                let before = function.latest.clone();
+                place.put_function(&tx, &self.blobs, Some(&before), &function).await?;
                 Ok::<_, Refusal>(())
             })
             .await;

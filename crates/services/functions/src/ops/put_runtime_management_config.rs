@@ -44,9 +44,9 @@ impl Handle<PutRuntimeManagementConfig> for Functions {
                 let mut found = lookup::find(&tx, scope, reference).await?;
                 match found.number {
                     None => {
-                        let code = found.function.latest.code.clone();
+                        let before = found.function.latest.clone();
                         found.function.latest.runtime_update = update;
-                        place.put_function(&tx, &self.blobs, Some(&code), &found.function).await?;
+                        place.put_function(&tx, &self.blobs, Some(&before), &found.function).await?;
                     }
                     Some(number) => {
                         found.version.runtime_update = update;

@@ -36,8 +36,8 @@ impl Handle<TagResource> for Functions {
                 let mut function = lookup::function(&tx, place).await?;
                 function.tags.extend(added.clone());
                 tags::check(&function.tags)?;
-                let code = function.latest.code.clone();
-                place.put_function(&tx, &self.blobs, Some(&code), &function).await?;
+                let before = function.latest.clone();
+                place.put_function(&tx, &self.blobs, Some(&before), &function).await?;
                 Ok::<_, Refusal>(())
             })
             .await;

@@ -3,7 +3,9 @@
 
 mod aliases;
 mod functions;
+mod images;
 mod invoking;
+mod layers;
 mod limits;
 mod permissions;
 mod provisioned;

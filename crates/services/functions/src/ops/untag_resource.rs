@@ -37,8 +37,8 @@ impl Handle<UntagResource> for Functions {
             .transact(|tx| async move {
                 let mut function = lookup::function(&tx, place).await?;
                 function.tags.retain(|key, _| !removed.contains(key));
-                let code = function.latest.code.clone();
-                place.put_function(&tx, &self.blobs, Some(&code), &function).await?;
+                let before = function.latest.clone();
+                place.put_function(&tx, &self.blobs, Some(&before), &function).await?;
                 Ok::<_, Refusal>(())
             })
             .await;

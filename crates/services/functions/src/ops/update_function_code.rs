@@ -3,7 +3,7 @@
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::lambda::{FunctionConfiguration, UpdateFunctionCode, UpdateFunctionCodeRequest};
 
-use super::input::{self, Unserved};
+use super::input::{self, Package, Unserved};
 use super::view::Shown;
 use super::{lookup, publish_version};
 use crate::Functions;
@@ -22,18 +22,11 @@ impl Handle<UpdateFunctionCode> for Functions {
     async fn handle(&self, call: &Call, mut input: UpdateFunctionCodeRequest) -> Result<FunctionConfiguration, Fault> {
         let scope = &Scope::of(call);
         let name = &Reference::parse_unqualified(scope, &input.function_name)?;
-        input::refuse(&[
-            Unserved {
-                member: "ImageUri",
-                used: input.image_uri.is_some(),
-                instead: "make the function from a zip archive.",
-            },
-            Unserved {
-                member: "PublishTo",
-                used: input.publish_to.is_some(),
-                instead: "publish numbered versions with Publish.",
-            },
-        ])?;
+        input::refuse(&[Unserved {
+            member: "PublishTo",
+            used: input.publish_to.is_some(),
+            instead: "publish numbered versions with Publish.",
+        }])?;
         let place = &Place::new(scope, name);
         let current = lookup::function(&self.store.snapshot(), place).await?;
         lookup::check_revision(input.revision_id.as_deref(), &current.latest.revision)?;
@@ -43,12 +36,16 @@ impl Handle<UpdateFunctionCode> for Functions {
             bucket: input.s3_bucket.take(),
             key: input.s3_key.take(),
             object_version: input.s3_object_version.take(),
+            image: input.image_uri.take(),
         };
+        let package = Package::of(&current.latest.code);
+        input::check_source(package, &source)?;
         let taken = self.take("UpdateFunctionCode", source).await?;
         self.compile_what_is_there(&taken.code, &current.latest.settings).await?;
+        self.check_size(&taken.code, &current.latest.settings).await?;
         let publish = input.publish == Some(true);
         let stored = self.table.scope(scope).code_bytes();
-        let more = (taken.code.bytes << u8::from(publish)).saturating_sub(current.latest.code.bytes);
+        let more = (taken.code.bytes() << u8::from(publish)).saturating_sub(current.latest.code.bytes());
         package::check_storage(stored, more)?;
         let (taken, input) = (&taken, &input);
         let committed = self
@@ -56,10 +53,10 @@ impl Handle<UpdateFunctionCode> for Functions {
             .transact(|tx| async move {
                 let mut function = lookup::function(&tx, place).await?;
                 lookup::check_revision(input.revision_id.as_deref(), &function.latest.revision)?;
-                let before = function.latest.code.clone();
+                let before = function.latest.clone();
                 let mut settings = function.latest.settings.clone();
                 settings.architecture = architecture.unwrap_or(settings.architecture);
-                settings.check()?;
+                input::check(&settings, package)?;
                 function.update(taken.code.clone(), settings, self.now_ms(), self.random.uuid());
                 let number = match publish && input.dry_run != Some(true) {
                     true => Some(publish_version::publish(self, &tx, place, &mut function, None).await?),

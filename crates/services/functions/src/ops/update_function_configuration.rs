@@ -7,7 +7,6 @@ use super::input::{self, Unserved};
 use super::lookup;
 use super::view::Shown;
 use crate::Functions;
-use crate::model::Version;
 use crate::name::{Reference, Scope};
 use crate::store::{Place, Refusal};
 
@@ -30,20 +29,23 @@ impl Handle<UpdateFunctionConfiguration> for Functions {
             self.check_language(runtime.as_str()).await?;
         }
         let place = &Place::new(scope, name);
+        let layers = &self.layers_of(scope, input.layers.as_deref()).await?;
         let input = &input;
-        if input.runtime.is_some() || input.handler.is_some() {
-            let Version { settings, code, .. } = lookup::function(&self.store.snapshot(), place).await?.latest;
-            self.compile_what_is_there(&code, &input::updated(name, settings, input)?).await?;
+        if input.runtime.is_some() || input.handler.is_some() || layers.is_some() {
+            let latest = lookup::function(&self.store.snapshot(), place).await?.latest;
+            let settings = input::updated(name, &latest, input, layers.clone())?;
+            self.compile_what_is_there(&latest.code, &settings).await?;
+            self.check_size(&latest.code, &settings).await?;
         }
         let committed = self
             .store
             .transact(|tx| async move {
                 let mut function = lookup::function(&tx, place).await?;
                 lookup::check_revision(input.revision_id.as_deref(), &function.latest.revision)?;
-                let settings = input::updated(name, function.latest.settings.clone(), input)?;
-                let code = function.latest.code.clone();
-                function.update(code.clone(), settings, self.now_ms(), self.random.uuid());
-                place.put_function(&tx, &self.blobs, Some(&code), &function).await?;
+                let before = function.latest.clone();
+                let settings = input::updated(name, &before, input, layers.clone())?;
+                function.update(before.code.clone(), settings, self.now_ms(), self.random.uuid());
+                place.put_function(&tx, &self.blobs, Some(&before), &function).await?;
                 Ok::<_, Refusal>(function)
             })
             .await;

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use jiff::fmt::strtime;
 use wire::lambda::{
     AliasConfiguration, AliasRoutingConfiguration, Cors, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-    FunctionUrlAuthType, FunctionUrlConfig, InvokeMode as WireInvokeMode, LastUpdateStatus, Layer, LoggingConfig,
-    PackageType, RuntimeVersionConfig, SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse,
+    FunctionUrlAuthType, FunctionUrlConfig, ImageConfig, ImageConfigResponse, InvokeMode as WireInvokeMode,
+    LastUpdateStatus, Layer, LoggingConfig, PackageType, RuntimeVersionConfig, SnapStartOptimizationStatus,
+    SnapStartResponse, State, TracingConfigResponse,
 };
 
-use crate::model::settings::{LogFormat, SnapStart, Tracing};
+use crate::model::settings::{self, LogFormat, SnapStart, Tracing};
 use crate::model::url::{AuthType, InvokeMode, address};
-use crate::model::{Alias, UrlConfig, Version};
+use crate::model::{Alias, Code, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Reference, Scope};
 
 /// A version as it was asked for.
@@ -35,7 +36,7 @@ impl Shown<'_> {
         FunctionConfiguration {
             state: Some(State::Active),
             last_update_status: Some(LastUpdateStatus::Successful),
-            runtime_version_config: Some(RuntimeVersionConfig {
+            runtime_version_config: self.version.code.archive().map(|_| RuntimeVersionConfig {
                 runtime_version_arn: Some(runtime_version_arn(self.scope, &self.version.settings.runtime)),
                 error: None,
             }),
@@ -54,15 +55,15 @@ impl Shown<'_> {
         FunctionConfiguration {
             function_name: Some(self.name.to_string()),
             function_arn: Some(arn),
-            runtime: Some(settings.runtime.as_str().into()),
+            runtime: code.archive().map(|_| settings.runtime.as_str().into()),
             role: Some(settings.role.clone()),
-            handler: Some(settings.handler.clone()),
-            code_size: Some(i64::try_from(code.bytes).unwrap_or(i64::MAX)),
+            handler: code.archive().map(|_| settings.handler.clone()),
+            code_size: Some(i64::try_from(code.bytes()).unwrap_or(i64::MAX)),
             description: Some(settings.description.clone()),
             timeout: Some(signed(settings.timeout_s)),
             memory_size: Some(signed(settings.memory_mb)),
             last_modified: Some(modified(*modified_ms)),
-            code_sha256: Some(code.sha256_base64()),
+            code_sha256: Some(code.sha256()),
             version: Some(version_text(self.number)),
             environment: (!settings.environment.is_empty())
                 .then(|| EnvironmentResponse { variables: Some(settings.environment.clone()), error: None }),
@@ -76,11 +77,15 @@ impl Shown<'_> {
                 ),
             }),
             revision_id: Some(revision.to_string()),
-            package_type: Some(PackageType::Zip),
+            package_type: Some(match code {
+                Code::Zip(_) => PackageType::Zip,
+                Code::Image(_) => PackageType::Image,
+            }),
+            image_config_response: image_config(&settings.image_config),
             architectures: Some(vec![settings.architecture.name().into()]),
             ephemeral_storage: Some(EphemeralStorage { size: signed(settings.tmp_mb) }),
             snap_start: Some(self.snap_start()),
-            layers: (!settings.layers.is_empty()).then(|| settings.layers.iter().map(|arn| layer(arn)).collect()),
+            layers: (!settings.layers.is_empty()).then(|| settings.layers.iter().map(layer).collect()),
             logging_config: Some(LoggingConfig {
                 log_format: Some(
                     match logging.format {
@@ -108,8 +113,17 @@ impl Shown<'_> {
 }
 
 /// A layer that is built in has no size.
-fn layer(arn: &str) -> Layer {
-    Layer { arn: Some(arn.to_owned()), code_size: Some(0), ..Layer::default() }
+fn layer(layer: &settings::Layer) -> Layer {
+    let bytes = layer.archive.as_ref().map_or(0, |archive| archive.bytes);
+    let code_size = Some(i64::try_from(bytes).unwrap_or(i64::MAX));
+    Layer { arn: Some(layer.arn.clone()), code_size, ..Layer::default() }
+}
+
+/// None if it says nothing.
+fn image_config(config: &settings::ImageConfig) -> Option<ImageConfigResponse> {
+    let settings::ImageConfig { entry_point, command, working_directory } = config.clone();
+    let config = ImageConfig { entry_point, command, working_directory };
+    (config != ImageConfig::default()).then(|| ImageConfigResponse { image_config: Some(config), error: None })
 }
 
 /// `AliasConfiguration`.

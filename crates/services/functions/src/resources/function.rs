@@ -81,6 +81,7 @@ const SETTINGS: &[(&str, Default)] = &[
     ("Environment", || json!({ "Variables": {} })),
     ("EphemeralStorage", || json!({ "Size": 512 })),
     ("FileSystemConfigs", || json!([])),
+    ("ImageConfig", || json!({})),
     ("Layers", || json!([])),
     ("LoggingConfig", || json!({ "LogFormat": "Text" })),
     ("MemorySize", || json!(128)),
@@ -223,13 +224,11 @@ fn update_settings(name: &str, old: &Map<String, Value>, new: &Map<String, Value
             input.insert((*setting).to_owned(), new.get(*setting).cloned().unwrap_or_else(default));
         }
     }
-    for (property, member) in
-        [("Handler", "Handler"), ("Role", "Role"), ("Runtime", "Runtime"), ("ImageConfig", "ImageConfig")]
-    {
+    for property in ["Handler", "Role", "Runtime"] {
         if old.get(property) != new.get(property)
             && let Some(value) = new.get(property)
         {
-            input.insert(member.to_owned(), value.clone());
+            input.insert(property.to_owned(), value.clone());
         }
     }
     if old.get("KmsKeyArn") != new.get("KmsKeyArn") {

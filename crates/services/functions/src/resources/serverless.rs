@@ -165,8 +165,16 @@ fn function(id: &str, properties: &Map<String, Value>, code: Value) -> Value {
 fn code(properties: &Map<String, Value>) -> Result<Value, PropertyFault> {
     let mut code = match (properties.get("InlineCode"), properties.get("CodeUri"), properties.get("ImageUri")) {
         (Some(source), None, None) => json!({ "ZipFile": source }),
-        (None, Some(uri), None) => object(uri)?,
+        (None, Some(uri), None) => object("CodeUri", uri)?,
         (None, None, Some(image)) => json!({ "ImageUri": image }),
+        (None, None, None) if properties.get("PackageType").is_some_and(|kind| kind == "Image") => {
+            return Err(fault(
+                "ImageUri",
+                "is required for PackageType Image. SAM builds images from Metadata.Dockerfile; Freehold does not: build and save it, \
+                 'docker build -t NAME CONTEXT && docker save NAME -o image.tar' (podman and buildah do the same), and write \
+                 ImageUri: file:./image.tar, or push it to a registry and write its name",
+            ));
+        }
         (None, None, None) => return Err(fault("CodeUri", "is required, or InlineCode")),
         (..) => return Err(fault("CodeUri", "is one of three; InlineCode and ImageUri cannot stand beside it")),
     };
@@ -177,12 +185,12 @@ fn code(properties: &Map<String, Value>) -> Result<Value, PropertyFault> {
 }
 
 /// Where a package lies: as CloudFormation writes it, as SAM does, or as an address.
-fn object(uri: &Value) -> Result<Value, PropertyFault> {
+pub(super) fn object(property: &str, uri: &Value) -> Result<Value, PropertyFault> {
     let member = |sam: &str, lambda: &str| uri.get(lambda).or_else(|| uri.get(sam)).cloned();
     match uri {
         Value::Object(_) if !is_unresolved(uri) => {
             let (Some(bucket), Some(key)) = (member("Bucket", "S3Bucket"), member("Key", "S3Key")) else {
-                return Err(fault("CodeUri", "must have Bucket and Key"));
+                return Err(fault(property, "must have Bucket and Key"));
             };
             let mut code = json!({ "S3Bucket": bucket, "S3Key": key });
             if let Some(version) = member("Version", "S3ObjectVersion") {
@@ -193,13 +201,13 @@ fn object(uri: &Value) -> Result<Value, PropertyFault> {
         Value::String(text) => match text.strip_prefix("s3://").and_then(|path| path.split_once('/')) {
             Some((bucket, key)) => Ok(json!({ "S3Bucket": bucket, "S3Key": key })),
             None => Err(fault(
-                "CodeUri",
+                property,
                 format!(
                     "'{text}' is a folder on somebody's disk, and the node has no copy of it; deploy with freehold, which sends it"
                 ),
             )),
         },
-        _ => Err(fault("CodeUri", "must be a folder, an s3:// address or an object with Bucket and Key")),
+        _ => Err(fault(property, "must be a folder, an s3:// address or an object with Bucket and Key")),
     }
 }
 

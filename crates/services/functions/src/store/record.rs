@@ -2,6 +2,7 @@
 //! Fields are never reused for another meaning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use store::{BlobId, Error, Record};
@@ -9,9 +10,9 @@ use uuid::Uuid;
 
 use crate::model::alias::{Routing, Target};
 use crate::model::permission::{Conditions, PrincipalForm};
-use crate::model::settings::{Architecture, LogFormat, Logging, SnapStart, Tracing};
+use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
-use crate::model::{self, Code, Recursion, RuntimeUpdate};
+use crate::model::{self, Archive, Code, Pinned, Recursion, RuntimeUpdate};
 
 macro_rules! record {
     ($type:ty, $kind:literal) => {
@@ -66,7 +67,35 @@ pub(crate) struct Version {
     log_level_system: Option<String>,
     /// Left out where there are none, as it was before there could be any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<LayerFields>,
+    /// Left out where the code is an archive; `code` and `code_bytes` are the image's digest and nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<ImageFields>,
+}
+
+/// A layer: by its ARN alone where what it brings is built in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum LayerFields {
+    BuiltIn(String),
+    Archive { arn: String, archive: BlobId, bytes: u64 },
+}
+
+/// A container image, and what was said over its own words.
+#[derive(Debug, Serialize, Deserialize)]
+struct ImageFields {
+    uri: String,
+    source: String,
+    /// Hexadecimal digits.
     layers: Vec<String>,
+    entrypoint: Vec<String>,
+    command: Vec<String>,
+    environment: Vec<(String, String)>,
+    directory: Option<String>,
+    adapted: bool,
+    entry_point_instead: Option<Vec<String>>,
+    command_instead: Option<Vec<String>>,
+    directory_instead: Option<String>,
 }
 
 /// An alias.
@@ -226,8 +255,12 @@ impl From<&model::Version> for Version {
     fn from(version: &model::Version) -> Self {
         let settings = version.settings.clone();
         Self {
-            code: BlobId::from(version.code.sha256),
-            code_bytes: version.code.bytes,
+            code: BlobId::from(match &version.code {
+                Code::Zip(archive) => archive.sha256,
+                Code::Image(pinned) => sha256(&pinned.container.digest),
+            }),
+            code_bytes: version.code.bytes(),
+            image: version.code.image().map(|pinned| ImageFields::new(pinned, &version.settings.image_config)),
             content: version.content,
             revision: version.revision,
             modified_ms: version.modified_ms,
@@ -247,7 +280,7 @@ impl From<&model::Version> for Version {
             log_format: settings.logging.format.into(),
             log_level_application: settings.logging.application_level,
             log_level_system: settings.logging.system_level,
-            layers: settings.layers,
+            layers: settings.layers.into_iter().map(LayerFields::from).collect(),
         }
     }
 }
@@ -278,10 +311,15 @@ impl TryFrom<Version> for model::Version {
             tracing: record.tracing.into(),
             snap_start: record.snap_start.into(),
             logging,
-            layers: record.layers,
+            layers: record.layers.into_iter().map(Layer::from).collect(),
+            image_config: record.image.as_ref().map(ImageFields::config).unwrap_or_default(),
         };
+        let sha256 = *record.code.sha256();
         Ok(Self {
-            code: Code { sha256: *record.code.sha256(), bytes: record.code_bytes },
+            code: match record.image {
+                None => Code::Zip(Archive { sha256, bytes: record.code_bytes }),
+                Some(image) => Code::Image(image.pinned(sha256)?),
+            },
             settings,
             content: record.content,
             revision: record.revision,
@@ -289,6 +327,77 @@ impl TryFrom<Version> for model::Version {
             runtime_update: record.runtime_update.into(),
         })
     }
+}
+
+impl From<Layer> for LayerFields {
+    fn from(layer: Layer) -> Self {
+        match layer.archive {
+            None => Self::BuiltIn(layer.arn),
+            Some(archive) => Self::Archive { arn: layer.arn, archive: archive.sha256.into(), bytes: archive.bytes },
+        }
+    }
+}
+
+impl From<LayerFields> for Layer {
+    fn from(record: LayerFields) -> Self {
+        match record {
+            LayerFields::BuiltIn(arn) => Self { arn, archive: None },
+            LayerFields::Archive { arn, archive, bytes } => {
+                Self { arn, archive: Some(Archive { sha256: *archive.sha256(), bytes }) }
+            }
+        }
+    }
+}
+
+impl ImageFields {
+    fn new(pinned: &Pinned, config: &ImageConfig) -> Self {
+        let container = (*pinned.container).clone();
+        Self {
+            uri: pinned.uri.clone(),
+            source: container.source,
+            layers: container.layers.iter().map(ToString::to_string).collect(),
+            entrypoint: container.entrypoint,
+            command: container.command,
+            environment: container.environment,
+            directory: container.directory,
+            adapted: container.adapted,
+            entry_point_instead: config.entry_point.clone(),
+            command_instead: config.command.clone(),
+            directory_instead: config.working_directory.clone(),
+        }
+    }
+
+    fn config(&self) -> ImageConfig {
+        ImageConfig {
+            entry_point: self.entry_point_instead.clone(),
+            command: self.command_instead.clone(),
+            working_directory: self.directory_instead.clone(),
+        }
+    }
+
+    fn pinned(self, digest: [u8; 32]) -> Result<Pinned, Error> {
+        let id = |text: &str| {
+            let wrong = || Error::Record { kind: Version::KIND, why: "a digest has 64 hexadecimal digits".into() };
+            compute::CodeId::from_hex(text).ok_or_else(wrong)
+        };
+        let container = compute::Container {
+            digest: id(&hex::encode(digest))?,
+            source: self.source,
+            layers: self.layers.iter().map(|layer| id(layer)).collect::<Result<_, _>>()?,
+            entrypoint: self.entrypoint,
+            command: self.command,
+            environment: self.environment,
+            directory: self.directory,
+            adapted: self.adapted,
+        };
+        Ok(Pinned { uri: self.uri, container: Arc::new(container) })
+    }
+}
+
+fn sha256(id: &compute::CodeId) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(id.as_str(), &mut bytes).expect("a code id has 64 hexadecimal digits");
+    bytes
 }
 
 impl From<&model::Alias> for Alias {
@@ -436,7 +545,7 @@ mod tests {
             ..good()
         };
         let latest = model::Version {
-            code: Code { sha256: [7; 32], bytes: 9 },
+            code: Code::Zip(Archive { sha256: [7; 32], bytes: 9 }),
             settings,
             content: 3,
             revision: Uuid::from_u128(2),
@@ -474,6 +583,38 @@ mod tests {
         let provision = model::Provision::from(decode::<Provision>(PROVISION_1.as_bytes()).unwrap());
         assert_eq!(provision, model::Provision { wanted: 3, modified_ms: 5 });
         assert_eq!(encode(&Provision::from(&provision)).unwrap(), PROVISION_1);
+    }
+
+    #[test]
+    fn images_and_layers_are_written_and_read() {
+        let id = |byte: u8| compute::CodeId::from_hex(&hex::encode([byte; 32])).unwrap();
+        let container = compute::Container {
+            digest: id(7),
+            source: "registry.example.com/app@sha256:07".into(),
+            layers: vec![id(1), id(2)],
+            entrypoint: vec!["/run".into()],
+            command: vec!["a".into()],
+            environment: vec![("A".into(), "1".into())],
+            directory: Some("/app".into()),
+            adapted: true,
+        };
+        let mut image = function();
+        image.latest.code = Code::Image(Pinned { uri: "app:1".into(), container: Arc::new(container) });
+        image.latest.settings.image_config.command = Some(vec!["b".into()]);
+        let mut layered = function();
+        layered.latest.settings.layers = vec![
+            Layer { arn: "arn:one".into(), archive: Some(Archive { sha256: [1; 32], bytes: 5 }) },
+            Layer { arn: "arn:two".into(), archive: None },
+        ];
+        for function in [image, layered] {
+            let written = encode(&Function::from(&function)).unwrap();
+            assert_eq!(model::Function::try_from(decode::<Function>(&written).unwrap()).unwrap(), function);
+        }
+        // As it was written when all layers were built in.
+        let before =
+            FUNCTION_1.replace(r#""log_level_system":null"#, r#""log_level_system":null,"layers":["arn:two"]"#);
+        let read = model::Function::try_from(decode::<Function>(before.as_bytes()).unwrap()).unwrap();
+        assert_eq!(read.latest.settings.layers, [Layer { arn: "arn:two".into(), archive: None }]);
     }
 
     #[test]

@@ -108,16 +108,6 @@ async fn what_cannot_be_a_function_is_refused_and_leaves_nothing() {
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
         ),
         (Box::new(|i| i.runtime = Some("java21".into())), "InvalidParameterValueException", "java21"),
-        (
-            Box::new(|i| i.layers = Some(vec!["arn:aws:lambda:us-east-1:000000000000:layer:l:1".into()])),
-            "InvalidParameterValueException",
-            "Freehold does not serve Layers of functions yet",
-        ),
-        (
-            Box::new(|i| i.package_type = Some(op::PackageType::Image)),
-            "InvalidParameterValueException",
-            "Freehold does not serve PackageType Image of functions yet",
-        ),
         (Box::new(|i| i.role = "me".into()), "ValidationException", "at 'role' failed to satisfy constraint"),
         (Box::new(|i| i.timeout = Some(901)), "ValidationException", "less than or equal to 900"),
         (

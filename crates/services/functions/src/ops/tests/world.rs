@@ -60,6 +60,7 @@ impl World {
                     })
                 })
             }),
+            images: compute::Reach::Everywhere,
         };
         let functions = Functions::open(deps).await.expect("it opens");
         let mut registry = Registry::new(Parts {
