@@ -2,8 +2,8 @@
 //! lie in the rooms below.
 
 pub mod alias;
-pub mod mapping;
 pub mod layer;
+pub mod mapping;
 pub mod package;
 pub mod permission;
 pub mod provision;

@@ -4,8 +4,8 @@
 mod alias;
 mod events;
 mod function;
-mod mapping;
 mod layer;
+mod mapping;
 mod permission;
 mod provision;
 mod serverless;

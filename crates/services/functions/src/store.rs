@@ -15,8 +15,8 @@
 //! What always holds: versions, aliases, URLs, policies and provisions exist only beside their function, and go with it in one transaction.
 //! Every code package that a record names is retained by that record in the blobs (see [`::store::Blobs::retain`]).
 
-pub(crate) mod mapping;
 pub(crate) mod layers;
+pub(crate) mod mapping;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
