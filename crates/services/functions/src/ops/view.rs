@@ -123,7 +123,7 @@ fn layer(layer: &settings::Layer) -> Layer {
 fn image_config(config: &settings::ImageConfig) -> Option<ImageConfigResponse> {
     let settings::ImageConfig { entry_point, command, working_directory } = config.clone();
     let config = ImageConfig { entry_point, command, working_directory };
-    (config != ImageConfig::default()).then(|| ImageConfigResponse { image_config: Some(config), error: None })
+    (config != ImageConfig::default()).then_some(ImageConfigResponse { image_config: Some(config), error: None })
 }
 
 /// `AliasConfiguration`.
