@@ -61,6 +61,17 @@ resource "aws_lambda_alias" "live" {
   function_version = aws_lambda_function.hello.version
 }
 
+resource "aws_lambda_function_event_invoke_config" "hello" {
+  function_name                = aws_lambda_function.hello.function_name
+  maximum_event_age_in_seconds = %(age)d
+  maximum_retry_attempts       = 0
+  destination_config {
+    on_failure {
+      destination = "arn:aws:sqs:us-east-1:000000000000:failed"
+    }
+  }
+}
+
 resource "aws_lambda_provisioned_concurrency_config" "live" {
   function_name                     = aws_lambda_alias.live.function_name
   qualifier                         = aws_lambda_alias.live.name
@@ -107,7 +118,7 @@ def test_function_with_url(node, tmp_path, skip_account):
     (tmp_path / "hello.zip").write_bytes(node_zip())
 
     def configure(timeout):
-        settings = {"endpoint": node.endpoint, "timeout": timeout, "skip_account": skip_account}
+        settings = {"endpoint": node.endpoint, "timeout": timeout, "age": 60 * timeout, "skip_account": skip_account}
         (tmp_path / "main.tf").write_text(CONFIGURATION % settings)
 
     def terraform(*arguments, **settings):

@@ -11,6 +11,7 @@ pub struct Trace {
     id: u128,
     span: u64,
     sampled: bool,
+    hops: u8,
 }
 
 impl Trace {
@@ -20,7 +21,7 @@ impl Trace {
         let mut rest = [0; 16];
         random.fill(&mut rest);
         let id = (u128::from(seconds) << 96) | (u128::from_be_bytes(rest) >> 32);
-        Self { id, span: random.u64() | 1, sampled: true }
+        Self { id, span: random.u64() | 1, sampled: true, hops: 0 }
     }
 
     /// The same trace, one step further in.
@@ -42,7 +43,7 @@ impl Trace {
 
     /// Reads `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=0|1`; parent and sampled may be missing.
     pub fn from_amzn(text: &str, random: &Random) -> Option<Self> {
-        let mut trace = Self { id: 0, span: 0, sampled: true };
+        let mut trace = Self { id: 0, span: 0, sampled: true, hops: 0 };
         for field in text.split(';') {
             match field.trim().split_once('=') {
                 Some(("Root", root)) => {
@@ -55,18 +56,33 @@ impl Trace {
                 }
                 Some(("Parent", parent)) if parent.len() == 16 => trace.span = u64::try_from(hex_u128(parent)?).ok()?,
                 Some(("Sampled", sampled)) => trace.sampled = sampled != "0",
-                // Self=, Lineage= and whatever comes later are other people's.
+                // As AWS's SDKs hand it on out of functions. Nobody gains by lying: a longer chain only ends sooner.
+                Some(("Lineage", lineage)) => {
+                    trace.hops = lineage.split(':').next().and_then(|hops| hops.parse().ok()).unwrap_or(0);
+                }
+                // Self= and whatever comes later are other people's.
                 Some(_) | None => {}
             }
         }
         if trace.span == 0 {
             trace.span = random.u64() | 1;
         }
-        Self::checked(trace.id, trace.span, trace.sampled)
+        Self::checked(trace.id, trace.span, trace.sampled).map(|checked| Self { hops: trace.hops, ..checked })
     }
 
     fn checked(id: u128, span: u64, sampled: bool) -> Option<Self> {
-        (id != 0 && span != 0).then_some(Self { id, span, sampled })
+        (id != 0 && span != 0).then_some(Self { id, span, sampled, hops: 0 })
+    }
+
+    /// How many calls inside a node led to whoever sent the trace, as its `Lineage` says.
+    pub fn hops(&self) -> u8 {
+        self.hops
+    }
+
+    /// The value of an `X-Amzn-Trace-Id` header for a function's event: who hands it on is known to be so many hops in, and a loop
+    /// through the function's own calls ends.
+    pub fn amzn_after(&self, hops: u8) -> String {
+        format!("{};Lineage={hops}:{:08x}:0", self.amzn(), (self.id >> 64) as u32)
     }
 
     /// The value of a `traceparent` header.
@@ -110,6 +126,18 @@ mod tests {
         let trace = Trace::start(&Clock::system(), &random);
         assert_eq!(Trace::from_traceparent(&trace.traceparent()), Some(trace));
         assert_eq!(Trace::from_amzn(&trace.amzn(), &random), Some(trace));
+    }
+
+    #[test]
+    fn hops_travel_through_functions() {
+        let random = Random::seeded(3);
+        let trace = Trace::start(&Clock::system(), &random);
+        let read = Trace::from_amzn(&trace.amzn_after(7), &random).unwrap();
+        assert_eq!((read.hops(), read.to_string()), (7, trace.to_string()));
+        for strange in ["Lineage=", "Lineage=x:y", "Lineage=-1:a:0", "Lineage=999:a:0"] {
+            let read = Trace::from_amzn(&format!("{};{strange}", trace.amzn()), &random).unwrap();
+            assert_eq!(read.hops(), 0, "{strange}");
+        }
     }
 
     #[test]

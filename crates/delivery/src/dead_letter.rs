@@ -1,7 +1,7 @@
 //! Where a delivery goes that is given up: a queue or a topic, with attributes that tell why.
 
 use bytes::Bytes;
-use contract::Arn;
+use contract::{Arn, Call};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -81,7 +81,8 @@ impl DeadLetter {
         if let Some(group) = &self.group {
             input["MessageGroupId"] = group.as_str().into();
         }
-        let sender = Sender { since_ms: given_up.now_ms, ..sender.clone() };
+        // The end of a loop is told too.
+        let sender = Sender { since_ms: given_up.now_ms, hops: sender.hops.min(Call::HOPS_MAX - 1), ..sender.clone() };
         let task = Task::new(service, operation, input, self.acting.clone());
         Delivery::call(sender, LaneId::any("dead-letter", &self.arn), &task)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::task::{Kind, Tasks};
 use base::{Clock, Random};
-use contract::{Arn, Call, Cause, Effect, Fault, Operation, OperationId};
+use contract::{Arn, Call, Cause, Effect, Fault, Operation, OperationId, Origin};
 use futures_util::FutureExt;
 use policy::Context;
 use serde_json::Value;
@@ -247,7 +247,9 @@ impl Inner {
                 let Parts { authority, clock, .. } = &self.parts;
                 authority::authorise(&**authority, entry.attachments.as_ref(), clock, question).await?;
             }
-            let _permit = self.admission.admit(call.hops)?;
+            // From outside, whatever it says of how deep it is.
+            let depth = if matches!(call.origin, Origin::Door { .. }) { 0 } else { call.hops };
+            let _permit = self.admission.admit(depth)?;
             if call.deadline <= self.parts.clock.elapsed() {
                 return Err(timed_out(entry));
             }

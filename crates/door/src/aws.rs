@@ -143,7 +143,7 @@ impl Door {
             region,
             deadline: self.parts().clock.elapsed() + wait,
             trace: visit.trace,
-            hops: 0,
+            hops: visit.trace.hops(),
             origin: visit.origin(),
         }
     }

@@ -62,7 +62,7 @@ impl Calls {
             region: region(parts.uri.query(), visit)?,
             deadline: self.clock.elapsed() + wait,
             trace: visit.trace,
-            hops: 0,
+            hops: visit.trace.hops(),
             origin: visit.origin(),
         };
         self.dispatch.call_document(known.id, &call, document).await

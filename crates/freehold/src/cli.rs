@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, deploy, doctor, env, fire, invoke, logs, ls, rm, top, up};
+use crate::commands::{completions, deliveries, deploy, doctor, env, fire, invoke, logs, ls, rm, top, up};
 use crate::endpoint::Endpoint;
 use crate::screen::ColourChoice;
 
@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Ls(ls::Args),
     /// Watch what functions do
     Top(top::Args),
+    /// Show what is on its way between services and what failed, and send it again
+    Deliveries(deliveries::Args),
     /// Delete applications or functions
     Rm(rm::Args),
     /// Check what this machine has and lacks
@@ -170,6 +172,10 @@ mod tests {
         check("freehold fire", Err(ErrorKind::MissingRequiredArgument));
         check("freehold top --interval 5", Ok(()));
         check("freehold top --interval 0", Err(ErrorKind::ValueValidation));
+        check("freehold deliveries", Ok(()));
+        check("freehold deliveries redrive", Err(ErrorKind::MissingRequiredArgument));
+        check("freehold deliveries redrive rule/a --all", Err(ErrorKind::ArgumentConflict));
+        check("freehold deliveries redrive --all", Ok(()));
         check("freehold rm", Err(ErrorKind::MissingRequiredArgument));
         check("freehold rm a b --yes", Ok(()));
         check("freehold doctor --json --endpoint http://localhost:1", Ok(()));

@@ -1,6 +1,7 @@
 //! One file for each command: its options, its examples, what it does, its tests.
 
 pub(crate) mod completions;
+pub(crate) mod deliveries;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod env;

@@ -6,7 +6,7 @@ use delivery::{Carrier, Reach};
 use dispatch::Registry;
 use events::Events;
 use events::destination::{self, Destinations};
-use functions::Functions;
+use functions::{Functions, Invocations};
 use identity::Identity;
 use logs::Logs;
 use pipes::Pipes;
@@ -52,7 +52,8 @@ impl Services {
     pub(crate) fn carriers(&self, reach: Reach) -> Vec<(&'static str, Arc<dyn Carrier>)> {
         let mail = self.mail.clone().map(|mail| (mail::NAME, mail as Arc<dyn Carrier>));
         let destinations = (destination::NAME, Arc::new(Destinations::new(&self.events, reach)) as Arc<dyn Carrier>);
-        [self.schedules.carrier(), destinations].into_iter().chain(mail).collect()
+        let invocations = Arc::new(Invocations(Arc::clone(&self.functions))) as Arc<dyn Carrier>;
+        [(functions::CARRIER, invocations), self.schedules.carrier(), destinations].into_iter().chain(mail).collect()
     }
 
     /// What templates can make of them.

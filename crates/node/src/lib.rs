@@ -8,6 +8,7 @@
 
 mod catalog;
 mod config;
+mod delivery_metrics;
 mod function_metrics;
 mod function_urls;
 mod health;

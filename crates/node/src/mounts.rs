@@ -1,10 +1,11 @@
-//! What the node serves beside AWS's operations: function URLs, CloudEvents, code packages, stacks, live logs, schedules fired by hand, what happens
-//! now, letters, what subscribers of topics are sent to, a reset.
+//! What the node serves beside AWS's operations: function URLs, CloudEvents, code packages, stacks, live logs, schedules fired by hand,
+//! what happens now, deliveries, letters, what subscribers of topics are sent to, a reset.
 
 mod activity;
 mod assets;
 mod cloud_events;
 mod code;
+mod deliveries;
 mod live_logs;
 mod outbox;
 mod reset;
@@ -26,6 +27,7 @@ pub(crate) use activity::{Activity, word};
 pub(crate) use assets::Assets;
 pub(crate) use cloud_events::CloudEvents;
 pub(crate) use code::Code;
+pub(crate) use deliveries::Deliveries;
 pub(crate) use live_logs::LiveLogs;
 pub(crate) use outbox::Outbox;
 pub(crate) use reset::Reset;

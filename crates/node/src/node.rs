@@ -28,6 +28,7 @@ use topics::Topics;
 
 use crate::catalog::Services;
 use crate::config::{Auth, Config, Data};
+use crate::delivery_metrics::DeliveryMetrics;
 use crate::function_metrics::FunctionMetrics;
 use crate::function_urls::Urls;
 use crate::health::Readiness;
@@ -183,6 +184,7 @@ impl Node {
             carriers: services.carriers(reach),
         })
         .await?;
+        metrics.register(|registry| registry.register_collector(Box::new(DeliveryMetrics(deliveries.clone()))));
         services.schedules.start(&tasks);
 
         let keys: Arc<dyn signature::Credentials> = Arc::new(Keys(Arc::clone(&services.identity)));
@@ -201,6 +203,7 @@ impl Node {
             Arc::new(mounts::FunctionUrls(gateway)),
             Arc::new(mounts::Code(Arc::clone(&services.functions))),
             Arc::new(mounts::Activity(compute.clone())),
+            Arc::new(mounts::Deliveries(deliveries.clone())),
             Arc::new(mounts::Assets(blobs)),
             Arc::new(mounts::Schedules {
                 schedules: Arc::clone(&services.schedules),
@@ -339,6 +342,7 @@ impl Node {
         self.closing.cancel();
         self.services.queues.hurry();
         self.deliveries.hurry();
+        self.services.functions.hurry();
         let until = self.clock.elapsed() + patience;
         let left = || until.saturating_sub(self.clock.elapsed());
         let closed = self.door.close(left()).await;

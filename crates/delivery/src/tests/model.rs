@@ -82,7 +82,7 @@ async fn play(steps: Vec<Step>, folder: Option<tempfile::TempDir>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_in_memory(steps in prop::collection::vec(step(), 1..40)) {
@@ -91,7 +91,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_in_crashes(steps in prop::collection::vec(step(), 1..40)) {

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::model::alias::Target as AliasTarget;
-use crate::model::{Alias, Archive, Code, Settings, UrlConfig, Version, provision};
+use crate::model::{Alias, Archive, Code, EventInvoke, Recursion, Settings, UrlConfig, Version, provision};
 use crate::name::{FunctionName, Qualifier, Scope};
 use crate::store::{Bundle, Place, Refusal, bundles};
 use crate::{Functions, RoleSession, faults};
@@ -67,9 +67,11 @@ pub(crate) struct Active {
     aliases: HashMap<String, Alias>,
     urls: BTreeMap<Option<Qualifier>, Arc<UrlConfig>>,
     policies: BTreeMap<Option<Qualifier>, Arc<policy::Policy>>,
+    event_invokes: BTreeMap<Qualifier, EventInvoke>,
     /// By version.
     provisions: HashMap<u64, Provision>,
     reserved: Option<u32>,
+    recursion: Recursion,
     /// Invocations in flight beyond what is provisioned, where the function has a number of its own. Outlives the entry.
     in_flight: Arc<AtomicU32>,
     code_bytes: u64,
@@ -96,6 +98,7 @@ pub(crate) struct Runner {
     pub(crate) settings: compute::Settings,
     /// What it may do is what this role may.
     pub(crate) role: Arc<str>,
+    dead_letter: Option<String>,
     image: OnceCell<Arc<Image>>,
     compute: Compute,
     /// Set as soon as it is known.
@@ -216,6 +219,31 @@ impl Active {
     /// Whether nothing of it may run: none of the invocations at a time are left to it.
     pub(crate) fn is_paused(&self) -> bool {
         self.reserved == Some(0)
+    }
+
+    /// What becomes of events that a function, version or alias is sent.
+    pub(crate) fn event_invoke(&self, qualifier: Option<&Qualifier>) -> Option<&EventInvoke> {
+        self.event_invokes.get(qualifier.unwrap_or(&Qualifier::Latest))
+    }
+
+    /// Where events go that are given up: the dead-letter target of the version that they are for.
+    pub(crate) fn dead_letter(&self, qualifier: Option<&Qualifier>) -> Option<&str> {
+        self.runner(qualifier, || u64::MAX)?.dead_letter.as_deref()
+    }
+
+    /// The role of the version that a call goes to.
+    pub(crate) fn role(&self, qualifier: Option<&Qualifier>) -> String {
+        self.runner(qualifier, || u64::MAX).map(|runner| runner.role.to_string()).unwrap_or_default()
+    }
+
+    /// What becomes of loops through the function.
+    pub(crate) fn recursion(&self) -> Recursion {
+        self.recursion
+    }
+
+    /// The most invocations at a time, if the function has a number of its own.
+    pub(crate) fn concurrency(&self) -> Option<u32> {
+        self.reserved
     }
 
     /// The code of all versions, with their layers.
@@ -445,7 +473,7 @@ impl Functions {
         sequence: Sequence,
         old: Option<&Active>,
     ) -> Active {
-        let Bundle { function, versions, aliases, urls, policies, provisions } = bundle;
+        let Bundle { function, versions, aliases, urls, policies, event_invokes, provisions } = bundle;
         // What did not change keeps its runner, and with it the image and the instances that are warm.
         let same = old.filter(|old| old.id == function.id);
         let keep = |number: Option<u64>, version: &Version| {
@@ -480,6 +508,7 @@ impl Functions {
         Active {
             provisions: provisions.collect(),
             policies: compiled.collect(),
+            event_invokes,
             scope: scope.clone(),
             name: name.clone(),
             id: function.id,
@@ -489,6 +518,7 @@ impl Functions {
             aliases: aliases.into_iter().collect(),
             urls: urls.into_iter().map(|(qualifier, url)| (qualifier, Arc::new(url))).collect(),
             reserved: function.concurrency_reserved,
+            recursion: function.recursion,
             in_flight: same.map_or_else(Arc::default, |old| Arc::clone(&old.in_flight)),
             code_bytes,
             arn,
@@ -504,7 +534,7 @@ impl Functions {
         version: &Version,
     ) -> Runner {
         let Version { code, settings, content, .. } = version;
-        let Settings { role, memory_mb, tmp_mb, timeout_s, logging, layers, .. } = settings;
+        let Settings { role, memory_mb, tmp_mb, timeout_s, logging, layers, dead_letter, .. } = settings;
         let environment = version.environment();
         let (language, handler) = settings.program();
         let session = RoleSession { account: scope.account, role: role.clone(), session: name.to_string() };
@@ -540,6 +570,7 @@ impl Functions {
             layers: version_layers,
             settings,
             role: role.as_str().into(),
+            dead_letter: dead_letter.clone(),
             image: OnceCell::new(),
             compute: self.compute.clone(),
             takes_requests: OnceLock::new(),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use contract::{Call, Cause, Fault};
 
 use crate::active::{Active, Runner, Target};
+use crate::model::Recursion;
 use crate::name::Qualifier;
 use crate::{Functions, faults};
 
@@ -122,7 +123,10 @@ impl Functions {
             request_id: call.id.to_string(),
             payload: if event.payload.is_empty() { Bytes::from_static(b"{}") } else { event.payload },
             invoked_arn: invoked_arn(active, qualifier),
-            trace: Some(call.trace.amzn()),
+            trace: Some(match active.recursion() {
+                Recursion::Terminate => call.trace.amzn_after(call.hops.saturating_add(1)),
+                Recursion::Allow => call.trace.amzn(),
+            }),
             client_context: event.client_context,
             cognito_identity: None,
             timeout: None,

@@ -10,14 +10,16 @@
 //! - Read-modify-write is one transaction: of two updates with the same `RevisionId`, one is refused.
 //! - A call that was answered is seen by the next one, also by invocations: the table in memory is brought up to date before
 //!   the answer.
+//! - An asynchronous event is on disk before its answer, and runs at least once ([`Invocations`]).
 //!
-//! Not here: asynchronous invocation, streams as event sources (each is refused with a fault that says
+//! Not here: streams as event sources (each is refused with a fault that says
 //! so), the pool of instances (compute), HTTP (door and gateway), and who may call (dispatch, which asks [`Functions`] for the
 //! policies).
 //!
 //! Start reading at `ops.rs`, the list; `ops/create_function.rs` is a good first one.
 
 mod active;
+mod asynchronous;
 mod background;
 mod faults;
 mod invoke;
@@ -41,6 +43,7 @@ use contract::{AccountId, Call, Fault};
 use futures_util::future::BoxFuture;
 
 pub use active::Target;
+pub use asynchronous::{CARRIER, Invocations};
 pub use invoke::{Event, LogEnd};
 pub use ops::register;
 pub use packages::Package;
@@ -101,6 +104,7 @@ pub struct Functions {
     dividing: tokio::sync::Mutex<()>,
     /// What compute was told to keep ready; held while it is told.
     provided: tokio::sync::Mutex<active::Provided>,
+    gate: asynchronous::Gate,
 }
 
 impl Functions {
@@ -126,6 +130,7 @@ impl Functions {
             watch,
             dividing: tokio::sync::Mutex::default(),
             provided: tokio::sync::Mutex::default(),
+            gate: asynchronous::Gate::default(),
         });
         functions.resync().await?;
         Ok(functions)

@@ -2,6 +2,7 @@
 //! lie in the rooms below.
 
 pub mod alias;
+pub mod event_invoke;
 pub mod layer;
 pub mod mapping;
 pub mod package;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use alias::Alias;
+pub use event_invoke::EventInvoke;
 pub use permission::{Policy, Statement};
 pub use provision::Provision;
 pub use settings::Settings;

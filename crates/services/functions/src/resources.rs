@@ -2,6 +2,7 @@
 //! several of them. No work is done here: the engine of stacks calls the operations, as anybody could.
 
 mod alias;
+mod event_invoke_config;
 mod events;
 mod function;
 mod layer;
@@ -28,6 +29,7 @@ pub fn types() -> Vec<Arc<dyn ResourceType>> {
         Arc::new(permission::Permission),
         Arc::new(version::Version),
         Arc::new(alias::Alias),
+        Arc::new(event_invoke_config::EventInvokeConfig),
         Arc::new(mapping::Mapping),
         Arc::new(layer::LayerVersion),
         Arc::new(layer::LayerVersionPermission),

@@ -10,6 +10,7 @@
 //! | `alias` | name | an alias |
 //! | `url` | qualifier, or nothing | a function URL |
 //! | `policy` | qualifier, or nothing | a resource policy |
+//! | `event-invoke` | qualifier | what becomes of asynchronous invocations |
 //! | `provision` | qualifier | what is provisioned of a version or an alias |
 //!
 //! What always holds: versions, aliases, URLs, policies and provisions exist only beside their function, and go with it in one transaction.
@@ -26,8 +27,10 @@ use ::store::{Blobs, Key, Page, Range, Record, Scan, Snapshot, Transaction};
 use contract::{AccountId, Cause, Fault, Region};
 
 use crate::faults;
-use crate::model::{Alias, Function, Policy, Provision, UrlConfig, Version};
+use crate::model::{Alias, EventInvoke, Function, Policy, Provision, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Scope};
+
+const EVENT_INVOKE: &str = "event-invoke";
 
 /// The prefix of everything that this service keeps.
 pub(crate) fn root() -> Key {
@@ -44,6 +47,7 @@ pub(crate) struct Bundle {
     pub(crate) urls: BTreeMap<Option<Qualifier>, UrlConfig>,
     /// By qualifier; `None` is the function's own.
     pub(crate) policies: BTreeMap<Option<Qualifier>, Policy>,
+    pub(crate) event_invokes: BTreeMap<Qualifier, EventInvoke>,
     /// By version or alias.
     pub(crate) provisions: BTreeMap<Qualifier, Provision>,
 }
@@ -57,6 +61,7 @@ impl Bundle {
             aliases: BTreeMap::new(),
             urls: BTreeMap::new(),
             policies: BTreeMap::new(),
+            event_invokes: BTreeMap::new(),
             provisions: BTreeMap::new(),
         }
     }
@@ -235,6 +240,30 @@ impl<'a> Place<'a> {
         Ok(provisions)
     }
 
+    pub(crate) async fn event_invoke(
+        &self,
+        read: &impl Read,
+        qualifier: &Qualifier,
+    ) -> Result<Option<EventInvoke>, ::store::Error> {
+        let key = self.kind(EVENT_INVOKE).with(qualifier.to_string());
+        Ok(read.record::<record::EventInvoke>(&key).await?.map(EventInvoke::from))
+    }
+
+    pub(crate) async fn event_invokes(
+        &self,
+        read: &impl Read,
+    ) -> Result<BTreeMap<Qualifier, EventInvoke>, ::store::Error> {
+        let prefix = self.kind(EVENT_INVOKE);
+        let mut configs = BTreeMap::new();
+        for (key, value) in all(read, Range::prefix(&prefix)).await? {
+            let config = ::store::record::decode::<record::EventInvoke>(&value)?;
+            if let Some(qualifier) = Qualifier::parse(&key.parts_after(&prefix)?.text()?) {
+                configs.insert(qualifier, config.into());
+            }
+        }
+        Ok(configs)
+    }
+
     /// Everything about the function, if there is one.
     pub(crate) async fn bundle(&self, read: &impl Read) -> Result<Option<Bundle>, ::store::Error> {
         let Some(function) = self.function(read).await? else { return Ok(None) };
@@ -244,6 +273,7 @@ impl<'a> Place<'a> {
             aliases: self.aliases(read).await?,
             urls: self.urls(read).await?,
             policies: self.policies(read).await?,
+            event_invokes: self.event_invokes(read).await?,
             provisions: self.provisions(read).await?,
         }))
     }
@@ -293,6 +323,7 @@ impl<'a> Place<'a> {
         }
         tx.delete(key);
         self.delete_policy(tx, Some(&Qualifier::Version(number)));
+        self.delete_event_invoke(tx, &Qualifier::Version(number));
         self.delete_provision(tx, &Qualifier::Version(number));
     }
 
@@ -306,7 +337,16 @@ impl<'a> Place<'a> {
         tx.delete(self.kind("alias").with(name));
         self.delete_url(tx, Some(&qualifier));
         self.delete_policy(tx, Some(&qualifier));
+        self.delete_event_invoke(tx, &qualifier);
         self.delete_provision(tx, &qualifier);
+    }
+
+    pub(crate) fn put_event_invoke(&self, tx: &Transaction, qualifier: &Qualifier, config: &EventInvoke) {
+        tx.put_record(self.kind(EVENT_INVOKE).with(qualifier.to_string()), &record::EventInvoke::from(config));
+    }
+
+    pub(crate) fn delete_event_invoke(&self, tx: &Transaction, qualifier: &Qualifier) {
+        tx.delete(self.kind(EVENT_INVOKE).with(qualifier.to_string()));
     }
 
     pub(crate) fn put_url(&self, tx: &Transaction, qualifier: Option<&Qualifier>, url: &UrlConfig) {
@@ -353,7 +393,7 @@ impl<'a> Place<'a> {
             blobs.release(tx, hash.into(), &key);
         }
         tx.delete(key);
-        for kind in ["alias", "url", "policy", "provision"] {
+        for kind in ["alias", "url", "policy", EVENT_INVOKE, "provision"] {
             for (key, _) in all(tx, Range::prefix(&self.kind(kind))).await? {
                 tx.delete(key);
             }
@@ -431,6 +471,12 @@ pub(crate) async fn bundles(read: &impl Read) -> Result<HashMap<(Scope, Function
                     let provision = ::store::record::decode::<record::Provision>(&value)?;
                     if let Some(qualifier) = Qualifier::parse(&rest.text()?) {
                         bundle.provisions.insert(qualifier, provision.into());
+                    }
+                }
+                EVENT_INVOKE => {
+                    let config = ::store::record::decode::<record::EventInvoke>(&value)?;
+                    if let Some(qualifier) = Qualifier::parse(&rest.text()?) {
+                        bundle.event_invokes.insert(qualifier, config.into());
                     }
                 }
                 // The function itself, and kinds that a newer program may add beside it.

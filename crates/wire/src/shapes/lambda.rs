@@ -101,9 +101,11 @@ pub static SERVICE: Service = Service {
             &DELETE_FUNCTION_CONCURRENCY_REQUEST,
             <Empty as crate::StaticShape>::SCHEMA,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "DeleteFunctionEventInvokeConfig"),
             ("DELETE", "/2019-09-25/functions/{FunctionName}/event-invoke-config", 204),
+            &DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+            <Empty as crate::StaticShape>::SCHEMA,
         ),
         OperationModel::served(
             ("lambda", "DeleteFunctionUrlConfig"),
@@ -185,9 +187,11 @@ pub static SERVICE: Service = Service {
             &GET_FUNCTION_CONFIGURATION_REQUEST,
             &FUNCTION_CONFIGURATION,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "GetFunctionEventInvokeConfig"),
             ("GET", "/2019-09-25/functions/{FunctionName}/event-invoke-config", 200),
+            &GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+            &FUNCTION_EVENT_INVOKE_CONFIG,
         ),
         OperationModel::served(
             ("lambda", "GetFunctionRecursionConfig"),
@@ -247,9 +251,11 @@ pub static SERVICE: Service = Service {
             &INVOCATION_REQUEST,
             &INVOCATION_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "InvokeAsync"),
             ("POST", "/2014-11-13/functions/{FunctionName}/invoke-async", 202),
+            &INVOKE_ASYNC_REQUEST,
+            &INVOKE_ASYNC_RESPONSE,
         ),
         OperationModel::unserved(
             ("lambda", "InvokeWithResponseStream"),
@@ -276,9 +282,11 @@ pub static SERVICE: Service = Service {
             &LIST_EVENT_SOURCE_MAPPINGS_REQUEST,
             &LIST_EVENT_SOURCE_MAPPINGS_RESPONSE,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "ListFunctionEventInvokeConfigs"),
             ("GET", "/2019-09-25/functions/{FunctionName}/event-invoke-config/list", 200),
+            &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST,
+            &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE,
         ),
         OperationModel::served(
             ("lambda", "ListFunctionUrlConfigs"),
@@ -352,9 +360,11 @@ pub static SERVICE: Service = Service {
             &PUT_FUNCTION_CONCURRENCY_REQUEST,
             &CONCURRENCY,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "PutFunctionEventInvokeConfig"),
             ("PUT", "/2019-09-25/functions/{FunctionName}/event-invoke-config", 200),
+            &PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+            &FUNCTION_EVENT_INVOKE_CONFIG,
         ),
         OperationModel::served(
             ("lambda", "PutFunctionRecursionConfig"),
@@ -450,9 +460,11 @@ pub static SERVICE: Service = Service {
             &UPDATE_FUNCTION_CONFIGURATION_REQUEST,
             &FUNCTION_CONFIGURATION,
         ),
-        OperationModel::unserved(
+        OperationModel::served(
             ("lambda", "UpdateFunctionEventInvokeConfig"),
             ("POST", "/2019-09-25/functions/{FunctionName}/event-invoke-config", 200),
+            &UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+            &FUNCTION_EVENT_INVOKE_CONFIG,
         ),
         OperationModel::served(
             ("lambda", "UpdateFunctionUrlConfig"),
@@ -995,6 +1007,42 @@ operation!(
     GetLayerVersionPolicyRequest,
     GetLayerVersionPolicyResponse
 );
+operation!("lambda", InvokeAsync, "InvokeAsync", InvokeAsyncRequest, InvokeAsyncResponse);
+operation!(
+    "lambda",
+    PutFunctionEventInvokeConfig,
+    "PutFunctionEventInvokeConfig",
+    PutFunctionEventInvokeConfigRequest,
+    FunctionEventInvokeConfig
+);
+operation!(
+    "lambda",
+    UpdateFunctionEventInvokeConfig,
+    "UpdateFunctionEventInvokeConfig",
+    UpdateFunctionEventInvokeConfigRequest,
+    FunctionEventInvokeConfig
+);
+operation!(
+    "lambda",
+    GetFunctionEventInvokeConfig,
+    "GetFunctionEventInvokeConfig",
+    GetFunctionEventInvokeConfigRequest,
+    FunctionEventInvokeConfig
+);
+operation!(
+    "lambda",
+    ListFunctionEventInvokeConfigs,
+    "ListFunctionEventInvokeConfigs",
+    ListFunctionEventInvokeConfigsRequest,
+    ListFunctionEventInvokeConfigsResponse
+);
+operation!(
+    "lambda",
+    DeleteFunctionEventInvokeConfig,
+    "DeleteFunctionEventInvokeConfig",
+    DeleteFunctionEventInvokeConfigRequest,
+    Empty
+);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct AccountLimit {
@@ -1261,6 +1309,13 @@ pub struct DeleteFunctionConcurrencyRequest {
     pub function_name: String,
 }
 structure!(DeleteFunctionConcurrencyRequest, DELETE_FUNCTION_CONCURRENCY_REQUEST { 0 function_name, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+structure!(DeleteFunctionEventInvokeConfigRequest, DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct DeleteFunctionRequest {
@@ -1586,6 +1641,16 @@ pub struct FunctionConfiguration {
 }
 structure!(FunctionConfiguration, FUNCTION_CONFIGURATION { 0 function_name, 1 function_arn, 2 runtime, 3 role, 4 handler, 5 code_size, 6 description, 7 timeout, 8 memory_size, 9 last_modified, 10 code_sha256, 11 version, 12 vpc_config, 13 dead_letter_config, 14 environment, 15 kms_key_arn, 16 tracing_config, 17 master_arn, 18 revision_id, 19 layers, 20 state, 21 state_reason, 22 state_reason_code, 23 last_update_status, 24 last_update_status_reason, 25 last_update_status_reason_code, 26 file_system_configs, 27 package_type, 28 image_config_response, 29 signing_profile_version_arn, 30 signing_job_arn, 31 architectures, 32 ephemeral_storage, 33 snap_start, 34 runtime_version_config, 35 logging_config, 36 capacity_provider_config, 37 config_sha256, 38 durable_config, 39 tenancy_config, });
 
+#[derive(Clone, Default, PartialEq)]
+pub struct FunctionEventInvokeConfig {
+    pub last_modified: Option<jiff::Timestamp>,
+    pub function_arn: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+structure!(FunctionEventInvokeConfig, FUNCTION_EVENT_INVOKE_CONFIG { 0 last_modified, 1 function_arn, 2 maximum_retry_attempts, 3 maximum_event_age_in_seconds, 4 destination_config, });
+
 enumeration!(FunctionResponseType {
     ReportBatchItemFailures = "ReportBatchItemFailures",
 });
@@ -1683,6 +1748,13 @@ pub struct GetFunctionConfigurationRequest {
     pub qualifier: Option<String>,
 }
 structure!(GetFunctionConfigurationRequest, GET_FUNCTION_CONFIGURATION_REQUEST { 0 function_name, 1 qualifier, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+structure!(GetFunctionEventInvokeConfigRequest, GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST { 0 function_name, 1 qualifier, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct GetFunctionRecursionConfigRequest {
@@ -1928,6 +2000,19 @@ enumeration!(InvocationType {
     DryRun = "DryRun",
 });
 
+#[derive(Clone, Default, PartialEq)]
+pub struct InvokeAsyncRequest {
+    pub function_name: String,
+    pub invoke_args: bytes::Bytes,
+}
+structure!(InvokeAsyncRequest, INVOKE_ASYNC_REQUEST { 0 function_name, 1 invoke_args, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct InvokeAsyncResponse {
+    pub status: Option<i32>,
+}
+structure!(InvokeAsyncResponse, INVOKE_ASYNC_RESPONSE { 0 status, });
+
 enumeration!(InvokeMode {
     Buffered = "BUFFERED",
     ResponseStream = "RESPONSE_STREAM",
@@ -2128,6 +2213,21 @@ pub struct ListEventSourceMappingsResponse {
     pub event_source_mappings: Option<Vec<EventSourceMappingConfiguration>>,
 }
 structure!(ListEventSourceMappingsResponse, LIST_EVENT_SOURCE_MAPPINGS_RESPONSE { 0 next_marker, 1 event_source_mappings, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+structure!(ListFunctionEventInvokeConfigsRequest, LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST { 0 function_name, 1 marker, 2 max_items, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsResponse {
+    pub function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    pub next_marker: Option<String>,
+}
+structure!(ListFunctionEventInvokeConfigsResponse, LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE { 0 function_event_invoke_configs, 1 next_marker, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct ListFunctionUrlConfigsRequest {
@@ -2375,6 +2475,16 @@ pub struct PutFunctionConcurrencyRequest {
     pub reserved_concurrent_executions: i32,
 }
 structure!(PutFunctionConcurrencyRequest, PUT_FUNCTION_CONCURRENCY_REQUEST { 0 function_name, 1 reserved_concurrent_executions, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct PutFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+structure!(PutFunctionEventInvokeConfigRequest, PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST { 0 function_name, 1 qualifier, 2 maximum_retry_attempts, 3 maximum_event_age_in_seconds, 4 destination_config, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct PutFunctionRecursionConfigRequest {
@@ -2913,6 +3023,16 @@ pub struct UpdateFunctionConfigurationRequest {
 structure!(UpdateFunctionConfigurationRequest, UPDATE_FUNCTION_CONFIGURATION_REQUEST { 0 function_name, 1 role, 2 handler, 3 description, 4 timeout, 5 memory_size, 6 vpc_config, 7 environment, 8 runtime, 9 dead_letter_config, 10 kms_key_arn, 11 tracing_config, 12 revision_id, 13 layers, 14 file_system_configs, 15 image_config, 16 ephemeral_storage, 17 snap_start, 18 logging_config, 19 capacity_provider_config, 20 durable_config, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct UpdateFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+structure!(UpdateFunctionEventInvokeConfigRequest, UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST { 0 function_name, 1 qualifier, 2 maximum_retry_attempts, 3 maximum_event_age_in_seconds, 4 destination_config, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct UpdateFunctionUrlConfigRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -3078,6 +3198,8 @@ static BATCH_SIZE: Schema = Schema::new("BatchSize", Kind::Integer).min(1).max(1
 static BISECT_BATCH_ON_FUNCTION_ERROR: Schema = Schema::new("BisectBatchOnFunctionError", Kind::Boolean);
 
 static BLOB: Schema = Schema::new("Blob", Kind::Blob).sensitive();
+
+static BLOB_STREAM: Schema = Schema::new("BlobStream", Kind::Blob).streaming();
 
 static BOOLEAN: Schema = Schema::new("Boolean", Kind::Boolean);
 
@@ -3266,6 +3388,14 @@ static DELETE_EVENT_SOURCE_MAPPING_REQUEST: Schema =
 static DELETE_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema::structure(
     "DeleteFunctionConcurrencyRequest",
     &[Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required()],
+);
+
+static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema::structure(
+    "DeleteFunctionEventInvokeConfigRequest",
+    &[
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).place(Place::Query),
+    ],
 );
 
 static DELETE_FUNCTION_REQUEST: Schema = Schema::structure(
@@ -3630,6 +3760,20 @@ static FUNCTION_CONFIGURATION: Schema = Schema::structure(
     ],
 );
 
+static FUNCTION_EVENT_INVOKE_CONFIG: Schema = Schema::structure(
+    "FunctionEventInvokeConfig",
+    &[
+        Member::new("LastModified", &DATE),
+        Member::new("FunctionArn", &FUNCTION_ARN),
+        Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS),
+        Member::new("MaximumEventAgeInSeconds", &MAXIMUM_EVENT_AGE_IN_SECONDS),
+        Member::new("DestinationConfig", &DESTINATION_CONFIG),
+    ],
+);
+
+static FUNCTION_EVENT_INVOKE_CONFIG_LIST: Schema =
+    Schema::new("FunctionEventInvokeConfigList", Kind::List(&Member::new("member", &FUNCTION_EVENT_INVOKE_CONFIG)));
+
 static FUNCTION_LIST: Schema = Schema::new("FunctionList", Kind::List(&Member::new("member", &FUNCTION_CONFIGURATION)));
 
 static PATTERN_OF_FUNCTION_NAME: Pattern = Pattern::translated(
@@ -3725,6 +3869,14 @@ static GET_FUNCTION_CONCURRENCY_RESPONSE: Schema = Schema::structure(
 
 static GET_FUNCTION_CONFIGURATION_REQUEST: Schema = Schema::structure(
     "GetFunctionConfigurationRequest",
+    &[
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).place(Place::Query),
+    ],
+);
+
+static GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema::structure(
+    "GetFunctionEventInvokeConfigRequest",
     &[
         Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
         Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).place(Place::Query),
@@ -3876,6 +4028,8 @@ static HEADER: Schema = Schema::new("Header", Kind::String).min(0).max(1024).pat
 
 static HEADERS_LIST: Schema = Schema::new("HeadersList", Kind::List(&Member::new("member", &HEADER))).min(0).max(100);
 
+static HTTP_STATUS: Schema = Schema::new("HttpStatus", Kind::Integer);
+
 static IMAGE_CONFIG: Schema = Schema::structure(
     "ImageConfig",
     &[
@@ -3960,6 +4114,18 @@ static INVOCATION_RESPONSE: Schema = Schema::structure(
 .media_type("application/json");
 
 static INVOCATION_TYPE: Schema = Schema::new("InvocationType", Kind::String).values(InvocationType::VALUES);
+
+static INVOKE_ASYNC_REQUEST: Schema = Schema::structure(
+    "InvokeAsyncRequest",
+    &[
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("InvokeArgs", &BLOB_STREAM).required(),
+    ],
+)
+.payload("InvokeArgs");
+
+static INVOKE_ASYNC_RESPONSE: Schema =
+    Schema::structure("InvokeAsyncResponse", &[Member::new("Status", &HTTP_STATUS).place(Place::Status)]);
 
 static INVOKE_MODE: Schema = Schema::new("InvokeMode", Kind::String).values(InvokeMode::VALUES);
 
@@ -4160,6 +4326,23 @@ static LIST_EVENT_SOURCE_MAPPINGS_RESPONSE: Schema = Schema::structure(
     &[Member::new("NextMarker", &STRING), Member::new("EventSourceMappings", &EVENT_SOURCE_MAPPINGS_LIST)],
 );
 
+static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST: Schema = Schema::structure(
+    "ListFunctionEventInvokeConfigsRequest",
+    &[
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Marker", &STRING).place(Place::Query),
+        Member::new("MaxItems", &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS).place(Place::Query),
+    ],
+);
+
+static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE: Schema = Schema::structure(
+    "ListFunctionEventInvokeConfigsResponse",
+    &[
+        Member::new("FunctionEventInvokeConfigs", &FUNCTION_EVENT_INVOKE_CONFIG_LIST),
+        Member::new("NextMarker", &STRING),
+    ],
+);
+
 static LIST_FUNCTION_URL_CONFIGS_REQUEST: Schema = Schema::structure(
     "ListFunctionUrlConfigsRequest",
     &[
@@ -4283,6 +4466,9 @@ static MASTER_REGION: Schema = Schema::new("MasterRegion", Kind::String).pattern
 
 static MAX_AGE: Schema = Schema::new("MaxAge", Kind::Integer).min(0).max(86400);
 
+static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Schema =
+    Schema::new("MaxFunctionEventInvokeConfigListItems", Kind::Integer).min(1).max(50);
+
 static MAX_ITEMS: Schema = Schema::new("MaxItems", Kind::Integer).min(1).max(50);
 
 static MAX_LAYER_LIST_ITEMS: Schema = Schema::new("MaxLayerListItems", Kind::Integer).min(1).max(50);
@@ -4297,10 +4483,14 @@ static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Schema =
 
 static MAXIMUM_CONCURRENCY: Schema = Schema::new("MaximumConcurrency", Kind::Integer).min(2).max(1000);
 
+static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema = Schema::new("MaximumEventAgeInSeconds", Kind::Integer).min(60).max(21600);
+
 static MAXIMUM_NUMBER_OF_POLLERS: Schema = Schema::new("MaximumNumberOfPollers", Kind::Integer).min(1).max(2000);
 
 static MAXIMUM_RECORD_AGE_IN_SECONDS: Schema =
     Schema::new("MaximumRecordAgeInSeconds", Kind::Integer).min(-1).max(604800);
+
+static MAXIMUM_RETRY_ATTEMPTS: Schema = Schema::new("MaximumRetryAttempts", Kind::Integer).min(0).max(2);
 
 static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Schema =
     Schema::new("MaximumRetryAttemptsEventSourceMapping", Kind::Integer).min(-1).max(10000);
@@ -4469,6 +4659,17 @@ static PUT_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema::structure(
     &[
         Member::new("FunctionName", &FUNCTION_NAME).place(Place::Uri).required(),
         Member::new("ReservedConcurrentExecutions", &RESERVED_CONCURRENT_EXECUTIONS).required(),
+    ],
+);
+
+static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema::structure(
+    "PutFunctionEventInvokeConfigRequest",
+    &[
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).place(Place::Query),
+        Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS),
+        Member::new("MaximumEventAgeInSeconds", &MAXIMUM_EVENT_AGE_IN_SECONDS),
+        Member::new("DestinationConfig", &DESTINATION_CONFIG),
     ],
 );
 
@@ -4900,6 +5101,17 @@ static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Schema = Schema::structure(
         Member::new("LoggingConfig", &LOGGING_CONFIG),
         Member::new("CapacityProviderConfig", &CAPACITY_PROVIDER_CONFIG),
         Member::new("DurableConfig", &DURABLE_CONFIG),
+    ],
+);
+
+static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema::structure(
+    "UpdateFunctionEventInvokeConfigRequest",
+    &[
+        Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).place(Place::Uri).required(),
+        Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).place(Place::Query),
+        Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS),
+        Member::new("MaximumEventAgeInSeconds", &MAXIMUM_EVENT_AGE_IN_SECONDS),
+        Member::new("DestinationConfig", &DESTINATION_CONFIG),
     ],
 );
 

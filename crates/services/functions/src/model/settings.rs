@@ -6,6 +6,7 @@ use contract::Fault;
 
 use crate::faults;
 use crate::model::Archive;
+use crate::model::event_invoke::check_dead_letter;
 use crate::name::FunctionName;
 
 /// Everything about a version that is not its code.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub layers: Vec<Layer>,
     /// What counts instead of the image's own words.
     pub image_config: ImageConfig,
+    /// Where asynchronous events go that are given up.
+    pub dead_letter: Option<String>,
 }
 
 /// A layer's version, as a function has it: it stays the function's when the layer's version is deleted.
@@ -235,6 +238,7 @@ impl Settings {
         check_role(&self.role)?;
         check_environment(&self.environment)?;
         check_layers(&self.layers)?;
+        self.dead_letter.as_deref().map_or(Ok(()), check_dead_letter)?;
         self.check_logging()
     }
 
@@ -379,6 +383,7 @@ pub(crate) mod tests {
             logging: Logging::default_of(&name),
             layers: Vec::new(),
             image_config: ImageConfig::default(),
+            dead_letter: None,
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use contract::Fault;
 use wire::lambda::{
-    Architecture as WireArchitecture, Cors as WireCors, CreateFunctionRequest, ImageConfig as WireImageConfig,
-    LoggingConfig, UpdateFunctionConfigurationRequest,
+    Architecture as WireArchitecture, Cors as WireCors, CreateFunctionRequest, DeadLetterConfig,
+    ImageConfig as WireImageConfig, LoggingConfig, UpdateFunctionConfigurationRequest,
 };
 
 use super::view::unsigned;
@@ -47,6 +47,7 @@ pub(crate) fn settings(
         logging: Logging::default_of(name),
         layers: Vec::new(),
         image_config: ImageConfig::default(),
+        dead_letter: None,
     };
     if let Some(architectures) = &input.architectures {
         settings.architecture = architecture(architectures)?;
@@ -62,6 +63,7 @@ pub(crate) fn settings(
         logging: input.logging_config.as_ref(),
         layers,
         image_config: input.image_config.as_ref(),
+        dead_letter: input.dead_letter_config.as_ref(),
     };
     members.apply(name, &mut settings)?;
     check(&settings, package_of(input))?;
@@ -154,6 +156,7 @@ pub(crate) fn updated(
         logging: input.logging_config.as_ref(),
         layers,
         image_config: input.image_config.as_ref(),
+        dead_letter: input.dead_letter_config.as_ref(),
     };
     members.apply(name, &mut settings)?;
     check(&settings, package)?;
@@ -172,6 +175,7 @@ struct Members<'a> {
     logging: Option<&'a LoggingConfig>,
     layers: Option<Vec<Layer>>,
     image_config: Option<&'a WireImageConfig>,
+    dead_letter: Option<&'a DeadLetterConfig>,
 }
 
 impl Members<'_> {
@@ -211,6 +215,10 @@ impl Members<'_> {
                 command: config.command.clone().filter(|words| !words.is_empty()),
                 working_directory: config.working_directory.clone().filter(|path| !path.is_empty()),
             };
+        }
+        if let Some(dead_letter) = self.dead_letter {
+            // An empty one takes it away.
+            settings.dead_letter = dead_letter.target_arn.clone().filter(|arn| !arn.is_empty());
         }
         Ok(())
     }
@@ -258,22 +266,13 @@ pub(crate) fn refuse(unserved: &[Unserved]) -> Result<(), Fault> {
 
 impl Unserved {
     /// What creating and updating refuse alike.
-    pub(crate) fn of_update(input: &UpdateFunctionConfigurationRequest) -> [Self; 6] {
+    pub(crate) fn of_update(input: &UpdateFunctionConfigurationRequest) -> [Self; 5] {
         let vpc = input.vpc_config.as_ref().is_some_and(|vpc| {
             vpc.subnet_ids.as_ref().is_some_and(|ids| !ids.is_empty())
                 || vpc.security_group_ids.as_ref().is_some_and(|ids| !ids.is_empty())
         });
-        let dead_letters = input
-            .dead_letter_config
-            .as_ref()
-            .is_some_and(|config| config.target_arn.as_ref().is_some_and(|arn| !arn.is_empty()));
         [
             Self { member: "VpcConfig", used: vpc, instead: "leave it out; functions share the machine's network." },
-            Self {
-                member: "DeadLetterConfig",
-                used: dead_letters,
-                instead: "it belongs to asynchronous invocation, which comes with events.",
-            },
             Self {
                 member: "KMSKeyArn",
                 used: input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()),
@@ -301,7 +300,6 @@ impl Unserved {
     pub(crate) fn of_create(input: &CreateFunctionRequest) -> Vec<Self> {
         let common = UpdateFunctionConfigurationRequest {
             vpc_config: input.vpc_config.clone(),
-            dead_letter_config: input.dead_letter_config.clone(),
             kms_key_arn: input.kms_key_arn.clone(),
             file_system_configs: input.file_system_configs.clone(),
             capacity_provider_config: input.capacity_provider_config.clone(),

@@ -1,6 +1,6 @@
-//! `Invoke`: runs a function and waits for its answer, or only asks whether it might (`DryRun`).
+//! `Invoke`: runs a function and waits for its answer, takes an event for later (`Event`), or only asks whether it might (`DryRun`).
 //!
-//! Limits: 6 MB of payload, 4 KB of log tail, 3,583 bytes of client context.
+//! Limits: 6 MB of payload, 1 MB of an event, 4 KB of log tail, 3,583 bytes of client context.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,10 +36,11 @@ impl Handle<Invoke> for Functions {
                 return Ok(InvocationResponse { status_code: Some(204), ..InvocationResponse::default() });
             }
             Some(InvocationType::Event) => {
-                return Err(faults::invalid(
-                    "Freehold does not serve InvocationType Event yet: asynchronous invocation comes with events. Use \
-                     RequestResponse.",
-                ));
+                active.runner(qualifier, || 0).ok_or_else(missing)?;
+                check_json(&payload)?;
+                let client_context = input.client_context.as_deref().map(client_context).transpose()?;
+                self.accept(call, &active, qualifier, Event { payload, client_context, log: LogEnd::Unwanted }).await?;
+                return Ok(InvocationResponse { status_code: Some(202), ..InvocationResponse::default() });
             }
             Some(InvocationType::Other(other)) => {
                 return Err(faults::validation(format!(
@@ -70,7 +71,7 @@ impl Handle<Invoke> for Functions {
 }
 
 /// Reads the payload once, keeping nothing of it. Empty is `{}`.
-fn check_json(payload: &Bytes) -> Result<(), Fault> {
+pub(super) fn check_json(payload: &Bytes) -> Result<(), Fault> {
     if payload.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! `PutFunctionRecursionConfig`: the setting is kept; the hop limit that every call has holds in either case.
+//! `PutFunctionRecursionConfig`: where loops are allowed, events do not tell functions how deep they are, so a loop through the
+//! function's own calls never ends; the hop limit of calls inside the node holds in either case.
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::lambda::{PutFunctionRecursionConfig, PutFunctionRecursionConfigRequest, PutFunctionRecursionConfigResponse};

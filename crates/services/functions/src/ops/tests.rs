@@ -2,6 +2,7 @@
 //! that really unpacks and runs.
 
 mod aliases;
+mod asynchronous;
 mod functions;
 mod images;
 mod invoking;

@@ -4,15 +4,16 @@ use contract::{Call, Fault};
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 use wire::lambda::{
-    AliasConfiguration, AliasRoutingConfiguration, Cors, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-    FunctionUrlAuthType, FunctionUrlConfig, ImageConfig, ImageConfigResponse, InvokeMode as WireInvokeMode,
-    LastUpdateStatus, Layer, LoggingConfig, PackageType, RuntimeVersionConfig, SnapStartOptimizationStatus,
-    SnapStartResponse, State, TracingConfigResponse,
+    AliasConfiguration, AliasRoutingConfiguration, Cors, DeadLetterConfig, DestinationConfig, EnvironmentResponse,
+    EphemeralStorage, FunctionConfiguration, FunctionEventInvokeConfig, FunctionUrlAuthType, FunctionUrlConfig,
+    ImageConfig, ImageConfigResponse, InvokeMode as WireInvokeMode, LastUpdateStatus, Layer, LoggingConfig, OnFailure,
+    OnSuccess, PackageType, RuntimeVersionConfig, SnapStartOptimizationStatus, SnapStartResponse, State,
+    TracingConfigResponse,
 };
 
 use crate::model::settings::{self, LogFormat, SnapStart, Tracing};
 use crate::model::url::{AuthType, InvokeMode, address};
-use crate::model::{Alias, Code, UrlConfig, Version};
+use crate::model::{Alias, Code, EventInvoke, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Reference, Scope};
 
 /// A version as it was asked for.
@@ -85,6 +86,7 @@ impl Shown<'_> {
             architectures: Some(vec![settings.architecture.name().into()]),
             ephemeral_storage: Some(EphemeralStorage { size: signed(settings.tmp_mb) }),
             snap_start: Some(self.snap_start()),
+            dead_letter_config: settings.dead_letter.clone().map(|arn| DeadLetterConfig { target_arn: Some(arn) }),
             layers: (!settings.layers.is_empty()).then(|| settings.layers.iter().map(layer).collect()),
             logging_config: Some(LoggingConfig {
                 log_format: Some(
@@ -163,6 +165,20 @@ pub(crate) fn url(call: &Call, scope: &Scope, reference: &Reference, url: &UrlCo
         invoke_mode: Some(match url.mode {
             InvokeMode::Buffered => WireInvokeMode::Buffered,
             InvokeMode::ResponseStream => WireInvokeMode::ResponseStream,
+        }),
+    }
+}
+
+/// `FunctionEventInvokeConfig`. It belongs to `$LATEST` where no qualifier was named, and says so.
+pub(crate) fn event_invoke(scope: &Scope, reference: &Reference, config: &EventInvoke) -> FunctionEventInvokeConfig {
+    FunctionEventInvokeConfig {
+        last_modified: Some(Timestamp::from_millisecond(config.modified_ms).unwrap_or(Timestamp::UNIX_EPOCH)),
+        function_arn: Some(scope.arn_qualified(&reference.name, &reference.or_latest())),
+        maximum_retry_attempts: config.retries_max.map(signed),
+        maximum_event_age_in_seconds: config.age_max_s.map(signed),
+        destination_config: Some(DestinationConfig {
+            on_success: Some(OnSuccess { destination: config.on_success.clone() }),
+            on_failure: Some(OnFailure { destination: config.on_failure.clone() }),
         }),
     }
 }

@@ -6,6 +6,8 @@
 //! where signatures are checked it may do what resource policies allow. What would change how a function behaves and cannot be
 //! served is refused by name, never dropped.
 
+mod asynchronous;
+
 use contract::properties::{Field, Form, fault, is_unresolved, no_such_property, optional, read};
 use contract::{Document, Expansion, PropertyFault, ResourceMacro};
 use serde_json::{Map, Value, json};
@@ -87,11 +89,7 @@ const COPIED: &[&str] = &[
 ];
 
 /// What cannot be served yet, with the reason.
-const UNSERVED: &[(&str, &str)] = &[
-    ("DeadLetterQueue", "it belongs to asynchronous invocation, which comes with events"),
-    ("DeploymentPreference", "changes take effect at once"),
-    ("EventInvokeConfig", "it belongs to asynchronous invocation, which comes with events"),
-];
+const UNSERVED: &[(&str, &str)] = &[("DeploymentPreference", "changes take effect at once")];
 
 impl ResourceMacro for Function {
     fn name(&self) -> &'static str {
@@ -119,7 +117,11 @@ impl ResourceMacro for Function {
             }
             (None, None) => {}
         }
-        expansion.resources.insert(0, (logical_id.to_owned(), function(logical_id, &properties, code)));
+        expansion.resources.insert(0, (logical_id.to_owned(), function(logical_id, &properties, code)?));
+        if let Some(config) = properties.get("EventInvokeConfig") {
+            let alias = alias.map(|alias| (alias, alias_id(logical_id, alias)));
+            asynchronous::configure(logical_id, alias, config, &mut expansion)?;
+        }
         if let Some(url) = properties.get("FunctionUrlConfig") {
             address(logical_id, alias, url, &mut expansion)?;
         }
@@ -140,7 +142,7 @@ fn refuse_unserved(properties: &Map<String, Value>) -> Result<(), PropertyFault>
     Ok(())
 }
 
-fn function(id: &str, properties: &Map<String, Value>, code: Value) -> Value {
+fn function(id: &str, properties: &Map<String, Value>, code: Value) -> Result<Value, PropertyFault> {
     let mut wanted = Map::new();
     wanted.insert("Code".into(), code);
     for name in COPIED {
@@ -158,7 +160,10 @@ fn function(id: &str, properties: &Map<String, Value>, code: Value) -> Value {
         let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         wanted.insert("Tags".into(), Value::Array(tags));
     }
-    json!({ "Type": "AWS::Lambda::Function", "Properties": wanted })
+    if let Some(queue) = properties.get("DeadLetterQueue") {
+        wanted.insert("DeadLetterConfig".into(), asynchronous::dead_letter(queue)?);
+    }
+    Ok(json!({ "Type": "AWS::Lambda::Function", "Properties": wanted }))
 }
 
 /// `Code`, from `InlineCode`, `CodeUri` or `ImageUri`.
@@ -220,7 +225,7 @@ fn publish(id: &str, alias: &str, properties: &Map<String, Value>, code: &Value,
         None => code.to_string(),
     };
     let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content.as_bytes()));
-    let (version_id, alias_id) = (format!("{id}Version{}", &digest[..10]), format!("{id}Alias{}", letters(alias)));
+    let (version_id, alias_id) = (format!("{id}Version{}", &digest[..10]), alias_id(id, alias));
     let mut version = json!({ "FunctionName": { "Ref": id } });
     if let Some(description) = properties.get("VersionDescription") {
         version["Description"] = description.clone();
@@ -258,7 +263,7 @@ fn address(id: &str, alias: Option<&str>, config: &Value, expansion: &mut Expans
     url.insert("TargetFunctionArn".into(), json!({ "Ref": id }));
     let (mut function, mut after) = (json!({ "Ref": id }), Vec::new());
     if let Some(alias) = alias {
-        let alias_id = format!("{id}Alias{}", letters(alias));
+        let alias_id = alias_id(id, alias);
         url.insert("Qualifier".into(), alias.into());
         function = json!({ "Ref": alias_id });
         after.push(alias_id);
@@ -285,6 +290,11 @@ fn address(id: &str, alias: Option<&str>, config: &Value, expansion: &mut Expans
         }
     }
     Ok(())
+}
+
+/// The logical id of the alias.
+fn alias_id(id: &str, alias: &str) -> String {
+    format!("{id}Alias{}", letters(alias))
 }
 
 /// Logical ids have letters and digits only.
@@ -443,7 +453,7 @@ mod tests {
                 "events of type HttpApi are not served yet",
             ),
             (json!({ "DeploymentPreference": { "Type": "AllAtOnce" } }), "DeploymentPreference", "is not served yet"),
-            (json!({ "DeadLetterQueue": {} }), "DeadLetterQueue", "comes with events"),
+            (json!({ "DeadLetterQueue": {} }), "DeadLetterQueue.TargetArn", "is required"),
             (json!({ "Handeler": "x" }), "Handeler", "there is no such property"),
             (json!({ "FunctionUrlConfig": {} }), "FunctionUrlConfig.AuthType", "is required"),
             (

@@ -28,6 +28,7 @@ record!(Version, "lambda-version");
 record!(Alias, "lambda-alias");
 record!(Url, "lambda-url");
 record!(Policy, "lambda-policy");
+record!(EventInvoke, "lambda-event-invoke");
 record!(Provision, "lambda-provision");
 
 /// A function and its `$LATEST`.
@@ -71,6 +72,8 @@ pub(crate) struct Version {
     /// Left out where the code is an archive; `code` and `code_bytes` are the image's digest and nothing then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<ImageFields>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<String>,
 }
 
 /// A layer: by its ARN alone where what it brings is built in.
@@ -133,6 +136,30 @@ struct CorsFields {
     allow_origins: Option<Vec<String>>,
     expose_headers: Option<Vec<String>>,
     max_age_s: Option<u32>,
+}
+
+/// What becomes of asynchronous invocations.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EventInvoke {
+    retries_max: Option<u32>,
+    age_max_s: Option<u32>,
+    on_success: Option<String>,
+    on_failure: Option<String>,
+    modified_ms: i64,
+}
+
+impl From<&model::EventInvoke> for EventInvoke {
+    fn from(config: &model::EventInvoke) -> Self {
+        let model::EventInvoke { retries_max, age_max_s, on_success, on_failure, modified_ms } = config.clone();
+        Self { retries_max, age_max_s, on_success, on_failure, modified_ms }
+    }
+}
+
+impl From<EventInvoke> for model::EventInvoke {
+    fn from(record: EventInvoke) -> Self {
+        let EventInvoke { retries_max, age_max_s, on_success, on_failure, modified_ms } = record;
+        Self { retries_max, age_max_s, on_success, on_failure, modified_ms }
+    }
 }
 
 /// A resource policy.
@@ -281,6 +308,7 @@ impl From<&model::Version> for Version {
             log_level_application: settings.logging.application_level,
             log_level_system: settings.logging.system_level,
             layers: settings.layers.into_iter().map(LayerFields::from).collect(),
+            dead_letter: settings.dead_letter,
         }
     }
 }
@@ -313,6 +341,7 @@ impl TryFrom<Version> for model::Version {
             logging,
             layers: record.layers.into_iter().map(Layer::from).collect(),
             image_config: record.image.as_ref().map(ImageFields::config).unwrap_or_default(),
+            dead_letter: record.dead_letter,
         };
         let sha256 = *record.code.sha256();
         Ok(Self {
