@@ -1,6 +1,7 @@
 //! SAM's `Events` of a function: what wakes it, each as the resources that it stands for.
 
 mod schedule;
+mod topic;
 
 use contract::properties::fault;
 use contract::{Expansion, PropertyFault};
@@ -34,6 +35,7 @@ pub(super) fn expand(
         match event.get("Type").and_then(Value::as_str) {
             Some("SQS") => queue(woken, name, properties, expansion)?,
             Some("ScheduleV2") => schedule::expand(woken, name, properties, expansion)?,
+            Some("SNS") => topic::expand(woken, name, &properties, expansion)?,
             kind => {
                 return Err(fault(
                     format!("Events.{name}"),
