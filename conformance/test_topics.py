@@ -15,7 +15,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
-from support import eventually
+from support import create, eventually, python_zip
 from test_terraform import plugins
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
@@ -160,6 +160,29 @@ def test_a_topic_from_create_to_delete(sns):
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
+def test_functions_get_records(node, sns, sqs, topic, lambda_client, logs_client):
+    name = f"f-{uuid.uuid4()}"
+    code = "import json\ndef handler(event, context):\n    print('GOT ' + json.dumps(event))\n"
+    arn = create(lambda_client, name, code=python_zip(code))["FunctionArn"]
+    subscription = sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)["SubscriptionArn"]
+    sns.publish(TopicArn=topic, Message="hi", MessageAttributes={"a": {"DataType": "String", "StringValue": "b"}})
+
+    def printed():
+        try:
+            events = logs_client.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        except logs_client.exceptions.ResourceNotFoundException:
+            return None
+        lines = [event["message"] for event in events if event["message"].startswith("GOT ")]
+        return json.loads(lines[0].removeprefix("GOT ")) if lines else None
+
+    [record] = eventually(printed, what="the function's line")["Records"]
+    assert (record["EventSource"], record["EventVersion"]) == ("aws:sns", "1.0")
+    assert record["EventSubscriptionArn"] == subscription
+    assert (record["Sns"]["Message"], record["Sns"]["Subject"]) == ("hi", None)
+    assert record["Sns"]["MessageAttributes"] == {"a": {"Type": "String", "Value": "b"}}
+    lambda_client.delete_function(FunctionName=name)
+
+
 def test_queues_get_signed_envelopes(sns, sqs, topic, make_queue, tmp_path, version):
     sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue=version)
     url, arn = make_queue()

@@ -1,5 +1,6 @@
 //! SAM's `Events` of a function: what wakes it, each as the resources that it stands for.
 
+mod rule;
 mod schedule;
 mod topic;
 
@@ -13,6 +14,17 @@ pub(super) struct Woken<'a> {
     pub(super) id: &'a str,
     /// What `Ref` gives the name or ARN of.
     pub(super) target: Value,
+}
+
+impl Woken<'_> {
+    /// The ARN of whom the events wake.
+    fn arn(&self) -> Value {
+        match self.target == json!({ "Ref": self.id }) {
+            true => json!({ "Fn::GetAtt": [self.id, "Arn"] }),
+            // An alias's reference is its ARN.
+            false => self.target.clone(),
+        }
+    }
 }
 
 /// Adds the resources of all events. Their logical ids are the function's and the event's together, as SAM has them.
@@ -33,6 +45,10 @@ pub(super) fn expand(
             Some(_) => return Err(fault(format!("Events.{name}.Properties"), "must be an object")),
         };
         match event.get("Type").and_then(Value::as_str) {
+            Some("CloudWatchEvent" | "EventBridgeRule") => {
+                rule::pattern(woken, name, &Value::Object(properties), expansion)?;
+            }
+            Some("Schedule") => rule::schedule(woken, name, &Value::Object(properties), expansion)?,
             Some("SQS") => queue(woken, name, properties, expansion)?,
             Some("ScheduleV2") => schedule::expand(woken, name, properties, expansion)?,
             Some("SNS") => topic::expand(woken, name, &properties, expansion)?,

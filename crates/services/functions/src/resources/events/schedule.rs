@@ -49,7 +49,7 @@ pub(super) fn expand(
     let id = format!("{}{name}", woken.id);
     let role = || json!({ "Fn::Sub": format!("arn:aws:iam::${{AWS::AccountId}}:role/${{AWS::StackName}}-{id}Role") });
     let mut target = json!({
-        "Arn": arn(woken),
+        "Arn": woken.arn(),
         "RoleArn": given.get("RoleArn").cloned().unwrap_or_else(role),
     });
     for member in ["Input", "RetryPolicy"] {
@@ -76,14 +76,6 @@ pub(super) fn expand(
     }
     expansion.resources.push((id, json!({ "Type": "AWS::Scheduler::Schedule", "Properties": schedule })));
     Ok(())
-}
-
-/// The ARN of whom it wakes: what refers to an alias is its ARN already, what refers to a function is the function's name.
-fn arn(woken: &Woken<'_>) -> Value {
-    match woken.target == json!({ "Ref": woken.id }) {
-        true => json!({ "Fn::GetAtt": [woken.id, "Arn"] }),
-        false => woken.target.clone(),
-    }
 }
 
 fn dead_letters(id: &str, name: &str, config: &Value, expansion: &mut Expansion) -> Result<Value, PropertyFault> {

@@ -36,7 +36,7 @@ pub(super) fn expand(
             });
             let permission = json!({ "Type": "AWS::Lambda::Permission", "Properties": permission });
             expansion.resources.push((format!("{id}Permission"), permission));
-            ("lambda", arn(woken))
+            ("lambda", woken.arn())
         }
         Some(Value::Bool(true)) => {
             let queue = format!("{id}Queue");
@@ -96,14 +96,6 @@ fn between(
     let mapping = json!({ "Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping });
     expansion.resources.push((format!("{id}EventSourceMapping"), mapping));
     arn
-}
-
-/// `Ref` gives a function's name, and an alias's ARN.
-fn arn(woken: &Woken<'_>) -> Value {
-    match woken.target == json!({ "Ref": woken.id }) {
-        true => json!({ "Fn::GetAtt": [woken.id, "Arn"] }),
-        false => woken.target.clone(),
-    }
 }
 
 #[cfg(test)]
