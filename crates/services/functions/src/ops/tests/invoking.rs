@@ -217,11 +217,6 @@ async fn what_cannot_be_invoked_is_refused() {
             "RequestEntityTooLargeException",
             "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
         ),
-        (
-            kind(op::InvocationType::Event),
-            "InvalidParameterValueException",
-            "asynchronous invocation comes with events",
-        ),
     ] {
         let (found_code, found_message) = world.refusal::<op::Invoke>(input).await;
         assert_eq!(found_code, code, "{found_message}");
