@@ -158,8 +158,8 @@ def test_what_cannot_be_created_is_refused(client, name):
     attempt("ValidationException", "at 'memorySize' failed to satisfy constraint", MemorySize=64)
     attempt(invalid, "exceeded the 4KB limit", Environment={"Variables": {"KEY": "x" * 4096}})
     attempt(invalid, "Reserved keys used in this request: AWS_REGION", Environment={"Variables": {"AWS_REGION": "x"}})
-    attempt(invalid, "Freehold does not serve Layers", Layers=[f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:x:1"])
-    attempt(invalid, "Freehold does not serve PackageType Image", PackageType="Image", Code={"ImageUri": "x"}, Runtime=None, Handler=None)
+    attempt(invalid, "Freehold does not serve VpcConfig", VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]})
+    attempt(invalid, "must be the ARN of an SQS queue or an SNS topic", DeadLetterConfig={"TargetArn": "arn:aws:s3:::bucket"})
     attempt(invalid, "Unzipped size must be smaller than 262144000 bytes", Code={"ZipFile": zipped({"a": b"\0" * 262144001})})
     refused("ResourceNotFoundException", "Function not found", client.get_function, FunctionName=name)
 
@@ -321,13 +321,6 @@ def test_invoke_answers_with_log_and_errors(client, name):
 def test_invoke_refuses_what_it_cannot_do(client, name):
     create(client, name)
     refused("InvalidRequestContentException", "Could not parse request body into json", client.invoke, FunctionName=name, Payload=b"{")
-    refused(
-        "InvalidParameterValueException",
-        "asynchronous invocation comes with events",
-        client.invoke,
-        FunctionName=name,
-        InvocationType="Event",
-    )
     with pytest.raises(ClientError) as error:
         client.invoke(FunctionName=name, Payload=b'"' + b"x" * (6 << 20) + b'"')
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
