@@ -25,7 +25,7 @@ pub use admission::Limits;
 pub use authority::{Attached, Attachments, Authority, Identity, LenientAuthority, OpenAuthority, Silence};
 pub use metrics::{Histogram, Metrics, Outcome};
 pub use registry::{Known, Registry};
-pub use road::{Dispatch, Parts};
+pub use road::{Dispatch, Parts, Within};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use base::task::{Kind, Tasks};
@@ -100,6 +100,11 @@ impl Dispatch {
         authority::authorise(&**authority, inner.attachments.get(service), clock, question).await
     }
 
+    /// The way in for what itself is reached by it.
+    pub fn within(&self) -> Within {
+        Within(Arc::downgrade(&self.0))
+    }
+
     /// What is known of an operation that is named at run time; a fault that says whether anybody could know it.
     pub fn find(&self, service: &str, name: &str) -> Result<Known, Fault> {
         let inner = self.inner()?;
@@ -158,6 +163,34 @@ impl contract::Caller for Dispatch {
 
     fn find(&self, service: &str, name: &str) -> Result<OperationId, Fault> {
         Self::find(self, service, name).map(|known| known.id)
+    }
+}
+
+/// The way in for what the road itself leads to, services and what carries for them: it keeps none of them alive, so that a node that
+/// was shut down is gone.
+#[derive(Clone)]
+pub struct Within(Weak<OnceLock<Arc<Inner>>>);
+
+impl Within {
+    fn dispatch(&self) -> Result<Dispatch, Fault> {
+        let gone =
+            || Fault::new(Cause::Unavailable, "ServiceUnavailable", "The node is stopping. Try again in a moment.");
+        self.0.upgrade().map(Dispatch).ok_or_else(gone)
+    }
+}
+
+impl contract::Caller for Within {
+    fn call<'a>(
+        &'a self,
+        operation: OperationId,
+        call: &'a Call,
+        input: Value,
+    ) -> contract::BoxFuture<'a, Result<Value, Fault>> {
+        Box::pin(async move { self.dispatch()?.call_document(operation, call, input).await })
+    }
+
+    fn find(&self, service: &str, name: &str) -> Result<OperationId, Fault> {
+        self.dispatch()?.find(service, name).map(|known| known.id)
     }
 }
 

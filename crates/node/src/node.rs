@@ -143,7 +143,7 @@ impl Node {
             store: store.clone(),
             clock: clock.clone(),
             random: random.clone(),
-            caller: Arc::new(registry.dispatch()),
+            caller: Arc::new(registry.dispatch().within()),
             base_url: Arc::clone(&base_url),
         });
         let services =
@@ -151,7 +151,7 @@ impl Node {
         services.register(&mut registry);
         let dispatch = registry.open();
         let polling = mapping::Tools {
-            caller: Arc::new(dispatch.clone()),
+            caller: Arc::new(dispatch.within()),
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
@@ -176,7 +176,7 @@ impl Node {
         };
         let deliveries = Deliveries::start(delivery::Deps {
             store: store.clone(),
-            caller: Arc::new(dispatch.clone()),
+            caller: Arc::new(dispatch.within()),
             clock: clock.clone(),
             random: random.clone(),
             limits: delivery::Limits::default(),

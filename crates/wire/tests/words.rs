@@ -46,7 +46,8 @@ fn requests_find_their_operations() {
     check(("GET", "/2015-03-31/functions/f/configuration"), "lambda:GetFunctionConfiguration RestJson");
     check(("PUT", "/2015-03-31/functions/f/configuration"), "lambda:UpdateFunctionConfiguration RestJson");
     check(("GET", "/2017-03-31/tags/arn:aws:lambda:x:y:function:f"), "lambda:ListTags RestJson");
-    check(("POST", "/2015-03-31/event-source-mappings"), "unserved lambda:CreateEventSourceMapping");
+    check(("POST", "/2015-03-31/event-source-mappings"), "lambda:CreateEventSourceMapping RestJson");
+    check(("POST", "/2020-04-22/code-signing-configs"), "unserved lambda:CreateCodeSigningConfig");
     check(("PATCH", "/2015-03-31/functions/f"), "unknown - RestJson");
     check(("GET", "/"), "unknown - RestJson");
     check(("GET", "/2015-03-31/functions/f/x/y/z"), "unknown - RestJson");

@@ -121,13 +121,14 @@ mod tests {
     fn lanes_are_shown_with_what_went_wrong() {
         let report = json!({ "lanes": [{
             "lane": "rule/a → b", "order": "any", "waiting": 3, "inFlight": 1, "failed": 2, "nextTryMs": 11_500,
-            "lastError": { "code": "QueueDoesNotExist", "message": "It is \u{1b}[31mnot there." },
+            "lastError": { "code": "QueueDoesNotExist", "message": "It is \u{1b}]0;x\u{7}not there." },
         }] });
         let shown = table(&report, &Look::plain(), 10_000);
         for expected in ["LANE", "rule/a → b", "in 2 s", "QueueDoesNotExist: It is", "not there."] {
             assert!(shown.contains(expected), "{expected} in {shown}");
         }
-        assert!(!shown.contains('\u{1b}'), "what others said does not paint the terminal");
+        let cells = row(&report["lanes"][0], &Look::colourful(), 10_000);
+        assert_eq!(cells[5], r"QueueDoesNotExist: It is \u{1b}]0;x\u{7}not there.", "others do not steer the terminal");
         assert_eq!(table(&json!({ "lanes": [] }), &Look::plain(), 0), "Nothing waits, and nothing failed.\n");
     }
 }

@@ -81,9 +81,9 @@ async fn what_cannot_be_is_refused_in_words() {
             "receiveMessage is not a supported API action for a target: it only reads.",
         ),
         (
-            |it| it.target.arn = "arn:aws:scheduler:::aws-sdk:lambda:publishLayerVersion".into(),
-            "publishLayerVersion is not a supported API action for a target: Freehold does not serve the operation \
-             PublishLayerVersion of lambda yet.",
+            |it| it.target.arn = "arn:aws:scheduler:::aws-sdk:lambda:createCodeSigningConfig".into(),
+            "createCodeSigningConfig is not a supported API action for a target: Freehold does not serve the operation \
+             CreateCodeSigningConfig of lambda yet.",
         ),
         (
             |it| it.target.arn = "arn:aws:lambda:us-east-1:000000000000:function:f".into(),
