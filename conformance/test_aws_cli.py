@@ -57,6 +57,6 @@ def test_the_readme_tour(node, tmp_path):
 
 
 def test_an_operation_that_is_not_served_says_so(node):
-    done = node.run(AWS, "lambda", "list-layers", check=False)
+    done = node.run(AWS, "lambda", "list-code-signing-configs", check=False)
     assert done.returncode != 0
-    assert "ListLayers" in done.stderr and "does not serve" in done.stderr
+    assert "ListCodeSigningConfigs" in done.stderr and "does not serve" in done.stderr
