@@ -40,9 +40,9 @@ pub fn fuzzing(bytes: &[u8]) {
     for dialect in [Dialect::Rule, Dialect::Scheduler] {
         let (Ok(expression), Ok(zone)) = (Expression::parse(expression, dialect), Zone::parse(zone)) else { continue };
         let timetable = Timetable::new(expression, zone, 1_700_000_000_000);
-        for now in [i64::MIN, 0, 1_700_000_000_000, i64::MAX] {
-            let mut last = now;
-            for due in timetable.upcoming(now).take(3) {
+        for since in [i64::MIN, 0, 1_700_000_000_000, i64::MAX] {
+            let mut last = since;
+            for due in timetable.upcoming(since).take(3) {
                 assert!(due > last, "{text:?}: {due} is not after {last}");
                 last = due;
             }
