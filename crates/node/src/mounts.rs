@@ -14,8 +14,12 @@ mod stacks;
 mod topics;
 mod urls;
 
+use std::sync::Arc;
+
+use base::{Clock, Random};
 use bytes::Bytes;
-use door::{Body, BodyError};
+use contract::{AccountId, Call, Origin, Principal};
+use door::{Body, BodyError, Visit};
 use futures_util::{Stream, StreamExt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
@@ -35,6 +39,26 @@ pub(crate) use schedules::Schedules;
 pub(crate) use stacks::Stacks;
 pub(crate) use topics::Topics;
 pub(crate) use urls::FunctionUrls;
+
+use crate::node::WAIT_MAX;
+
+/// The call that a visit makes; `nobody` is who visits without having said who they are.
+fn call_of(visit: &Visit, nobody: Principal, clock: &Clock, random: &Random) -> Call {
+    Call {
+        id: visit.request_id,
+        principal: visit.principal.clone().unwrap_or(nobody),
+        account: AccountId::ONLY,
+        region: visit.region.clone(),
+        deadline: clock.elapsed() + WAIT_MAX,
+        trace: visit.trace.child(random),
+        hops: 0,
+        origin: Origin::Door {
+            peer: visit.peer,
+            base_url: Arc::clone(&visit.base_url),
+            user_agent: Arc::clone(&visit.user_agent),
+        },
+    }
+}
 
 /// A whole JSON document.
 fn document(status: StatusCode, document: &Value) -> Response<Body> {

@@ -2,7 +2,7 @@
 //! would be. The answer has an entry for each event, in order, as that operation's.
 
 use base::{Clock, Random};
-use contract::{AccountId, Call, Operation, Origin, Principal};
+use contract::{Call, Operation, Principal};
 use dispatch::{BoxFuture, Dispatch};
 use door::{Audience, Body, Mount, RequestBody, Visit};
 use events::CloudEvent;
@@ -11,8 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use wire::events::PutEvents;
 
-use super::{document, no_such_path, refusal};
-use crate::node::WAIT_MAX;
+use super::{call_of, document, no_such_path, refusal};
 
 const PREFIX: &str = "/_events/";
 /// AWS's largest event, and room for what a CloudEvent says around it.
@@ -84,19 +83,6 @@ impl CloudEvents {
     }
 
     fn call(&self, visit: &Visit) -> Call {
-        Call {
-            id: visit.request_id,
-            principal: visit.principal.clone().unwrap_or(Principal::Anonymous),
-            account: AccountId::ONLY,
-            region: visit.region.clone(),
-            deadline: self.clock.elapsed() + WAIT_MAX,
-            trace: visit.trace.child(&self.random),
-            hops: 0,
-            origin: Origin::Door {
-                peer: visit.peer,
-                base_url: visit.base_url.clone(),
-                user_agent: visit.user_agent.clone(),
-            },
-        }
+        call_of(visit, Principal::Anonymous, &self.clock, &self.random)
     }
 }

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use base::{Clock, Random};
-use contract::{AccountId, Call, Fault, Origin, Principal};
+use contract::{Call, Fault, Principal};
 use dispatch::BoxFuture;
 use door::{Audience, Body, Mount, RequestBody, Visit};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
-use super::{document, no_such_path, refusal};
-use crate::node::WAIT_MAX;
+use super::{call_of, document, no_such_path, refusal};
 
 const PATH: &str = "/_schedules";
 /// Names are short.
@@ -81,20 +80,7 @@ impl Schedules {
     }
 
     fn call(&self, visit: &Visit) -> Call {
-        Call {
-            id: visit.request_id,
-            principal: visit.principal.clone().unwrap_or(Principal::Open { access_key: None }),
-            account: AccountId::ONLY,
-            region: visit.region.clone(),
-            deadline: self.clock.elapsed() + WAIT_MAX,
-            trace: visit.trace.child(&self.random),
-            hops: 0,
-            origin: Origin::Door {
-                peer: visit.peer,
-                base_url: Arc::clone(&visit.base_url),
-                user_agent: Arc::clone(&visit.user_agent),
-            },
-        }
+        call_of(visit, Principal::Open { access_key: None }, &self.clock, &self.random)
     }
 }
 

@@ -1,10 +1,8 @@
 //! `POST /_stacks/OPERATION`: applications, by JSON document; the answer is a line for each thing that happens.
 
-use std::sync::Arc;
-
 use base::{Clock, Random};
 use bytes::Bytes;
-use contract::{AccountId, Call, Origin, Principal};
+use contract::{Call, Principal};
 use dispatch::BoxFuture;
 use door::{Audience, Body, Mount, RequestBody, Visit};
 use futures_util::stream;
@@ -13,8 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 use stacks::Engine;
 
-use super::{lines, refusal};
-use crate::node::WAIT_MAX;
+use super::{call_of, lines, refusal};
 
 const PREFIX: &str = "/_stacks/";
 /// Templates end at 1 MB; parameters and JSON's own words need some room.
@@ -69,20 +66,7 @@ impl Mount for Stacks {
 
 impl Stacks {
     fn call(&self, visit: &Visit) -> Call {
-        Call {
-            id: visit.request_id,
-            principal: visit.principal.clone().unwrap_or(Principal::Open { access_key: None }),
-            account: AccountId::ONLY,
-            region: visit.region.clone(),
-            deadline: self.clock.elapsed() + WAIT_MAX,
-            trace: visit.trace.child(&self.random),
-            hops: 0,
-            origin: Origin::Door {
-                peer: visit.peer,
-                base_url: Arc::clone(&visit.base_url),
-                user_agent: Arc::clone(&visit.user_agent),
-            },
-        }
+        call_of(visit, Principal::Open { access_key: None }, &self.clock, &self.random)
     }
 }
 
