@@ -53,6 +53,10 @@ struct ServicePlan {
     query_codes: BTreeMap<String, String>,
     #[serde(default)]
     exceptions: BTreeMap<String, String>,
+    #[serde(default)]
+    choices: Vec<String>,
+    #[serde(default)]
+    checksummed: bool,
 }
 
 /// Writes the generated files anew.

@@ -13,6 +13,7 @@ use pipes::Pipes;
 use queues::Queues;
 use schedules::Schedules;
 use stacks::Types;
+use tables::Tables;
 use topics::Topics;
 use topics::mail::{self, Mail};
 
@@ -26,6 +27,7 @@ pub(crate) struct Services {
     pub(crate) pipes: Arc<Pipes>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) schedules: Arc<Schedules>,
+    pub(crate) tables: Arc<Tables>,
     pub(crate) topics: Arc<Topics>,
     /// The server that takes mail, if there is one.
     pub(crate) mail: Option<Arc<Mail>>,
@@ -44,6 +46,9 @@ impl Services {
         queues::register(registry, &self.queues);
         registry.attach("sqs", Arc::clone(&self.queues) as _);
         schedules::register(registry, &self.schedules);
+        tables::register(registry, &self.tables);
+        registry.attach("dynamodb", Arc::clone(&self.tables) as _);
+        registry.attach("dynamodbstreams", Arc::clone(&self.tables) as _);
         topics::register(registry, &self.topics);
         registry.attach("sns", Arc::clone(&self.topics) as _);
     }

@@ -22,6 +22,7 @@ use queues::Queues;
 use schedules::Schedules;
 use stacks::Engine;
 use store::Store;
+use tables::Tables;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use topics::Topics;
@@ -107,6 +108,7 @@ impl Node {
             sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
         let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
+        let tables = Tables::open(tables::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
         let mail = config.smtp.as_deref().map(topics::mail::Mail::new).transpose()?.map(Arc::new);
         let topics = Topics::open(topics::Deps {
             store: store.clone(),
@@ -146,8 +148,18 @@ impl Node {
             caller: Arc::new(registry.dispatch().within()),
             base_url: Arc::clone(&base_url),
         });
-        let services =
-            Services { events, functions, identity, logs, pipes, queues: queues.await?, schedules, topics, mail };
+        let services = Services {
+            events,
+            functions,
+            identity,
+            logs,
+            pipes,
+            queues: queues.await?,
+            schedules,
+            tables: tables.await?,
+            topics,
+            mail,
+        };
         services.register(&mut registry);
         let dispatch = registry.open();
         let polling = mapping::Tools {
@@ -226,6 +238,7 @@ impl Node {
                 functions: Arc::clone(&services.functions),
                 pipes: Arc::clone(&services.pipes),
                 queues: Arc::clone(&services.queues),
+                tables: Arc::clone(&services.tables),
                 topics: Arc::clone(&services.topics),
                 events: Arc::clone(&services.events),
                 deliveries: deliveries.clone(),
@@ -352,7 +365,8 @@ impl Node {
         let calm = self.compute.shut_down(left().max(Duration::from_secs(1))).await;
         self.services.logs.close().await;
         let kept = self.services.queues.close(left().max(Duration::from_secs(1))).await
-            & self.services.topics.close(left().max(Duration::from_secs(1))).await;
+            & self.services.topics.close(left().max(Duration::from_secs(1))).await
+            & self.services.tables.close(left().max(Duration::from_secs(1))).await;
         self.store.close().await;
         closed && delivered && ended && calm && kept
     }

@@ -35,6 +35,9 @@ pub enum StartError {
     /// The queues cannot be read.
     #[error("the queues cannot be read: {0}")]
     Queues(#[from] queues::Error),
+    /// The tables cannot be read.
+    #[error("the tables cannot be read: {0}")]
+    Tables(#[from] tables::Error),
     /// The topics cannot be read.
     #[error("the topics cannot be read: {0}")]
     Topics(#[from] topics::Error),

@@ -1,6 +1,6 @@
 //! Shapes generated from the public AWS service models, and one codec per protocol.
 //!
-//! A service's module ([`lambda`], [`logs`], [`scheduler`], [`sns`], [`sqs`], [`sts`]) has one struct per shape, one marker type per served operation (it implements
+//! A service's module ([`dynamodb`], [`lambda`], [`logs`], [`scheduler`], [`sns`], [`sqs`], [`sts`]) has one struct per shape, one marker type per served operation (it implements
 //! [`contract::Operation`]), one struct per exception (it becomes a [`contract::Fault`]), and a static [`Service`] with every
 //! operation of the model, served or not. [`Router`] finds the operation that a request means; the codecs turn bytes into shapes
 //! and back, on both sides of the wire.
@@ -43,5 +43,5 @@ pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
 pub use route::{Request, Route, Routed, Router};
 pub use schema::{Member, Schema};
 pub use shape::{ABSENT, Empty, Entries, Field, Items, Shape, StaticShape, Written};
-pub use shapes::{SERVICES, events, lambda, logs, pipes, scheduler, service, sns, sqs, sts};
+pub use shapes::{SERVICES, dynamodb, dynamodbstreams, events, lambda, logs, pipes, scheduler, service, sns, sqs, sts};
 pub use writer::Writer;

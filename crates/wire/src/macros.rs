@@ -66,6 +66,44 @@ macro_rules! union {
     };
 }
 
+/// Implements [`crate::Shape`] for an enum whose variants are the members of a structure of which one is to be set. None is
+/// `Unset`, and more than one `Several`: the service says what it thinks of them.
+macro_rules! choice {
+    ($name:ident, $schema:ident { $($index:literal $variant:ident),* $(,)? }) => {
+        impl $crate::Shape for $name {
+            fn schema(&self) -> &'static $crate::Schema {
+                &$schema
+            }
+
+            fn member(&self, index: usize) -> &dyn $crate::Written {
+                match (index, self) {
+                    $(($index, Self::$variant(value)) => value,)*
+                    _ => $crate::ABSENT,
+                }
+            }
+
+            fn read_member(
+                &mut self,
+                index: usize,
+                reader: &mut $crate::Reader<'_>,
+                at: &'static $crate::Member,
+            ) -> Result<(), $crate::Malformed> {
+                let read = match index {
+                    $($index => Self::$variant($crate::Field::read(reader, at)?),)*
+                    _ => return reader.ignore(at),
+                };
+                *self = match self {
+                    Self::Unset => read,
+                    _ => Self::Several,
+                };
+                Ok(())
+            }
+        }
+
+        $crate::macros::known!($name, $schema);
+    };
+}
+
 /// What structures and unions have in common.
 macro_rules! known {
     ($name:ident, $schema:ident) => {
@@ -186,4 +224,4 @@ macro_rules! exception {
     };
 }
 
-pub(crate) use {enumeration, exception, known, operation, structure, union};
+pub(crate) use {choice, enumeration, exception, known, operation, structure, union};

@@ -31,6 +31,8 @@ pub struct Service {
     pub missing: Option<&'static str>,
     /// Values of the member `Type` in exceptions that have one: for the caller's doing, and for the service's.
     pub fault_types: Option<(&'static str, &'static str)>,
+    /// Whether answers carry the CRC-32 of their bodies, in `x-amz-crc32`.
+    pub checksummed: bool,
     /// Every operation of the model.
     pub operations: &'static [OperationModel],
     /// The exceptions of the served operations.

@@ -155,6 +155,7 @@ pub fn write_output(route: Route, output: &dyn Shape, request_id: &str) -> Respo
         }
         Protocol::RestJson | Protocol::RestXml => write_rest(&mut answer, route, output),
     }
+    answer.seal(route.service);
     answer.into_response(request_id)
 }
 
@@ -206,6 +207,13 @@ impl Answer {
     fn header(&mut self, name: &str, value: &str) {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             self.headers.append(name, value);
+        }
+    }
+
+    /// Adds what lets the client tell a whole body from a damaged one, where the service does so.
+    fn seal(&mut self, service: &Service) {
+        if service.checksummed {
+            self.header("x-amz-crc32", &crc32fast::hash(&self.body).to_string());
         }
     }
 

@@ -3,6 +3,10 @@
 use crate::Service;
 
 #[allow(missing_docs, reason = "the names are the model's, and so is what they mean")]
+pub mod dynamodb;
+#[allow(missing_docs, reason = "as above")]
+pub mod dynamodbstreams;
+#[allow(missing_docs, reason = "as above")]
 pub mod events;
 #[allow(missing_docs, reason = "as above")]
 pub mod lambda;
@@ -21,6 +25,8 @@ pub mod sts;
 
 /// All of them.
 pub static SERVICES: &[&Service] = &[
+    &dynamodb::SERVICE,
+    &dynamodbstreams::SERVICE,
     &events::SERVICE,
     &lambda::SERVICE,
     &logs::SERVICE,

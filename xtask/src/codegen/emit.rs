@@ -103,7 +103,7 @@ impl Emitter<'_> {
         )?;
         for (path, names) in [
             ("std::collections", ["BTreeMap"].as_slice()),
-            ("crate::macros", &["enumeration", "exception", "operation", "structure", "union"]),
+            ("crate::macros", &["choice", "enumeration", "exception", "operation", "structure", "union"]),
             ("crate::schema", &["Kind", "Member", "Pattern", "Place", "Schema", "TimestampFormat"]),
             ("crate", &["Empty", "Exception", "OperationModel", "Protocol", "Service"]),
         ] {
@@ -149,7 +149,7 @@ impl Emitter<'_> {
             self.out,
             "/// The service as a whole.\npub static SERVICE: Service = Service {{ name: {:?}, signing_name: {signing_name:?}, \
              endpoint_prefix: {:?}, api_version: {:?}, protocols: &[{}], target_prefix: {target:?}, xml_namespace: \
-             {namespace:?}, query_compatible: {}, invalid: {:?}, malformed: {:?}, missing: {:?}, fault_types: {:?}, operations: \
+             {namespace:?}, query_compatible: {}, invalid: {:?}, malformed: {:?}, missing: {:?}, fault_types: {:?}, checksummed: {:?}, operations: \
              &[{operations}], exceptions: &[{exceptions}] }};\n",
             self.name,
             meta.endpoint_prefix,
@@ -160,6 +160,7 @@ impl Emitter<'_> {
             self.plan.malformed,
             self.plan.missing,
             self.plan.fault_types,
+            self.plan.checksummed,
         )?;
         Ok(())
     }
@@ -222,7 +223,10 @@ impl Emitter<'_> {
             return Ok(());
         }
         if shape.union {
-            return self.union(name);
+            return self.union(name, "union", "");
+        }
+        if self.plan.choices.iter().any(|choice| choice == name) {
+            return self.union(name, "choice", "Several, ");
         }
         let type_ = names::type_(name);
         let mut fields = String::new();
@@ -276,7 +280,8 @@ impl Emitter<'_> {
         Ok(shape.values.iter().chain(ours).cloned().collect())
     }
 
-    fn union(&mut self, name: &str) -> Result<()> {
+    /// An enum of the members, made by the macro of that name, with further variants.
+    fn union(&mut self, name: &str, made_by: &str, further: &str) -> Result<()> {
         let shape = self.shape(name)?;
         let (type_, table) = (names::type_(name), &self.tables[name]);
         let (mut variants, mut rows) = (String::new(), String::new());
@@ -290,7 +295,7 @@ impl Emitter<'_> {
             write!(rows, "{index} {variant}, ")?;
         }
         let text = format!(
-            "\n#[derive(Clone, Default, PartialEq)]\npub enum {type_} {{ #[default] Unset, {variants} }}\nunion!({type_}, {table} {{ {rows} }});\n"
+            "\n#[derive(Clone, Default, PartialEq)]\npub enum {type_} {{ #[default] Unset, {further}{variants} }}\n{made_by}!({type_}, {table} {{ {rows} }});\n"
         );
         self.out.push_str(&text);
         Ok(())

@@ -12,6 +12,7 @@ use pipes::Pipes;
 use queues::Queues;
 use serde_json::json;
 use store::{Range, Scan, Store};
+use tables::Tables;
 use topics::Topics;
 
 use super::{document, refusal};
@@ -23,6 +24,7 @@ pub(crate) struct Reset {
     pub(crate) functions: Arc<Functions>,
     pub(crate) pipes: Arc<Pipes>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) tables: Arc<Tables>,
     pub(crate) topics: Arc<Topics>,
     pub(crate) events: Arc<Events>,
     pub(crate) deliveries: Deliveries,
@@ -88,6 +90,9 @@ impl Reset {
         }
         if let Err(error) = self.pipes.resync().await {
             tracing::error!(%error, "the pipes could not be read anew after a reset");
+        }
+        if let Err(error) = self.tables.resync().await {
+            tracing::error!(%error, "the tables could not be read anew after a reset");
         }
         if let Err(error) = self.queues.resync().await {
             tracing::error!(%error, "the queues could not be read anew after a reset");

@@ -71,6 +71,9 @@ pub fn write_fault(
             answer.set(render(&Element::with_children("Response", vec![errors, id])), content_type(protocol));
         }
     }
+    if let Some(service) = service {
+        answer.seal(service);
+    }
     answer.into_response(request_id)
 }
 

@@ -19,6 +19,7 @@ pub static SERVICE: Service = Service {
     malformed: "SerializationException",
     missing: None,
     fault_types: None,
+    checksummed: false,
     operations: &[
         OperationModel::unserved(("events", "ActivateEventSource"), ("POST", "/", 200)),
         OperationModel::served(

@@ -19,6 +19,7 @@ pub static SERVICE: Service = Service {
     malformed: "SerializationException",
     missing: None,
     fault_types: Some(("User", "Service")),
+    checksummed: false,
     operations: &[
         OperationModel::served(
             ("lambda", "AddLayerVersionPermission"),

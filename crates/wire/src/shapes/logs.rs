@@ -19,6 +19,7 @@ pub static SERVICE: Service = Service {
     malformed: "SerializationException",
     missing: None,
     fault_types: None,
+    checksummed: false,
     operations: &[
         OperationModel::unserved(("logs", "AssociateKmsKey"), ("POST", "/", 200)),
         OperationModel::unserved(("logs", "AssociateSourceToS3TableIntegration"), ("POST", "/", 200)),

@@ -19,6 +19,7 @@ pub static SERVICE: Service = Service {
     malformed: "SerializationException",
     missing: Some("MissingRequiredParameterException"),
     fault_types: None,
+    checksummed: false,
     operations: &[
         OperationModel::served(
             ("sqs", "AddPermission"),

@@ -18,6 +18,7 @@ pub static SERVICE: Service = Service {
     malformed: "MalformedInput",
     missing: None,
     fault_types: None,
+    checksummed: false,
     operations: &[
         OperationModel::unserved(("sts", "AssumeRole"), ("POST", "/", 200)),
         OperationModel::unserved(("sts", "AssumeRoleWithSAML"), ("POST", "/", 200)),

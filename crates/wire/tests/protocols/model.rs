@@ -55,6 +55,7 @@ pub(crate) fn route(suite: &Value, given: &Value, protocol: Protocol) -> Route {
         malformed: "SerializationException",
         missing: None,
         fault_types: None,
+        checksummed: false,
         operations: Box::leak(Box::new([operation])),
         exceptions: Box::leak(exceptions.into_boxed_slice()),
     };

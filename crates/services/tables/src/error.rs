@@ -1,0 +1,98 @@
+//! What goes wrong, and the faults that callers see of it.
+
+use contract::{Cause, Fault};
+use wire::dynamodb as aws;
+
+/// Why something was not done. The words that callers see are AWS's.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A parameter that is not as it must be.
+    #[error("{0}")]
+    Invalid(String),
+    /// What the call names is not there.
+    #[error("{0}")]
+    Missing(String),
+    /// There is one already, or it is in a state that does not allow this.
+    #[error("{0}")]
+    InUse(String),
+    /// More than an account or a table may have.
+    #[error("{0}")]
+    Limit(String),
+    /// The resource has no policy.
+    #[error("{0}")]
+    PolicyMissing(String),
+    /// The continuous backups that this needs are off.
+    #[error("{0}")]
+    RecoveryOff(String),
+    /// The store did not take it; trying again may help.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A bug or a broken disk, which was logged.
+    #[error("the table cannot be read")]
+    Internal,
+    /// A refusal with members of its own, in the words that it has.
+    #[error("{0}")]
+    Refused(Box<Fault>),
+}
+
+impl Error {
+    /// What an operation on items says of a table that is not there.
+    pub(crate) fn no_table() -> Self {
+        Self::Missing("Requested resource not found".to_owned())
+    }
+
+    /// What an operation on tables says of one that is not there.
+    pub(crate) fn table_missing(name: &str) -> Self {
+        Self::Missing(format!("Requested resource not found: Table: {name} not found"))
+    }
+
+    /// A parameter that is not as it must be, in the words that most of them have.
+    pub(crate) fn parameters(why: impl std::fmt::Display) -> Self {
+        Self::Invalid(format!("One or more parameter values were invalid: {why}"))
+    }
+
+    /// What becomes of an error of the store: what passes by itself is said to the caller, the rest is logged.
+    pub(crate) fn of_store(error: &store::Error) -> Self {
+        use store::Error as Refused;
+        match error {
+            Refused::Contended { .. } | Refused::Busy { .. } | Refused::DiskFull { .. } | Refused::Closed => {
+                tracing::warn!(%error, "the store did not take a change of a table");
+                Self::Unavailable(error.to_string())
+            }
+            other => {
+                tracing::error!(error = %other, "the store failed a table");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::of_store(&error)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(Box::new(fault))
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let fault: Self = match error {
+            Error::Invalid(_) => aws::ValidationException::default().into(),
+            Error::Missing(_) => aws::ResourceNotFoundException::default().into(),
+            Error::InUse(_) => aws::ResourceInUseException::default().into(),
+            Error::Limit(_) => aws::LimitExceededException::default().into(),
+            Error::PolicyMissing(_) => aws::PolicyNotFoundException::default().into(),
+            Error::RecoveryOff(_) => aws::PointInTimeRecoveryUnavailableException::default().into(),
+            Error::Unavailable(_) => Self::new(Cause::Unavailable, "InternalServerError", ""),
+            Error::Internal => return Self::internal(),
+            Error::Refused(fault) => return *fault,
+        };
+        Self { message, ..fault }
+    }
+}

@@ -1,0 +1,123 @@
+//! Tables (DynamoDB): items that are found by their keys, and streams of their changes.
+//!
+//! Not here: what values are and what expressions mean (the crate `expression`), and pollers that turn changes into invocations.
+//!
+//! What always holds:
+//! - A write is acknowledged when it is on disk, with its entries in every index and its record in the stream: all in one
+//!   transaction. So indexes are never behind, and reads from them are as consistent as reads from the table.
+//! - Transactions over several items are serialisable with each other and with single writes.
+//! - What a table is changes only while none of its items is being written (its desk's gate), so that no write misses an index.
+//!
+//! Limits: AWS's. Items of 400 KB, keys of 2,048 and 1,024 bytes, 20 global and 5 local indexes, pages of 1 MB, batches of 25 writes and
+//! 100 reads, transactions of 100 items. What AWS has for its own sake is not done: global tables (this is one node in one region).
+//!
+//! Start reading at `desk.rs`, then `model/table.rs` and `store.rs`.
+
+#![allow(dead_code, reason = "what items need is laid out and used by their operations, which come next")]
+
+mod background;
+mod describe;
+mod desk;
+mod error;
+mod managing;
+pub mod model;
+pub mod ops;
+mod policies;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use base::task::Tasks;
+use base::{Clock, Random};
+
+pub use crate::error::Error;
+pub use crate::ops::register;
+
+use crate::desk::{Desk, Desks};
+use crate::model::{Scope, TableRef};
+use crate::store::Cellar;
+
+/// What the service needs.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where everything is kept.
+    pub store: ::store::Store,
+    /// Time: of streams, of items that expire, of throttling.
+    pub clock: Clock,
+    /// Ids.
+    pub random: Random,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Tables {
+    /// For the tasks that it starts.
+    itself: Weak<Self>,
+    cellar: Cellar,
+    clock: Clock,
+    random: Random,
+    desks: Desks,
+    /// Tables are made, changed and deleted one at a time, so that desks and store agree.
+    managing: tokio::sync::Mutex<()>,
+    tasks: Tasks,
+}
+
+impl Tables {
+    /// Starts the service: every table gets its desk, and what was being made goes on.
+    pub async fn open(deps: Deps) -> Result<Arc<Self>, Error> {
+        let Deps { store, clock, random } = deps;
+        let tables = Arc::new_cyclic(|itself| Self {
+            itself: Weak::clone(itself),
+            cellar: Cellar::new(store),
+            clock,
+            random,
+            desks: Desks::default(),
+            managing: tokio::sync::Mutex::default(),
+            tasks: Tasks::new(),
+        });
+        tables.resync().await?;
+        Ok(tables)
+    }
+
+    /// Reads all tables anew: at the start, and when the store was emptied.
+    pub async fn resync(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.managing.lock().await;
+        for desk in self.desks.clear() {
+            desk.close();
+        }
+        for (scope, table) in self.cellar.tables().await? {
+            let counts = self.cellar.counts(table.number).await?;
+            let desk = Arc::new(Desk::new(scope, table, &counts));
+            self.desks.put(Arc::clone(&desk));
+            self.resume(&desk);
+        }
+        self.sweep();
+        Ok(())
+    }
+
+    /// Ends what runs by itself. What was acknowledged is on disk.
+    pub async fn close(&self, patience: Duration) -> bool {
+        let ended = self.tasks.shut_down(patience).await;
+        self.save_counts().await;
+        ended
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// The desk of the table that an operation on items names.
+    fn desk(&self, scope: &Scope, given: &str) -> Result<Arc<Desk>, Error> {
+        let name = TableRef::parse(scope, given)?.name();
+        self.desks.get(scope, name).ok_or_else(Error::no_table)
+    }
+
+    /// The desk of the table that an operation on tables names.
+    fn managed(&self, scope: &Scope, given: &str) -> Result<Arc<Desk>, Error> {
+        let name = TableRef::parse(scope, given)?.name();
+        self.desks.get(scope, name).ok_or_else(|| Error::table_missing(name))
+    }
+}

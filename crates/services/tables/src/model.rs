@@ -1,0 +1,9 @@
+//! What tables are in memory, and the pure decisions about them.
+
+pub mod change;
+pub mod name;
+pub mod schema;
+pub mod table;
+
+pub use name::{Scope, TableRef};
+pub use table::{Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Stream, Table, Throughput, View};

@@ -1,0 +1,60 @@
+//! The operations, and what several of them share. Those that belong together (describe, change, delete one thing) are one file.
+
+mod account;
+mod continuous_backups;
+mod create_table;
+mod destinations;
+mod insights;
+mod resource_policy;
+mod tables;
+mod tags;
+mod time_to_live;
+
+use std::sync::Arc;
+
+use contract::{Arn, Call};
+use dispatch::Registry;
+use wire::dynamodb as aws;
+
+use crate::Tables;
+use crate::model::Scope;
+
+/// Names every operation that is served.
+pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
+    registry.add::<aws::CreateTable, _>(tables);
+    registry.add::<aws::DeleteResourcePolicy, _>(tables);
+    registry.add::<aws::DeleteTable, _>(tables);
+    registry.add::<aws::DescribeContinuousBackups, _>(tables);
+    registry.add::<aws::DescribeContributorInsights, _>(tables);
+    registry.add::<aws::DescribeEndpoints, _>(tables);
+    registry.add::<aws::DescribeKinesisStreamingDestination, _>(tables);
+    registry.add::<aws::DescribeLimits, _>(tables);
+    registry.add::<aws::DescribeTable, _>(tables);
+    registry.add::<aws::DescribeTimeToLive, _>(tables);
+    registry.add::<aws::DisableKinesisStreamingDestination, _>(tables);
+    registry.add::<aws::EnableKinesisStreamingDestination, _>(tables);
+    registry.add::<aws::GetResourcePolicy, _>(tables);
+    registry.add::<aws::ListContributorInsights, _>(tables);
+    registry.add::<aws::ListGlobalTables, _>(tables);
+    registry.add::<aws::ListTables, _>(tables);
+    registry.add::<aws::ListTagsOfResource, _>(tables);
+    registry.add::<aws::PutResourcePolicy, _>(tables);
+    registry.add::<aws::TagResource, _>(tables);
+    registry.add::<aws::UntagResource, _>(tables);
+    registry.add::<aws::UpdateContinuousBackups, _>(tables);
+    registry.add::<aws::UpdateContributorInsights, _>(tables);
+    registry.add::<aws::UpdateKinesisStreamingDestination, _>(tables);
+    registry.add::<aws::UpdateTable, _>(tables);
+    registry.add::<aws::UpdateTimeToLive, _>(tables);
+}
+
+/// The ARN of the table that a name or ARN means.
+fn table_resource(call: &Call, given: &str) -> Arn {
+    let parsed = given.starts_with("arn:").then(|| Arn::parse(given)).flatten();
+    parsed.unwrap_or_else(|| Scope::of(call).arn(if given.is_empty() { "*" } else { given }))
+}
+
+/// An ARN that a caller gave.
+fn resource_of_arn(given: &str) -> Arn {
+    Arn::parse(given).unwrap_or_else(Arn::any)
+}

@@ -1,0 +1,102 @@
+//! `PutResourcePolicy`, `GetResourcePolicy`, `DeleteResourcePolicy`: of a table, or of its stream.
+
+use contract::{Arn, Call, Effect, Fault, Handle};
+use wire::dynamodb::{
+    DeleteResourcePolicy, DeleteResourcePolicyInput, DeleteResourcePolicyOutput, GetResourcePolicy,
+    GetResourcePolicyInput, GetResourcePolicyOutput, PutResourcePolicy, PutResourcePolicyInput,
+    PutResourcePolicyOutput,
+};
+
+use super::resource_of_arn;
+use crate::model::Table;
+use crate::model::table::Policy;
+use crate::{Error, Tables};
+
+const POLICY_BYTES_MAX: usize = 20 << 10;
+
+/// Sets the policy of the table or stream of that ARN. Gives its revision.
+pub(super) fn put(table: &mut Table, arn: &str, text: &str, now_ms: i64) -> Result<String, Error> {
+    if text.len() > POLICY_BYTES_MAX {
+        return Err(Error::Invalid(format!(
+            "Resource-based policy of {} bytes is longer than {POLICY_BYTES_MAX}",
+            text.len()
+        )));
+    }
+    policy::Policy::parse(text, policy::Kind::Resource)
+        .map_err(|why| Error::Invalid(format!("Invalid policy document: {why}")))?;
+    let old = table.policies.get(arn);
+    if let Some(same) = old.filter(|old| old.text == text) {
+        return Ok(same.revision.clone());
+    }
+    // Revisions grow, also within a millisecond.
+    let before: i64 = old.and_then(|old| old.revision.parse().ok()).unwrap_or_default();
+    let revision = now_ms.max(before + 1).to_string();
+    table.policies.insert(arn.to_owned(), Policy { text: text.to_owned(), revision: revision.clone() });
+    Ok(revision)
+}
+
+/// Refuses when the policy is not at the revision that the caller thinks.
+fn check_revision(table: &Table, arn: &str, expected: Option<&str>) -> Result<(), Error> {
+    let found = table.policies.get(arn).map(|policy| policy.revision.as_str());
+    match expected {
+        None => Ok(()),
+        Some("NO_POLICY") if found.is_none() => Ok(()),
+        Some(expected) if found == Some(expected) => Ok(()),
+        Some(_) => Err(missing(arn)),
+    }
+}
+
+fn missing(arn: &str) -> Error {
+    Error::PolicyMissing(format!("Resource-based policy not found for the provided ResourceArn: {arn}"))
+}
+
+impl Handle<PutResourcePolicy> for Tables {
+    const EFFECT: Effect = Effect::Write;
+
+    fn resource(&self, _call: &Call, input: &PutResourcePolicyInput) -> Arn {
+        resource_of_arn(&input.resource_arn)
+    }
+
+    async fn handle(&self, call: &Call, input: PutResourcePolicyInput) -> Result<PutResourcePolicyOutput, Fault> {
+        let desk = self.tagged(call, &input.resource_arn)?;
+        let now_ms = self.now_ms();
+        let set = |table: &mut Table| {
+            check_revision(table, &input.resource_arn, input.expected_revision_id.as_deref())?;
+            put(table, &input.resource_arn, &input.policy, now_ms)
+        };
+        let (_, revision) = self.change(&desk, set).await?;
+        Ok(PutResourcePolicyOutput { revision_id: Some(revision) })
+    }
+}
+
+impl Handle<GetResourcePolicy> for Tables {
+    const EFFECT: Effect = Effect::Read;
+
+    fn resource(&self, _call: &Call, input: &GetResourcePolicyInput) -> Arn {
+        resource_of_arn(&input.resource_arn)
+    }
+
+    async fn handle(&self, call: &Call, input: GetResourcePolicyInput) -> Result<GetResourcePolicyOutput, Fault> {
+        let sight = self.tagged(call, &input.resource_arn)?.sight();
+        let policy = sight.table.policies.get(&input.resource_arn).ok_or_else(|| missing(&input.resource_arn))?;
+        Ok(GetResourcePolicyOutput { policy: Some(policy.text.clone()), revision_id: Some(policy.revision.clone()) })
+    }
+}
+
+impl Handle<DeleteResourcePolicy> for Tables {
+    const EFFECT: Effect = Effect::Write;
+
+    fn resource(&self, _call: &Call, input: &DeleteResourcePolicyInput) -> Arn {
+        resource_of_arn(&input.resource_arn)
+    }
+
+    async fn handle(&self, call: &Call, input: DeleteResourcePolicyInput) -> Result<DeleteResourcePolicyOutput, Fault> {
+        let desk = self.tagged(call, &input.resource_arn)?;
+        let unset = |table: &mut Table| {
+            check_revision(table, &input.resource_arn, input.expected_revision_id.as_deref())?;
+            Ok(table.policies.remove(&input.resource_arn))
+        };
+        let (_, gone) = self.change(&desk, unset).await?;
+        Ok(DeleteResourcePolicyOutput { revision_id: gone.map(|policy| policy.revision) })
+    }
+}

@@ -1,0 +1,115 @@
+//! Tables themselves: made, changed, deleted, and what they leave behind.
+
+use ::store::{Error as StoreError, Key, Range, Scan};
+
+use super::records::{CountsRecord, Gone, Made};
+use super::{Cellar, Counts, keys};
+use crate::error::Error;
+use crate::model::{Scope, Table};
+
+/// So many keys are taken away in one transaction.
+const SWEPT: usize = 2_000;
+
+impl Cellar {
+    /// All tables.
+    pub(crate) async fn tables(&self) -> Result<Vec<(Scope, Table)>, Error> {
+        let snapshot = self.store.snapshot();
+        let (mut tables, mut rest) = (Vec::new(), Some(Range::prefix(&keys::tables())));
+        while let Some(range) = rest.take() {
+            let page = snapshot.scan(range, Scan::first(1_000)).await?;
+            for (key, value) in page.items {
+                tables.push((keys::read_table(&key)?, ::store::record::decode(&value)?));
+            }
+            rest = page.rest;
+        }
+        Ok(tables)
+    }
+
+    /// Makes a table and gives it its number.
+    pub(crate) async fn create(&self, scope: &Scope, table: &Table) -> Result<Table, Error> {
+        self.store
+            .transact(|tx| async move {
+                let mut made: Made = tx.get_record(&keys::made()).await?.unwrap_or_default();
+                made.tables += 1;
+                tx.put_record(keys::made(), &made);
+                let table = Table { number: made.tables, ..table.clone() };
+                tx.put_record(keys::table(scope, &table.name), &table);
+                Ok::<_, Error>(table)
+            })
+            .await
+    }
+
+    /// Writes what a table is now.
+    pub(crate) async fn save(&self, scope: &Scope, table: &Table) -> Result<(), Error> {
+        let write = |tx: ::store::Transaction| async move {
+            tx.put_record(keys::table(scope, &table.name), table);
+            Ok::<_, Error>(())
+        };
+        self.store.transact(write).await
+    }
+
+    /// Deletes a table; its items are out of reach at once, and taken away by [`Cellar::sweep`].
+    pub(crate) async fn delete(&self, scope: &Scope, table: &Table) -> Result<(), Error> {
+        let write = |tx: ::store::Transaction| async move {
+            tx.delete(keys::table(scope, &table.name));
+            tx.delete(keys::counts(table.number));
+            tx.put_record(keys::gone(table.number), &Gone {});
+            Ok::<_, Error>(())
+        };
+        self.store.transact(write).await
+    }
+
+    /// How much lies in a table, as it was last noted.
+    pub(crate) async fn counts(&self, table: u64) -> Result<Counts, Error> {
+        let record: CountsRecord = self.store.snapshot().get_record(&keys::counts(table)).await?.unwrap_or_default();
+        Ok(record.of.into_iter().map(|(of, items, bytes)| (of, (items, bytes))).collect())
+    }
+
+    /// Notes how much lies in a table.
+    pub(crate) async fn save_counts(&self, table: u64, counts: &Counts) -> Result<(), Error> {
+        let of = counts.iter().map(|(of, (items, bytes))| (*of, *items, *bytes)).collect();
+        let record = &CountsRecord { of };
+        let write = |tx: ::store::Transaction| async move {
+            tx.put_record(keys::counts(table), record);
+            Ok::<_, Error>(())
+        };
+        self.store.transact(write).await
+    }
+
+    /// Takes away what deleted tables left behind, a page at a time. False when nothing is left.
+    pub(crate) async fn sweep(&self) -> Result<bool, Error> {
+        let page = self.store.snapshot().scan(Range::prefix(&keys::all_gone()), Scan::first(1)).await?;
+        let Some((note, _)) = page.items.into_iter().next() else { return Ok(false) };
+        let table = keys::read_gone(&note)?;
+        let left = [keys::items(table), keys::all_entries(table), keys::all_expiries(table)];
+        for prefix in left {
+            if self.clear(&prefix).await? {
+                return Ok(true);
+            }
+        }
+        self.store
+            .transact(|tx| {
+                std::future::ready({
+                    tx.delete(note.clone());
+                    Ok::<_, StoreError>(())
+                })
+            })
+            .await?;
+        Ok(true)
+    }
+
+    /// Takes away some of what lies under a prefix; true if there was something.
+    pub(crate) async fn clear(&self, prefix: &Key) -> Result<bool, Error> {
+        let page = self.store.snapshot().scan(Range::prefix(prefix), Scan::first(SWEPT)).await?;
+        if page.items.is_empty() {
+            return Ok(false);
+        }
+        let keys: &Vec<Key> = &page.items.into_iter().map(|(key, _)| key).collect();
+        let write = |tx: ::store::Transaction| {
+            keys.iter().for_each(|key| tx.delete(key.clone()));
+            std::future::ready(Ok::<_, StoreError>(()))
+        };
+        self.store.transact(write).await?;
+        Ok(true)
+    }
+}
