@@ -113,21 +113,34 @@ fn for_each_route(check: impl Fn(Route, u64)) {
 }
 
 fn structure(schema: &'static Schema, random: &Random) -> Dynamic {
+    structure_at(schema, random, 0)
+}
+
+/// Shapes that hold themselves are made of scalars from here on.
+const LEVELS_MAX: usize = 6;
+
+fn structure_at(schema: &'static Schema, random: &Random, level: usize) -> Dynamic {
     let mut shape = Dynamic::new(schema);
     let members = schema.members();
-    let chosen = random.below(members.len() as u64) as usize;
+    let is_scalar = |at: &Member| !at.target.is_composite();
+    let only_scalars = level >= LEVELS_MAX && members.iter().any(is_scalar);
+    let choice: Vec<usize> = (0..members.len()).filter(|index| !only_scalars || is_scalar(&members[*index])).collect();
+    let chosen = choice.get(random.below(choice.len() as u64) as usize).copied();
     for (index, at) in members.iter().enumerate() {
+        if only_scalars && !is_scalar(at) {
+            continue;
+        }
         // A structure without any member leaves no trace in forms, a path has no place for a missing label, and every
         // answer has a status. A union has exactly one.
         let more = matches!(at.place, Place::Uri | Place::Status) || random.below(2) == 0;
-        if index == chosen || (more && !matches!(schema.kind, Kind::Union(_))) {
-            shape.set(index, datum(at, random));
+        if Some(index) == chosen || (more && !matches!(schema.kind, Kind::Union(_))) {
+            shape.set(index, datum(at, random, level + 1));
         }
     }
     shape
 }
 
-fn datum(at: &'static Member, random: &Random) -> Datum {
+fn datum(at: &'static Member, random: &Random, level: usize) -> Datum {
     let count = || 1 + random.below(3);
     match at.target.kind {
         Kind::Boolean => Datum::Boolean(random.below(2) == 0),
@@ -147,12 +160,12 @@ fn datum(at: &'static Member, random: &Random) -> Datum {
             Datum::Timestamp(Timestamp::from_millisecond(millis).expect("within the years 1970 to 2096"))
         }
         Kind::Document => Datum::Document(json!({"a": [1, null, "x"], "b": {}})),
-        Kind::List(item) => Datum::List((0..count()).map(|_| datum(item, random)).collect()),
+        Kind::List(item) => Datum::List((0..count()).map(|_| datum(item, random, level)).collect()),
         Kind::Map { value, .. } => {
-            let entry = |_| (text(Place::Header, random), datum(value, random));
+            let entry = |_| (text(Place::Header, random), datum(value, random, level));
             Datum::Map((0..count()).map(entry).collect::<BTreeMap<_, _>>())
         }
-        Kind::Structure(_) | Kind::Union(_) => Datum::Structure(structure(at.target, random)),
+        Kind::Structure(_) | Kind::Union(_) => Datum::Structure(structure_at(at.target, random, level)),
     }
 }
 

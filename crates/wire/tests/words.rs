@@ -63,7 +63,7 @@ fn targets_and_actions_find_their_operations() {
     assert_eq!(target("Logs_20140328.CreateLogGroup", Some("logs")), "logs:CreateLogGroup Json11");
     assert_eq!(target("Logs_20140328.StartQuery", None), "unserved logs:StartQuery");
     assert_eq!(target("Logs_20140328.Nonsense", None), "unknown logs Json11");
-    assert_eq!(target("DynamoDB_20120810.PutItem", None), "unknown - Json11");
+    assert_eq!(target("Kinesis_20131202.PutRecord", None), "unknown - Json11");
     assert_eq!(target("Logs_20140328.CreateLogGroup", Some("lambda")), "unknown - Json11");
 
     let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];

@@ -80,7 +80,7 @@ async fn faults_are_written_as_each_protocol_writes_them() {
         ),
         ("POST /", target("Logs_20140328.Dance"), "{}", 400, "UnknownOperationException"),
         ("POST /", target("Moon_1969.Land"), "{}", 400, "UnknownOperationException"),
-        ("POST /", scoped("dynamodb") + &target("DynamoDB_20120810.ListTables"), "{}", 501, "service dynamodb yet"),
+        ("POST /", scoped("kinesis") + &target("Kinesis_20131202.ListStreams"), "{}", 501, "service kinesis yet"),
         ("GET /bucket/key", scoped("s3"), "", 501, "<Code>NotImplementedException</Code>"),
         ("POST /", form.into(), "Action=AssumeRoleWithSAML&Version=2011-06-15", 501, "AssumeRoleWithSAML of sts yet"),
         ("POST /", form.into(), "Action=Dance&Version=2011-06-15", 400, "InvalidAction"),
