@@ -6,6 +6,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use contract::{Arn, Call, Effect, Fault, Handle, Operation, OperationId};
@@ -54,7 +55,6 @@ impl Registry {
         Op::Output: StaticShape,
         H: Handle<Op>,
     {
-        let typed: Arc<dyn Typed<Op>> = Arc::new(Handler(Arc::clone(service)));
         let action = match H::ACTION {
             Some(action) => action.into(),
             None => format!("{}:{}", Op::ID.service, Op::ID.name).into(),
@@ -66,8 +66,7 @@ impl Registry {
             always_allowed: H::ALWAYS_ALLOWED,
             metrics: self.parts.metrics.operation(Op::ID),
             attachments: None,
-            typed: Box::new(Arc::clone(&typed)),
-            erased: Box::new(Eraser(typed)),
+            handler: Box::new(Handler::<Op, H> { service: Arc::clone(service), operation: PhantomData }),
         };
         let twice = self.entries.insert(Op::ID, entry);
         assert!(twice.is_none(), "{} is registered twice", Op::ID);
@@ -107,73 +106,115 @@ pub(crate) struct Entry {
     pub(crate) always_allowed: bool,
     pub(crate) metrics: OperationMetrics,
     pub(crate) attachments: Option<Arc<dyn Attachments>>,
-    /// An `Arc<dyn Typed<Op>>`.
-    typed: Box<dyn Any + Send + Sync>,
-    pub(crate) erased: Box<dyn Erased>,
-}
-
-impl Entry {
-    pub(crate) fn typed<Op: Operation>(&self) -> Arc<dyn Typed<Op>> {
-        let typed: &Arc<dyn Typed<Op>> =
-            self.typed.downcast_ref().expect("the table of types leads to this type's entry");
-        Arc::clone(typed)
-    }
-}
-
-/// A handler whose service is forgotten, but not its operation.
-pub(crate) trait Typed<Op: Operation>: Send + Sync {
-    fn resource(&self, call: &Call, input: &Op::Input) -> Arn;
-    fn handle<'a>(&'a self, call: &'a Call, input: Op::Input) -> BoxFuture<'a, Result<Op::Output, Fault>>;
-}
-
-struct Handler<H>(Arc<H>);
-
-impl<Op: Operation, H: Handle<Op>> Typed<Op> for Handler<H> {
-    fn resource(&self, call: &Call, input: &Op::Input) -> Arn {
-        self.0.resource(call, input)
-    }
-
-    fn handle<'a>(&'a self, call: &'a Call, input: Op::Input) -> BoxFuture<'a, Result<Op::Output, Fault>> {
-        Box::pin(self.0.handle(call, input))
-    }
+    pub(crate) handler: Box<dyn Erased>,
 }
 
 /// Fills a blank input; refuses what cannot be read.
 pub(crate) type Fill<'a> = &'a mut (dyn FnMut(&mut dyn Shape) -> Result<(), Fault> + Send);
 
-/// A handler whose operation is forgotten too.
+/// A handler whose service and operation are forgotten: it makes errands.
 pub(crate) trait Erased: Send + Sync {
-    /// The input is filled before the future is made, so that the future borrows nothing of the request.
-    fn travel<'a>(
-        &self,
-        inner: &'a Arc<Inner>,
-        entry: &'a Arc<Entry>,
-        call: &'a Call,
-        fill: Fill<'_>,
-    ) -> BoxFuture<'a, Result<Box<dyn Shape>, Fault>>;
+    /// With the input that `fill` reads.
+    fn read(&self, fill: Fill<'_>) -> Result<Box<dyn Errand>, Fault>;
+
+    /// With an input of the operation's own type.
+    fn take(&self, input: Box<dyn Any + Send>) -> Box<dyn Errand>;
 }
 
-struct Eraser<Op: Operation>(Arc<dyn Typed<Op>>);
+/// One call with all that is its operation's own: the input, the handler and what it answers. The road knows nothing but this, so
+/// that there is one road, not one per operation; a node has hundreds.
+pub(crate) trait Errand: Send {
+    /// What it touches. Asked before it runs.
+    fn resource(&self, call: &Call) -> Arn;
 
-impl<Op> Erased for Eraser<Op>
+    /// Runs the handler, once.
+    fn run<'a>(&'a mut self, call: &'a Call) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// What the handler answered, once it ran without a fault.
+    fn output(self: Box<Self>) -> Box<dyn Shape>;
+
+    /// The same, of the operation's own type.
+    fn output_typed(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+struct Handler<Op, H> {
+    service: Arc<H>,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<Op, H> Handler<Op, H>
 where
     Op: Operation,
     Op::Input: StaticShape,
     Op::Output: StaticShape,
+    H: Handle<Op>,
 {
-    fn travel<'a>(
-        &self,
-        inner: &'a Arc<Inner>,
-        entry: &'a Arc<Entry>,
-        call: &'a Call,
-        fill: Fill<'_>,
-    ) -> BoxFuture<'a, Result<Box<dyn Shape>, Fault>> {
+    fn errand(&self, input: Op::Input) -> Box<dyn Errand> {
+        Box::new(Typed::<Op, H> { service: Arc::clone(&self.service), input: Some(input), output: None })
+    }
+}
+
+impl<Op, H> Erased for Handler<Op, H>
+where
+    Op: Operation,
+    Op::Input: StaticShape,
+    Op::Output: StaticShape,
+    H: Handle<Op>,
+{
+    fn read(&self, fill: Fill<'_>) -> Result<Box<dyn Errand>, Fault> {
         let mut input = Op::Input::default();
-        let input = fill(&mut input).map(|()| input);
-        let typed = Arc::clone(&self.0);
+        fill(&mut input)?;
+        Ok(self.errand(input))
+    }
+
+    fn take(&self, input: Box<dyn Any + Send>) -> Box<dyn Errand> {
+        self.errand(*input.downcast().expect("the table of types leads to the operation whose input it is"))
+    }
+}
+
+struct Typed<Op: Operation, H> {
+    service: Arc<H>,
+    /// Until it runs.
+    input: Option<Op::Input>,
+    /// Once it ran.
+    output: Option<Box<Op::Output>>,
+}
+
+impl<Op, H> Typed<Op, H>
+where
+    Op: Operation,
+{
+    fn answered(self) -> Box<Op::Output> {
+        self.output.expect("only an errand that ended well is asked for its output")
+    }
+}
+
+impl<Op, H> Errand for Typed<Op, H>
+where
+    Op: Operation,
+    Op::Input: StaticShape,
+    Op::Output: StaticShape,
+    H: Handle<Op>,
+{
+    fn resource(&self, call: &Call) -> Arn {
+        self.service.resource(call, self.input.as_ref().expect("an errand is asked before it runs"))
+    }
+
+    fn run<'a>(&'a mut self, call: &'a Call) -> BoxFuture<'a, Result<(), Fault>> {
+        let input = self.input.take().expect("an errand runs once");
+        let running = self.service.handle(call, input);
+        let output = &mut self.output;
         Box::pin(async move {
-            let output = inner.travel::<Op>(entry, typed, call, input).await?;
-            Ok(Box::new(output) as Box<dyn Shape>)
+            *output = Some(Box::new(running.await?));
+            Ok(())
         })
+    }
+
+    fn output(self: Box<Self>) -> Box<dyn Shape> {
+        self.answered()
+    }
+
+    fn output_typed(self: Box<Self>) -> Box<dyn Any + Send> {
+        self.answered()
     }
 }

@@ -21,7 +21,7 @@ use crate::admission::{Admission, Limits};
 use crate::audit::{self, Ended};
 use crate::authority::{self, Attachments, Authority, Question};
 use crate::metrics::{Metrics, Outcome, Shown};
-use crate::registry::{Entry, Known, Typed};
+use crate::registry::{Entry, Errand, Known};
 
 /// The way in for every call. Cheap to clone.
 #[derive(Clone, Default)]
@@ -55,7 +55,9 @@ impl Dispatch {
         let entry = inner.types.get(&TypeId::of::<Op>()).ok_or_else(|| unserved(Op::ID))?;
         let service = service_of(Op::ID)?;
         let input = wire::check(&input).map(|()| input).map_err(|why| violated(service, &why));
-        inner.travel::<Op>(entry, entry.typed::<Op>(), call, input).await
+        let errand = input.map(|input| entry.handler.take(Box::new(input)));
+        let output = inner.travel(entry, call, errand).await?.output_typed();
+        Ok(*output.downcast().expect("a handler answers with its operation's output"))
     }
 
     /// Calls an operation with a JSON document of AWS's member names (blobs in base64); answers one.
@@ -81,7 +83,9 @@ impl Dispatch {
     ) -> Result<Box<dyn Shape>, Fault> {
         let inner = self.inner()?;
         let entry = inner.entries.get(&id).ok_or_else(|| unserved(id))?;
-        entry.erased.travel(inner, entry, call, &mut fill).await
+        // Read before the future is made, so that it borrows nothing of the request.
+        let errand = entry.handler.read(&mut fill);
+        Ok(inner.travel(entry, call, errand).await?.output())
     }
 
     /// Whether the call may do all of `actions` to `resource`: for what does not come as an operation, such as a request to a
@@ -223,23 +227,23 @@ impl Inner {
         Self { parts, admission, entries, types, attachments }
     }
 
-    /// Takes a call from its caller to its end: where the caller waits for a read, in a task of its own otherwise.
-    pub(crate) async fn travel<Op: Operation>(
+    /// Takes a call from its caller to its end: where the caller waits for a read, in a task of its own otherwise. Gives back the
+    /// errand, which has its output by then.
+    async fn travel(
         self: &Arc<Self>,
         entry: &Arc<Entry>,
-        typed: Arc<dyn Typed<Op>>,
         call: &Call,
-        input: Result<Op::Input, Fault>,
-    ) -> Result<Op::Output, Fault> {
+        errand: Result<Box<dyn Errand>, Fault>,
+    ) -> Result<Box<dyn Errand>, Fault> {
         let left = call.deadline.saturating_sub(self.parts.clock.elapsed());
         // What was refused already changes nothing, so nothing has to outlive the caller.
-        if entry.effect == Effect::Read || input.is_err() {
-            return self.walk::<Op>(entry, &*typed, call, input, left).await;
+        if entry.effect == Effect::Read || errand.is_err() {
+            return self.walk(entry, call, errand, left).await;
         }
         let (tell, told) = oneshot::channel();
         let (inner, entry_there, call_there) = (Arc::clone(self), Arc::clone(entry), call.clone());
         self.parts.tasks.spawn(Kind::Work, "call", async move {
-            let ended = inner.walk::<Op>(&entry_there, &*typed, &call_there, input, Duration::MAX).await;
+            let ended = inner.walk(&entry_there, &call_there, errand, Duration::MAX).await;
             // Nobody listens any more where the caller hung up.
             tell.send(ended).ok();
         });
@@ -251,14 +255,13 @@ impl Inner {
     }
 
     /// Every step in order, and the account of it. Dropped, it accounts for an abandoned call.
-    async fn walk<Op: Operation>(
+    async fn walk(
         &self,
         entry: &Entry,
-        typed: &dyn Typed<Op>,
         call: &Call,
-        input: Result<Op::Input, Fault>,
+        errand: Result<Box<dyn Errand>, Fault>,
         left: Duration,
-    ) -> Result<Op::Output, Fault> {
+    ) -> Result<Box<dyn Errand>, Fault> {
         let span = tracing::info_span!(
             "call",
             service = entry.id.service,
@@ -272,8 +275,8 @@ impl Inner {
             if call.hops > Call::HOPS_MAX {
                 return Err(looping(call));
             }
-            let input = input?;
-            let resource = &*journey.resource.insert(typed.resource(call, &input));
+            let mut errand = errand?;
+            let resource = &*journey.resource.insert(errand.resource(call));
             let has_a_say = entry.attachments.is_some() || !authority::is_owner(&call.principal);
             if has_a_say && !entry.always_allowed {
                 let question = Question { call, actions: &[&entry.action], resource, context: Context::new() };
@@ -286,7 +289,8 @@ impl Inner {
             if call.deadline <= self.parts.clock.elapsed() {
                 return Err(timed_out(entry));
             }
-            typed.handle(call, input).await
+            errand.run(call).await?;
+            Ok(errand)
         };
         let steps = AssertUnwindSafe(steps.instrument(span)).catch_unwind();
         let ended = tokio::select! {
