@@ -32,7 +32,8 @@ struct Kind {
 /// Seconds in which a web server's should be.
 const HTTP_SLOW_TARGET: f64 = 1.5;
 /// What says so; a function alone has no settings.
-const TEMPLATE: &str = "Resources:
+const TEMPLATE: &str = "Transform: AWS::Serverless-2016-10-31
+Resources:
   Slow:
     Type: AWS::Serverless::Function
     Properties:

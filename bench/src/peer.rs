@@ -105,7 +105,7 @@ impl Peer {
         Ok(Self { child, address })
     }
 
-    /// CPU time of the process and everything it started and that still lives.
+    /// CPU time of the process and everything it started, what ended since included.
     pub fn cpu(&self) -> Duration {
         let tick = 1.0 / 100.0;
         Duration::from_secs_f64(tree(self.child.id()).iter().map(|process| process.ticks as f64 * tick).sum())
@@ -159,6 +159,7 @@ struct Process {
     id: u32,
     name: String,
     parent: u32,
+    /// Its own, and those of its children that ended.
     ticks: u64,
 }
 
@@ -180,7 +181,7 @@ fn tree(root: u32) -> Vec<Process> {
         let name = name.split_once('(').map_or("", |(_, name)| name).to_owned();
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        all.insert(id, Process { id, name, parent: field(1) as u32, ticks: field(11) + field(12) });
+        all.insert(id, Process { id, name, parent: field(1) as u32, ticks: (11..=14).map(field).sum() });
     }
     let mut found = Vec::new();
     let mut waiting = vec![root];
