@@ -1,8 +1,9 @@
 //! What the node serves beside AWS's operations: function URLs, CloudEvents, code packages, stacks, live logs, schedules fired by hand,
-//! what happens now, deliveries, letters, what subscribers of topics are sent to, a reset.
+//! what happens now, what stored bytes are like, deliveries, letters, what subscribers of topics are sent to, a reset.
 
 mod activity;
 mod assets;
+mod blobs;
 mod cloud_events;
 mod code;
 mod deliveries;
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 
 pub(crate) use activity::{Activity, word};
 pub(crate) use assets::Assets;
+pub(crate) use blobs::Blobs;
 pub(crate) use cloud_events::CloudEvents;
 pub(crate) use code::Code;
 pub(crate) use deliveries::Deliveries;

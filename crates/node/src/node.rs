@@ -27,6 +27,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use topics::Topics;
 
+use crate::blob_metrics::BlobMetrics;
 use crate::catalog::Services;
 use crate::config::{Auth, Config, Data};
 use crate::delivery_metrics::DeliveryMetrics;
@@ -107,6 +108,11 @@ impl Node {
             "blobs-sweep",
             sweep::blobs(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
+        tasks.spawn(
+            Kind::Work,
+            "blobs-scrub",
+            sweep::scrub(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
+        );
         let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
         let tables = Tables::open(tables::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
         let mail = config.smtp.as_deref().map(topics::mail::Mail::new).transpose()?.map(Arc::new);
@@ -129,6 +135,7 @@ impl Node {
         let pipes = Pipes::open(pipes::Deps { store: store.clone(), clock: clock.clone() }).await?;
         let metrics = Metrics::new();
         metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
+        metrics.register(|registry| registry.register_collector(Box::new(BlobMetrics(blobs.clone()))));
         let mut registry = Registry::new(dispatch::Parts {
             clock: clock.clone(),
             random: random.clone(),
@@ -216,6 +223,7 @@ impl Node {
             Arc::new(mounts::Code(Arc::clone(&services.functions))),
             Arc::new(mounts::Activity(compute.clone())),
             Arc::new(mounts::Deliveries(deliveries.clone())),
+            Arc::new(mounts::Blobs(blobs.clone())),
             Arc::new(mounts::Assets(blobs)),
             Arc::new(mounts::Schedules {
                 schedules: Arc::clone(&services.schedules),

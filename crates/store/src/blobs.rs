@@ -7,29 +7,45 @@
 //!
 //! Blobs know nothing of what they hold. One process owns a folder of blobs, as it does a store.
 
+mod damage;
+mod disk;
+mod draft;
 mod files;
+mod gather;
 mod id;
 mod memory;
 mod pins;
+mod reading;
+mod scrub;
+mod seal;
+mod sealed;
 mod sweep;
+mod wish;
 
-use std::fs::File;
-use std::ops::{Bound, Range, RangeBounds};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::ops::RangeBounds;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use base::{ByteSize, Clock};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
+pub use damage::Damage;
 pub use id::BlobId;
+pub use scrub::{Condition, Scrubbed};
 pub use sweep::Swept;
 
 use crate::{Error, Key, OpenError, Transaction};
+use damage::Damages;
+use draft::Draft;
 use files::Files;
 use memory::Memory;
 use pins::{Pin, Pins};
+use scrub::Pace;
+use sweep::Candidate;
+use wish::Wish;
 
 /// A folder of blobs, or blobs in memory. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +54,8 @@ pub struct Blobs(Arc<Inner>);
 struct Inner {
     shelf: Shelf,
     pins: Arc<Pins>,
+    damages: Damages,
+    scrubbed: Mutex<Scrubbed>,
     clock: Clock,
 }
 
@@ -63,12 +81,21 @@ impl Blobs {
     /// The most that [`Blobs::read`] returns in one piece.
     pub const READ_MAX: ByteSize = ByteSize::mib(64);
 
-    /// The length of a stream's pieces.
-    const PIECE: u64 = 256 << 10;
+    /// The longest blob. What is known of it while it is written, eight bytes for each 64 KiB, has to fit into memory.
+    pub const LEN_MAX: ByteSize = ByteSize::gib(1 << 10);
+
+    /// The room on the disk that blobs leave free, unless told otherwise: what the store needs to go on, and to record
+    /// that something was deleted.
+    pub const RESERVE: ByteSize = ByteSize::mib(256);
 
     /// Opens, or makes, a folder of blobs. What was being written when the last process ended is removed.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self::on(Shelf::Files(Files::open(path)?), clock))
+        Self::open_with_reserve(path, clock, Self::RESERVE)
+    }
+
+    /// The same, with another reserve.
+    pub fn open_with_reserve(path: &Path, clock: Clock, reserve: ByteSize) -> Result<Self, OpenError> {
+        Ok(Self::on(Shelf::Files(Files::open(path, reserve)?), clock))
     }
 
     /// Blobs that are gone when the process ends.
@@ -77,7 +104,8 @@ impl Blobs {
     }
 
     fn on(shelf: Shelf, clock: Clock) -> Self {
-        Self(Arc::new(Inner { shelf, pins: Arc::default(), clock }))
+        let (pins, damages, scrubbed) = <(Arc<Pins>, Damages, Mutex<Scrubbed>)>::default();
+        Self(Arc::new(Inner { shelf, pins, damages, scrubbed, clock }))
     }
 
     /// Keeps `bytes`. On disk when this returns; cut off before, nothing is kept.
@@ -88,14 +116,16 @@ impl Blobs {
     }
 
     /// Keeps what the stream gives, if it is not longer than `len_max` ([`Error::BlobTooLong`]) and ends without an
-    /// error ([`Error::BlobSource`]). Some 256 KiB of it and one piece are in memory at a time.
+    /// error ([`Error::BlobSource`]). Some 1 MiB of it and one piece are in memory at a time. A disk without room
+    /// ([`Error::DiskFull`]) has the room again that was taken by then.
     pub async fn put_stream<S>(&self, mut stream: S, len_max: ByteSize) -> Result<Stored, Error>
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + Unpin,
     {
         let now_ms = self.0.clock.now_ms();
+        let len_max = len_max.min(Self::LEN_MAX);
         let mut upload = match &self.0.shelf {
-            Shelf::Files(files) => Upload::File(files.begin().await?),
+            Shelf::Files(files) => Upload::File(files.begin()),
             Shelf::Memory(_) => Upload::Memory(Vec::new()),
         };
         let mut len = 0;
@@ -104,95 +134,103 @@ impl Blobs {
             if len > len_max.bytes() {
                 return Err(Error::BlobTooLong { limit: len_max });
             }
-            upload = upload.write(piece).await?;
+            match &mut upload {
+                Upload::File(draft) => draft.write(piece).await?,
+                Upload::Memory(bytes) => bytes.extend_from_slice(&piece),
+            }
         }
-        match (&self.0.shelf, upload) {
-            (Shelf::Files(files), Upload::File(upload)) => {
-                let (id, upload) = upload.finish().await?;
+        let (id, pin) = match (&self.0.shelf, upload) {
+            (Shelf::Files(files), Upload::File(draft)) => {
+                let written = draft.finish().await?;
                 // Pinned before it is in its place, so that no sweep can come between.
-                let pin = self.0.pins.pin(id).await;
-                files.place(upload, id, now_ms).await?;
-                Ok(Stored { id, len, _pin: Arc::new(pin) })
+                let (id, pin) = (written.id, self.0.pins.pin(written.id).await);
+                files.place(written, now_ms).await?;
+                (id, pin)
             }
             (Shelf::Memory(memory), Upload::Memory(bytes)) => {
                 let id = BlobId::of(&bytes);
                 let pin = self.0.pins.pin(id).await;
                 memory.place(id, bytes.into(), now_ms);
-                Ok(Stored { id, len, _pin: Arc::new(pin) })
+                (id, pin)
             }
             (Shelf::Files(_), Upload::Memory(_)) | (Shelf::Memory(_), Upload::File(_)) => {
                 unreachable!("an upload was begun on the shelf that it ends on")
             }
-        }
+        };
+        self.0.damages.forget(id);
+        Ok(Stored { id, len, _pin: Arc::new(pin) })
     }
 
     /// The length of a blob.
     pub async fn len(&self, id: BlobId) -> Result<u64, Error> {
         match &self.0.shelf {
-            Shelf::Files(files) => files.len(id).await,
+            Shelf::Files(files) => {
+                let opened = files.open_at(id, Wish::new(&(0..0), 0), 0).await;
+                Ok(self.0.noted(opened)?.sealed.len())
+            }
             Shelf::Memory(memory) => Ok(memory.get(id)?.len() as u64),
         }
     }
 
-    /// A part of a blob (`..` for all of it), of at most [`Blobs::READ_MAX`].
+    /// A part of a blob (`..` for all of it), of at most [`Blobs::READ_MAX`]. What it returns is what was put:
+    /// otherwise [`Error::BlobDamaged`].
     pub async fn read(&self, id: BlobId, range: impl RangeBounds<u64>) -> Result<Bytes, Error> {
-        let range = within(&range, self.len(id).await?)?;
-        if range.end - range.start > Self::READ_MAX.bytes() {
-            return Err(Error::BlobTooLong { limit: Self::READ_MAX });
-        }
+        let wish = Wish::new(&range, Self::READ_MAX.bytes());
         match &self.0.shelf {
-            Shelf::Files(files) => {
-                let file = files.file(id).await?;
-                Ok(files::read_at(file, range).await?.1)
-            }
-            Shelf::Memory(memory) => Ok(memory.get(id)?.slice(range.start as usize..range.end as usize)),
+            Shelf::Files(files) => Ok(self.0.noted(files.open_at(id, wish, u64::MAX).await)?.bytes),
+            Shelf::Memory(memory) => memory.read(id, wish),
         }
     }
 
-    /// A part of a blob of any length, in pieces of at most 256 KiB.
+    /// A part of a blob of any length, in pieces of at most 256 KiB; 2 MiB are in memory at a time. Each piece is what
+    /// was put: otherwise the stream ends with [`Error::BlobDamaged`].
     pub async fn stream(&self, id: BlobId, range: impl RangeBounds<u64>) -> Result<BlobStream, Error> {
-        let range = within(&range, self.len(id).await?)?;
+        let wish = Wish::new(&range, u64::MAX);
         match &self.0.shelf {
             Shelf::Files(files) => {
-                let begin = (files.file(id).await?, range);
-                let pieces = futures_util::stream::try_unfold(begin, |(file, range)| async move {
-                    if range.is_empty() {
-                        return Ok(None);
-                    }
-                    let middle = range.end.min(range.start + Self::PIECE);
-                    let (file, piece) = files::read_at(file, range.start..middle).await?;
-                    Ok(Some((piece, (file, middle..range.end))))
-                });
-                Ok(pieces.boxed())
+                let opened = self.0.noted(files.open_at(id, wish, reading::PIECE).await)?;
+                Ok(reading::stream(id, opened, Arc::clone(&self.0)))
             }
-            Shelf::Memory(memory) => {
-                let bytes = memory.get(id)?.slice(range.start as usize..range.end as usize);
-                Ok(futures_util::stream::iter([Ok(bytes)]).boxed())
-            }
-        }
-    }
-
-    /// A blob as an open file, for what wants to seek in it or to map it. It must not be written to.
-    pub async fn file(&self, id: BlobId) -> Result<File, Error> {
-        match &self.0.shelf {
-            Shelf::Files(files) => files.file(id).await,
-            Shelf::Memory(memory) => memory.file(id),
-        }
-    }
-
-    /// Where a blob lies, if it is a file; whether there is one is not looked at. None in memory: use [`Blobs::file`].
-    pub fn path(&self, id: BlobId) -> Option<PathBuf> {
-        match &self.0.shelf {
-            Shelf::Files(files) => Some(files.path(id)),
-            Shelf::Memory(_) => None,
+            Shelf::Memory(memory) => Ok(futures_util::stream::iter([Ok(memory.read(id, wish)?)]).boxed()),
         }
     }
 
     /// Whether a blob's bytes still are what its name says: reads all of it.
     pub async fn verify(&self, id: BlobId) -> Result<bool, Error> {
+        self.verify_at(id, &mut Pace::new(self.0.clock.clone(), ByteSize(u64::MAX))).await
+    }
+
+    /// The same, no faster than it may.
+    async fn verify_at(&self, id: BlobId, pace: &mut Pace) -> Result<bool, Error> {
+        let digest = async {
+            let mut context = Context::new(&SHA256);
+            let mut pieces = self.stream(id, ..).await?;
+            while let Some(piece) = pieces.try_next().await? {
+                context.update(&piece);
+                pace.read(piece.len() as u64).await;
+            }
+            Ok(BlobId::from_digest(&context.finish()))
+        };
+        match digest.await {
+            Ok(found) if found == id => {
+                self.0.damages.forget(id);
+                Ok(true)
+            }
+            Ok(_) => {
+                let why = "its bytes are not what its name says".into();
+                self.0.damages.note(&Error::BlobDamaged { id, why }, self.0.clock.now_ms());
+                Ok(false)
+            }
+            Err(Error::BlobDamaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The blobs whose names begin with this byte, in order.
+    async fn list(&self, first: u8) -> Result<Vec<Candidate>, Error> {
         match &self.0.shelf {
-            Shelf::Files(files) => Ok(files::digest(files.file(id).await?).await? == id),
-            Shelf::Memory(memory) => Ok(BlobId::of(&memory.get(id)?) == id),
+            Shelf::Files(files) => files.list(first).await,
+            Shelf::Memory(memory) => Ok(memory.list(first)),
         }
     }
 
@@ -201,7 +239,10 @@ impl Blobs {
     pub async fn retain(&self, tx: &Transaction, id: BlobId, owner: &Key) -> Result<(), Error> {
         // Held until the transaction is over: no sweep falls between looking and committing.
         tx.hold(self.0.pins.pin(id).await);
-        self.len(id).await?;
+        match &self.0.shelf {
+            Shelf::Files(files) => files.check(id).await?,
+            Shelf::Memory(memory) => drop(memory.get(id)?),
+        }
         tx.put(reference(id, owner), Bytes::new());
         Ok(())
     }
@@ -218,22 +259,17 @@ impl std::fmt::Debug for Blobs {
     }
 }
 
-/// Bytes on their way.
-enum Upload {
-    File(files::Upload),
-    Memory(Vec<u8>),
+impl Inner {
+    /// A result whose error is taken note of, if it tells of damage.
+    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|error| self.damages.note(error, self.clock.now_ms()))
+    }
 }
 
-impl Upload {
-    async fn write(self, piece: Bytes) -> Result<Self, Error> {
-        match self {
-            Self::File(upload) => upload.write(piece).await.map(Self::File),
-            Self::Memory(mut bytes) => {
-                bytes.extend_from_slice(&piece);
-                Ok(Self::Memory(bytes))
-            }
-        }
-    }
+/// Bytes on their way.
+enum Upload {
+    File(Draft),
+    Memory(Vec<u8>),
 }
 
 /// Every key that says that something refers to the blob lies under this one.
@@ -248,18 +284,4 @@ fn reference(id: BlobId, owner: &Key) -> Key {
         short if short.len() <= READABLE_MAX => references(id).with(short),
         long => references(id).with(BlobId::of(long)),
     }
-}
-
-fn within(range: &impl RangeBounds<u64>, len: u64) -> Result<Range<u64>, Error> {
-    let start = match range.start_bound() {
-        Bound::Included(start) => *start,
-        Bound::Excluded(before) => before.saturating_add(1),
-        Bound::Unbounded => 0,
-    };
-    let end = match range.end_bound() {
-        Bound::Included(last) => last.saturating_add(1),
-        Bound::Excluded(end) => *end,
-        Bound::Unbounded => len,
-    };
-    if start > end || end > len { Err(Error::BlobRange { start, end, len }) } else { Ok(start..end) }
 }

@@ -110,6 +110,14 @@ pub enum Error {
     /// No blob has this id.
     #[error("there is no blob {0}")]
     BlobMissing(crate::BlobId),
+    /// A blob's bytes are not what was put. Its damaged parts are never given out; putting the same bytes makes it whole.
+    #[error("blob {id} is damaged: {why}; restore it from a backup, or put it again")]
+    BlobDamaged {
+        /// Which.
+        id: crate::BlobId,
+        /// What is wrong with it.
+        why: Arc<str>,
+    },
     /// A blob is longer than its writer allowed.
     #[error("a blob is longer than {limit}")]
     BlobTooLong {

@@ -1,20 +1,18 @@
 //! Blobs without a disk.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Seek, Write};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::BlobId;
 use super::pins::Doom;
 use super::sweep::Candidate;
+use super::wish::Wish;
 use crate::Error;
 
 #[derive(Default)]
-pub(super) struct Memory(Mutex<HashMap<BlobId, Held>>);
+pub(super) struct Memory(Mutex<BTreeMap<BlobId, Held>>);
 
 struct Held {
     bytes: Bytes,
@@ -30,21 +28,19 @@ impl Memory {
         self.lock().get(&id).map(|held| held.bytes.clone()).ok_or(Error::BlobMissing(id))
     }
 
-    pub(super) fn file(&self, id: BlobId) -> Result<File, Error> {
+    pub(super) fn read(&self, id: BlobId, wish: Wish) -> Result<Bytes, Error> {
         let bytes = self.get(id)?;
-        let copy = || {
-            let mut file = File::from(memfd_create("blob", MemfdFlags::CLOEXEC)?);
-            file.write_all(&bytes)?;
-            file.rewind()?;
-            Ok(file)
-        };
-        copy().map_err(|error: std::io::Error| Error::engine("copying a blob", error))
+        let range = wish.within(bytes.len() as u64)?;
+        Ok(bytes.slice(range.start as usize..range.end as usize))
     }
 
-    pub(super) fn list(&self) -> Vec<Candidate> {
+    /// Those whose names begin with this byte, in order.
+    pub(super) fn list(&self, first: u8) -> Vec<Candidate> {
         let candidate =
             |(id, held): (&BlobId, &Held)| Candidate { id: *id, len: held.bytes.len() as u64, put_ms: held.put_ms };
-        self.lock().iter().map(candidate).collect()
+        let from = BlobId::from(std::array::from_fn(|at| if at == 0 { first } else { 0 }));
+        let to = BlobId::from(std::array::from_fn(|at| if at == 0 { first } else { u8::MAX }));
+        self.lock().range(from..=to).map(candidate).collect()
     }
 
     /// Removes a blob, which nobody can pin meanwhile.
@@ -52,7 +48,7 @@ impl Memory {
         self.lock().remove(&id);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BlobId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobId, Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,13 +29,8 @@ impl Blobs {
     /// grace is for whoever put a blob and was cut off from referring to it only for a moment; an hour is plenty.
     pub async fn sweep(&self, store: &Store, grace: Duration) -> Result<Swept, Error> {
         let mut swept = Swept::default();
-        match &self.0.shelf {
-            Shelf::Files(files) => {
-                for first in 0..=u8::MAX {
-                    self.sweep_some(files.list(first).await?, store, grace, &mut swept).await?;
-                }
-            }
-            Shelf::Memory(memory) => self.sweep_some(memory.list(), store, grace, &mut swept).await?,
+        for first in 0..=u8::MAX {
+            self.sweep_some(self.list(first).await?, store, grace, &mut swept).await?;
         }
         Ok(swept)
     }
@@ -75,6 +70,7 @@ impl Blobs {
             Shelf::Files(files) => files.remove(id, doom).await?,
             Shelf::Memory(memory) => memory.remove(id, &doom),
         }
+        self.0.damages.forget(id);
         Ok(true)
     }
 }

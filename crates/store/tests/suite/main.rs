@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod blob_crash;
+mod blob_damage;
+mod blob_full;
 mod blobs;
 mod crash;
 mod disk;

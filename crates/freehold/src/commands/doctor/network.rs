@@ -32,6 +32,8 @@ pub(super) async fn checks(session: &Session) -> Result<Vec<Check>, Problem> {
         Ok(health) => {
             let status = health.get("status").and_then(Value::as_str).unwrap_or("ready");
             checks.push(Check::good(subject, format!("{endpoint} answers: {status}")));
+            // A node that does not tell us (we have no key, it is older) is no worse for it.
+            checks.extend(client.get("/_blobs").await.ok().as_ref().and_then(stored_bytes));
         }
         // Most people ask the doctor before they start one: no lack.
         Err(client::Error::NobodyThere { .. }) => {
@@ -44,6 +46,31 @@ pub(super) async fn checks(session: &Session) -> Result<Vec<Check>, Problem> {
         )),
     }
     Ok(checks)
+}
+
+/// Whether what the node has stored is what was put.
+fn stored_bytes(report: &Value) -> Option<Check> {
+    /// More names than fit a few lines help nobody; `GET /_blobs` has all.
+    const NAMES_MAX: usize = 5;
+    let subject = "stored bytes";
+    let damaged = report.get("damaged")?.as_array()?;
+    let names: Vec<&str> = damaged.iter().filter_map(|damage| damage.get("id")?.as_str()).take(NAMES_MAX).collect();
+    if !names.is_empty() {
+        let more = if damaged.len() > names.len() { ", …" } else { "" };
+        let found = format!("{} damaged: {}{more}", damaged.len(), names.join(", "));
+        return Some(Check::bad(
+            subject,
+            found,
+            "look after the disk; restore these from a backup, or upload them again",
+        ));
+    }
+    let scrub = report.get("scrub")?;
+    let found = match (scrub.get("passes")?.as_u64()?, scrub.get("blobs")?.as_u64()?) {
+        (0, 0) => "not all read again yet; no damage known".to_owned(),
+        (0, blobs) => format!("{blobs} read again so far; no damage"),
+        (_, blobs) => format!("{blobs} read again in the last pass; no damage"),
+    };
+    Some(Check::good(subject, found))
 }
 
 fn port(address: std::net::SocketAddr) -> Check {
@@ -61,8 +88,23 @@ fn port(address: std::net::SocketAddr) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::Verdict;
     use super::*;
+
+    #[test]
+    fn damaged_bytes_are_named() {
+        let scrub = |passes, blobs| json!({ "damaged": [], "scrub": { "passes": passes, "blobs": blobs } });
+        let found = |report: Value| stored_bytes(&report).map(|check| (check.verdict, check.found));
+        let good = |text: &str| Some((Verdict::Good, text.to_owned()));
+        assert_eq!(found(scrub(0, 0)), good("not all read again yet; no damage known"));
+        assert_eq!(found(scrub(0, 7)), good("7 read again so far; no damage"));
+        assert_eq!(found(scrub(2, 7)), good("7 read again in the last pass; no damage"));
+        let damaged = json!({ "damaged": [{ "id": "ab" }, { "id": "cd" }], "scrub": {} });
+        assert_eq!(found(damaged), Some((Verdict::Bad, "2 damaged: ab, cd".to_owned())));
+        assert_eq!(found(json!({ "message": "no" })), None);
+    }
 
     #[test]
     fn a_taken_port_is_told() {
