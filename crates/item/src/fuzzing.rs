@@ -1,6 +1,11 @@
 //! What fuzzers do with bytes: plain functions, so that tests can call them too.
 
-use crate::{Number, Packed, json, key, packed};
+use std::collections::BTreeMap;
+
+use crate::expression::{
+    Clause, KeyCondition, KeySchema, ParsedCondition, ParsedProjection, ParsedUpdate, Placeholders,
+};
+use crate::{Item, Kind, Number, Packed, Value, json, key, packed};
 
 /// Bytes as a packed item: reading must not panic, and what can be read must come out the same again.
 pub fn packed(data: &[u8]) {
@@ -25,4 +30,82 @@ pub fn item_json(data: &[u8]) {
     let Ok(document) = serde_json::from_slice(data) else { return };
     let Ok(item) = json::read_item(&document) else { return };
     assert_eq!(json::read_item(&json::write_item(&item)).as_ref(), Ok(&item));
+}
+
+/// Text as a condition: what is printed reads as the same, and asking it of an item must not panic.
+pub fn condition(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(parsed) = ParsedCondition::parse(Clause::KeyCondition, text) else { return };
+    // Parentheses that were left out may make a text longer than it was, never shorter than it must be.
+    if let Ok(again) = ParsedCondition::parse(Clause::KeyCondition, &parsed.to_string()) {
+        assert_eq!(again, parsed);
+    }
+    let Some(condition) = placeholders().and_then(|mut placeholders| parsed.bind(&mut placeholders).ok()) else {
+        return;
+    };
+    let bytes = packed::pack(&item());
+    let held = Packed::new(&bytes).and_then(|item| condition.holds(Some(item)));
+    assert!(held.is_ok() && condition.holds(None).is_ok());
+    let _ = KeyCondition::split(&condition, KeySchema { hash: ("a", Kind::S), range: Some(("b", Kind::N)) });
+}
+
+/// Text as an update: what is printed reads as the same, and what becomes of an item can be stored.
+pub fn update(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(parsed) = ParsedUpdate::parse(text) else { return };
+    if let Ok(again) = ParsedUpdate::parse(&parsed.to_string()) {
+        assert_eq!(again, parsed);
+    }
+    let Some(update) = placeholders().and_then(|mut placeholders| parsed.bind(&mut placeholders).ok()) else { return };
+    let Ok(new) = update.apply(&item()) else { return };
+    let bytes = packed::pack(&new);
+    assert_eq!(Packed::new(&bytes).and_then(|packed| packed.unpack()).as_ref(), Ok(&new));
+    let _ = update.touched().take_of(&new);
+}
+
+/// Text as a projection: what is printed reads as the same, and both ways of taking it agree.
+pub fn projection(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(parsed) = ParsedProjection::parse(text) else { return };
+    if let Ok(again) = ParsedProjection::parse(&parsed.to_string()) {
+        assert_eq!(again, parsed);
+    }
+    let Some(projection) = placeholders().and_then(|mut placeholders| parsed.bind(&mut placeholders).ok()) else {
+        return;
+    };
+    let bytes = packed::pack(&item());
+    let taken = Packed::new(&bytes).and_then(|packed| projection.take(packed));
+    assert_eq!(taken, Ok(projection.take_of(&item())));
+}
+
+/// What texts find: short names of every type.
+fn item() -> Item {
+    let text = |text: &str| Value::from(text);
+    let inner = Item::from([("b".to_owned(), Value::L(vec![text("x"), Value::from(1)])), ("c".to_owned(), text("y"))]);
+    Item::from([
+        ("a".to_owned(), Value::M(inner)),
+        ("b".to_owned(), Value::from(3)),
+        ("d".to_owned(), Value::L(vec![text("z"), Value::Null])),
+        ("g".to_owned(), Value::from(7)),
+        ("n".to_owned(), Value::from(2)),
+        ("x".to_owned(), text("pq")),
+    ])
+}
+
+fn placeholders() -> Option<Placeholders> {
+    let names = ["#c", "#x"].map(|key| (key.to_owned(), key[1..].to_owned()));
+    let values = [
+        (":a", Value::from(1)),
+        (":b", Value::from(5)),
+        (":l", Value::L(vec![Value::Null])),
+        (":n", Value::from(4)),
+        (":p", Value::from("p")),
+        (":t", Value::from("S")),
+        (":v", Value::from(9)),
+        (":w", Value::from(-2)),
+        (":x", Value::from("x")),
+        (":y", Value::Bool(true)),
+    ];
+    let values = values.map(|(key, value)| (key.to_owned(), value));
+    Placeholders::new(Some(BTreeMap::from(names)), Some(BTreeMap::from(values))).ok()
 }

@@ -3,7 +3,8 @@
 //! A [`Value`] is what an attribute holds, a [`Number`] DynamoDB's decimal with 38 digits, an [`Item`] attributes by name.
 //! [`key`] makes bytes of a value that sort as DynamoDB sorts; [`packed`] makes bytes of a whole item, out of which a single
 //! attribute can be read without the others; [`size`] counts bytes as DynamoDB's limits and capacity do; [`json`] is the form
-//! that events and the command line show.
+//! that events and the command line show. [`expression`] is the language of conditions, updates and projections, and [`legacy`] makes
+//! the same of the parameters that came before it.
 //!
 //! What always holds:
 //! - A value that exists is one that DynamoDB would store: sets have a member and no two equal ones, numbers fit. Only how deep
@@ -15,9 +16,11 @@
 //!
 //! Not here: tables, their keys' names, shapes of the wire (a service turns its `AttributeValue` into a [`Value`]).
 
+pub mod expression;
 pub mod fuzzing;
 pub mod json;
 pub mod key;
+pub mod legacy;
 mod number;
 pub mod packed;
 mod refusal;

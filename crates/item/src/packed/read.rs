@@ -82,6 +82,11 @@ impl<'a> View<'a> {
         Ok((Self { kind, payload }, rest))
     }
 
+    /// For what was a view before.
+    pub(crate) fn trusted(kind: Kind, payload: &'a [u8]) -> Self {
+        Self { kind, payload }
+    }
+
     /// The type.
     pub fn kind(&self) -> Kind {
         self.kind
