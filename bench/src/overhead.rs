@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::load;
 use crate::peer::Peer;
 use crate::side::Side;
-use crate::table::{machine, median};
+use crate::table::{machine, median, print};
 
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 32;
@@ -44,9 +44,14 @@ async fn idle(root: &Path) -> Result<()> {
         mib(most) - mib(bare),
         mib(bare),
     );
-    let before = node.cpu();
+    let before = node.cpus();
     tokio::time::sleep(WATCHED).await;
-    let spent = node.cpu() - before;
+    // A guest may end meanwhile, and its account with it.
+    let spent: Duration = node
+        .cpus()
+        .into_iter()
+        .map(|(process, cpu)| cpu.saturating_sub(before.get(&process).copied().unwrap_or_default()))
+        .sum();
     println!(
         "processor time of the idle node with its {} guests: {} ms in {} s (target none)",
         guests.len(),
@@ -62,6 +67,7 @@ async fn isolation(root: &Path) -> Result<()> {
     let hello = Some("bench/functions/hello");
     let walls = Peer::freehold(root, with.path(), hello)?;
     let none = Peer::freehold_with(root, without.path(), hello, &["--sandbox", "off"])?;
+    let (mut rows, mut ratios) = (Vec::new(), Vec::new());
     for connections in [1, CONNECTIONS] {
         let (mut ours, mut theirs) = (Side::default(), Side::default());
         Side::default().round(&walls, "/_fn/hello/", connections, TEXT).await?;
@@ -70,10 +76,13 @@ async fn isolation(root: &Path) -> Result<()> {
             ours.round(&walls, "/_fn/hello/", connections, TEXT).await?;
             theirs.round(&none, "/_fn/hello/", connections, TEXT).await?;
         }
-        println!(
-            "isolation at {connections:>2} connections: {:.2} of the rate without (target at least 0.97)",
-            median(&ours.ratios(&theirs))
-        );
+        rows.push(ours.row("with walls", connections));
+        rows.push(theirs.row("without", connections));
+        ratios.push((connections, median(&ours.ratios(&theirs))));
+    }
+    print(&Side::HEADINGS, &rows);
+    for (connections, ratio) in ratios {
+        println!("isolation at {connections:>2} connections: {ratio:.2} of the rate without (target at least 0.97)");
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+/// The unit of the kernel's account of processor time.
+const TICK: Duration = Duration::from_millis(10);
+
 /// How long a server may take to listen.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -105,10 +108,14 @@ impl Peer {
         Ok(Self { child, address })
     }
 
-    /// CPU time of the process and everything it started, what ended since included.
+    /// CPU time of the process and everything it started and that still lives.
     pub fn cpu(&self) -> Duration {
-        let tick = 1.0 / 100.0;
-        Duration::from_secs_f64(tree(self.child.id()).iter().map(|process| process.ticks as f64 * tick).sum())
+        TICK * tree(self.child.id()).iter().map(|process| process.ticks).sum()
+    }
+
+    /// CPU time of each of them, by process.
+    pub fn cpus(&self) -> HashMap<u32, Duration> {
+        tree(self.child.id()).into_iter().map(|process| (process.id, TICK * process.ticks)).collect()
     }
 
     /// A program that does nothing until it is ended: `NAME ARGUMENTS…`.
@@ -159,8 +166,7 @@ struct Process {
     id: u32,
     name: String,
     parent: u32,
-    /// Its own, and those of its children that ended.
-    ticks: u64,
+    ticks: u32,
 }
 
 /// `Pss` of one process, in bytes.
@@ -181,7 +187,7 @@ fn tree(root: u32) -> Vec<Process> {
         let name = name.split_once('(').map_or("", |(_, name)| name).to_owned();
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        all.insert(id, Process { id, name, parent: field(1) as u32, ticks: (11..=14).map(field).sum() });
+        all.insert(id, Process { id, name, parent: field(1) as u32, ticks: (field(11) + field(12)) as u32 });
     }
     let mut found = Vec::new();
     let mut waiting = vec![root];
