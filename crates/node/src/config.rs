@@ -12,6 +12,8 @@ pub struct Config {
     pub public: Option<SocketAddr>,
     /// Where everything is kept.
     pub data: Data,
+    /// The bucket that large bytes lie in, such as `s3://BUCKET/PREFIX`. `None`: they lie beside the rest.
+    pub blobs: Option<String>,
     /// Whether callers must prove who they are. `None`: not on a loopback address, and always on any other.
     pub auth: Option<Auth>,
     /// How much isolation functions get.
@@ -32,6 +34,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
             public: None,
             data,
+            blobs: None,
             auth: None,
             sandbox: sandbox::Mode::Auto,
             hosts: Vec::new(),

@@ -7,6 +7,7 @@
 //! Start reading at `node.rs`; `catalog.rs` is the list of services.
 
 mod blob_metrics;
+mod bucket;
 mod catalog;
 mod config;
 mod delivery_metrics;

@@ -75,7 +75,8 @@ impl Node {
             Some(public) => Some(door::bind(public, Face::Public).await?),
             None => None,
         };
-        let Storage { store, blobs, root, code, temporary } = Storage::open(&config.data, &clock, &random)?;
+        let Storage { store, blobs, root, code, temporary } =
+            Storage::open(&config.data, config.blobs.as_deref(), &clock, &random).await?;
 
         let base_url: Arc<str> = url(bound.address()).into();
         let identity =

@@ -44,6 +44,12 @@ pub enum StartError {
     /// The server for mail cannot be used.
     #[error("--smtp: {0}")]
     Mail(#[from] topics::mail::WrongUrl),
+    /// The bucket for blobs cannot be used.
+    #[error("--blobs: {0}")]
+    Bucket(#[from] crate::bucket::WrongBucket),
+    /// The blobs lie elsewhere than where they are to be looked for.
+    #[error("{0}")]
+    BlobsElsewhere(String),
     /// A folder cannot be made.
     #[error("the folder {path} cannot be made: {source}")]
     Folder {

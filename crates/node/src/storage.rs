@@ -9,6 +9,7 @@ use identity::RootKey;
 use store::{Blobs, Location, Options, Store};
 use tempfile::TempDir;
 
+use crate::bucket;
 use crate::config::{Data, Engine};
 use crate::start_error::StartError;
 
@@ -26,14 +27,29 @@ pub(crate) struct Storage {
 impl Storage {
     /// Opens what is there, or makes it. The store comes first: its lock tells whether another node is using the folder, and until
     /// it is held nothing is written.
-    pub(crate) fn open(data: &Data, clock: &Clock, random: &Random) -> Result<Self, StartError> {
-        match data {
-            Data::Folder { path, engine } => Self::in_folder(path, *engine, clock, random),
-            Data::Memory => Self::in_memory(clock, random),
+    pub(crate) async fn open(
+        data: &Data,
+        bucket: Option<&str>,
+        clock: &Clock,
+        random: &Random,
+    ) -> Result<Self, StartError> {
+        match (data, bucket) {
+            (Data::Folder { path, engine }, bucket) => Self::in_folder(path, *engine, bucket, clock, random).await,
+            (Data::Memory, None) => Self::in_memory(clock, random),
+            (Data::Memory, Some(_)) => Err(StartError::BlobsElsewhere(
+                "a node in memory forgets what its blobs are, so it keeps none in a bucket: leave out --memory or --blobs"
+                    .to_owned(),
+            )),
         }
     }
 
-    fn in_folder(path: &Path, engine: Engine, clock: &Clock, random: &Random) -> Result<Self, StartError> {
+    async fn in_folder(
+        path: &Path,
+        engine: Engine,
+        bucket: Option<&str>,
+        clock: &Clock,
+        random: &Random,
+    ) -> Result<Self, StartError> {
         // Code, variables and logs are in it, and other users of the machine have no part in them. Guests get theirs by mounts.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|source| StartError::Folder { path: path.to_owned(), source })?;
@@ -44,7 +60,7 @@ impl Storage {
             Engine::Sqlite => Location::Sqlite(path.join("store-sqlite")),
         };
         let store = Store::open(Options::new(location, clock.clone()))?;
-        let blobs = Blobs::open(&path.join("blobs"), clock.clone())?;
+        let blobs = open_blobs(&path, bucket, clock, random).await?;
         let root = RootKey::load_or_create(&path.join("credentials.json"), random)?;
         Ok(Self { store, blobs, root, code: path.join("code"), temporary: None })
     }
@@ -58,19 +74,56 @@ impl Storage {
     }
 }
 
+/// The blobs, in the folder or in a bucket. They are not moved from one to the other, so whoever changes the setting is
+/// told how to move them before a blob is missed.
+async fn open_blobs(data: &Path, bucket: Option<&str>, clock: &Clock, random: &Random) -> Result<Blobs, StartError> {
+    let (folder, spool) = (data.join("blobs"), data.join("blobs-spool"));
+    match bucket {
+        None if spool.exists() => Err(StartError::BlobsElsewhere(format!(
+            "the blobs of {} lie in a bucket: start the node with --blobs URL as before, or copy them from there to {}, \
+             without the object OWNER, and delete {}",
+            data.display(),
+            folder.display(),
+            spool.display()
+        ))),
+        None => Ok(Blobs::open(&folder, clock.clone())?),
+        Some(_) if folder.exists() => Err(StartError::BlobsElsewhere(format!(
+            "the blobs of {} lie in its folder: copy what is in {} to the bucket, under the prefix, and move the folder away",
+            data.display(),
+            folder.display()
+        ))),
+        Some(url) => Ok(Blobs::in_bucket(bucket::of_url(url)?, &spool, clock.clone(), random).await?),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    #[test]
-    fn the_data_folder_is_its_owners_alone() {
+    #[tokio::test]
+    async fn the_data_folder_is_its_owners_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/data");
         let data = Data::Folder { path: path.clone(), engine: Engine::Embedded };
-        let storage = Storage::open(&data, &Clock::system(), &Random::system());
+        let storage = Storage::open(&data, None, &Clock::system(), &Random::system()).await;
         assert!(storage.is_ok_and(|storage| storage.code.starts_with(path.canonicalize().unwrap())));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[tokio::test]
+    async fn blobs_are_not_looked_for_where_they_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = async |bucket: Option<&str>, made: &str| {
+            std::fs::create_dir(dir.path().join(made)).unwrap();
+            let opened = open_blobs(dir.path(), bucket, &Clock::system(), &Random::system()).await;
+            std::fs::remove_dir(dir.path().join(made)).unwrap();
+            opened.expect_err("they lie elsewhere").to_string()
+        };
+        let moved = open(Some("s3://bucket?endpoint=http://127.0.0.1:1"), "blobs").await;
+        assert!(moved.contains("copy what is in"), "{moved}");
+        let back = open(None, "blobs-spool").await;
+        assert!(back.contains("lie in a bucket"), "{back}");
     }
 }

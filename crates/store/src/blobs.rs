@@ -16,6 +16,7 @@ mod id;
 mod memory;
 mod pins;
 mod reading;
+mod remote;
 mod scrub;
 mod seal;
 mod sealed;
@@ -27,13 +28,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use base::{ByteSize, Clock};
+use base::{ByteSize, Clock, Random};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
 pub use damage::Damage;
 pub use id::BlobId;
+pub use remote::Bucket;
 pub use scrub::{Condition, Scrubbed};
 pub use sweep::Swept;
 
@@ -43,11 +45,12 @@ use draft::Draft;
 use files::Files;
 use memory::Memory;
 use pins::{Pin, Pins};
+use remote::Remote;
 use scrub::Pace;
 use sweep::Candidate;
 use wish::Wish;
 
-/// A folder of blobs, or blobs in memory. Cheap to clone.
+/// A folder of blobs, blobs in memory, or in somebody's bucket. Cheap to clone.
 #[derive(Clone)]
 pub struct Blobs(Arc<Inner>);
 
@@ -62,6 +65,7 @@ struct Inner {
 enum Shelf {
     Files(Files),
     Memory(Memory),
+    Remote(Remote),
 }
 
 /// A blob that was put. While this is held (clones included) no sweep removes the blob.
@@ -103,6 +107,12 @@ impl Blobs {
         Self::on(Shelf::Memory(Memory::default()), clock)
     }
 
+    /// Opens, or takes, a place in a bucket. What is on its way there lies in a folder, which has one owner, as the place
+    /// has.
+    pub async fn in_bucket(bucket: Bucket, spool: &Path, clock: Clock, random: &Random) -> Result<Self, OpenError> {
+        Ok(Self::on(Shelf::Remote(Remote::open(bucket, spool, Self::RESERVE, random).await?), clock))
+    }
+
     fn on(shelf: Shelf, clock: Clock) -> Self {
         let (pins, damages, scrubbed) = <(Arc<Pins>, Damages, Mutex<Scrubbed>)>::default();
         Self(Arc::new(Inner { shelf, pins, damages, scrubbed, clock }))
@@ -116,7 +126,8 @@ impl Blobs {
     }
 
     /// Keeps what the stream gives, if it is not longer than `len_max` ([`Error::BlobTooLong`]) and ends without an
-    /// error ([`Error::BlobSource`]). Some 1 MiB of it and one piece are in memory at a time. A disk without room
+    /// error ([`Error::BlobSource`]). Some 1 MiB of it and one piece are in memory at a time; 40 MiB on the
+    /// way to a bucket. A disk without room
     /// ([`Error::DiskFull`]) has the room again that was taken by then.
     pub async fn put_stream<S>(&self, mut stream: S, len_max: ByteSize) -> Result<Stored, Error>
     where
@@ -126,6 +137,7 @@ impl Blobs {
         let len_max = len_max.min(Self::LEN_MAX);
         let mut upload = match &self.0.shelf {
             Shelf::Files(files) => Upload::File(files.begin()),
+            Shelf::Remote(remote) => Upload::File(remote.begin()),
             Shelf::Memory(_) => Upload::Memory(Vec::new()),
         };
         let mut len = 0;
@@ -147,13 +159,19 @@ impl Blobs {
                 files.place(written, now_ms).await?;
                 (id, pin)
             }
+            (Shelf::Remote(remote), Upload::File(draft)) => {
+                let written = draft.finish().await?;
+                let (id, pin) = (written.id, self.0.pins.pin(written.id).await);
+                remote.place(written).await?;
+                (id, pin)
+            }
             (Shelf::Memory(memory), Upload::Memory(bytes)) => {
                 let id = BlobId::of(&bytes);
                 let pin = self.0.pins.pin(id).await;
                 memory.place(id, bytes.into(), now_ms);
                 (id, pin)
             }
-            (Shelf::Files(_), Upload::Memory(_)) | (Shelf::Memory(_), Upload::File(_)) => {
+            (Shelf::Files(_) | Shelf::Remote(_), Upload::Memory(_)) | (Shelf::Memory(_), Upload::File(_)) => {
                 unreachable!("an upload was begun on the shelf that it ends on")
             }
         };
@@ -168,6 +186,7 @@ impl Blobs {
                 let opened = files.open_at(id, Wish::new(&(0..0), 0), 0).await;
                 Ok(self.0.noted(opened)?.sealed.len())
             }
+            Shelf::Remote(remote) => Ok(self.0.noted(remote.open_blob(id).await)?.len()),
             Shelf::Memory(memory) => Ok(memory.get(id)?.len() as u64),
         }
     }
@@ -178,11 +197,13 @@ impl Blobs {
         let wish = Wish::new(&range, Self::READ_MAX.bytes());
         match &self.0.shelf {
             Shelf::Files(files) => Ok(self.0.noted(files.open_at(id, wish, u64::MAX).await)?.bytes),
+            Shelf::Remote(remote) => self.0.noted(remote.read(id, wish).await),
             Shelf::Memory(memory) => memory.read(id, wish),
         }
     }
 
-    /// A part of a blob of any length, in pieces of at most 256 KiB; 2 MiB are in memory at a time. Each piece is what
+    /// A part of a blob of any length, in pieces of at most 256 KiB; 2 MiB are in memory at a time, and 12 MiB from a
+    /// bucket. Each piece is what
     /// was put: otherwise the stream ends with [`Error::BlobDamaged`].
     pub async fn stream(&self, id: BlobId, range: impl RangeBounds<u64>) -> Result<BlobStream, Error> {
         let wish = Wish::new(&range, u64::MAX);
@@ -190,6 +211,10 @@ impl Blobs {
             Shelf::Files(files) => {
                 let opened = self.0.noted(files.open_at(id, wish, reading::PIECE).await)?;
                 Ok(reading::stream(id, opened, Arc::clone(&self.0)))
+            }
+            Shelf::Remote(remote) => {
+                let pieces = self.0.noted(remote.stream(id, wish).await)?;
+                Ok(reading::noted(Arc::clone(&self.0), pieces))
             }
             Shelf::Memory(memory) => Ok(futures_util::stream::iter([Ok(memory.read(id, wish)?)]).boxed()),
         }
@@ -230,6 +255,7 @@ impl Blobs {
     async fn list(&self, first: u8) -> Result<Vec<Candidate>, Error> {
         match &self.0.shelf {
             Shelf::Files(files) => files.list(first).await,
+            Shelf::Remote(remote) => remote.list(first).await,
             Shelf::Memory(memory) => Ok(memory.list(first)),
         }
     }
@@ -241,6 +267,7 @@ impl Blobs {
         tx.hold(self.0.pins.pin(id).await);
         match &self.0.shelf {
             Shelf::Files(files) => files.check(id).await?,
+            Shelf::Remote(remote) => remote.check(id).await?,
             Shelf::Memory(memory) => drop(memory.get(id)?),
         }
         tx.put(reference(id, owner), Bytes::new());

@@ -99,7 +99,7 @@ pub(crate) fn lock_folder(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Puts a file in place whole: after a crash it has its old content or the new one.
-fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
     let mut file = File::create(&temporary)?;
     file.write_all(content)?;

@@ -137,6 +137,14 @@ pub enum Error {
     /// The source of a blob's bytes failed before its end.
     #[error("the source of a blob failed: {0}")]
     BlobSource(Arc<std::io::Error>),
+    /// The bucket that blobs are kept in did not do what it was asked, though it was asked several times. Retry later.
+    #[error("the bucket of blobs failed while {doing}: {why}")]
+    Bucket {
+        /// What was attempted.
+        doing: &'static str,
+        /// Its own words.
+        why: Arc<str>,
+    },
     /// The storage engine or the file system failed.
     #[error("storage failed while {doing}: {why}")]
     Engine {
@@ -150,7 +158,14 @@ pub enum Error {
 impl Error {
     /// Whether the same attempt may succeed later, with nothing changed by the caller.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Contended { .. } | Self::Busy { .. } | Self::DiskFull { .. } | Self::Expired { .. })
+        matches!(
+            self,
+            Self::Contended { .. }
+                | Self::Busy { .. }
+                | Self::DiskFull { .. }
+                | Self::Expired { .. }
+                | Self::Bucket { .. }
+        )
     }
 
     pub(crate) fn engine(doing: &'static str, why: impl std::fmt::Display) -> Self {
@@ -199,6 +214,9 @@ pub enum OpenError {
         /// Its words.
         source: std::io::Error,
     },
+    /// The bucket that blobs are kept in cannot be used.
+    #[error("the bucket of blobs cannot be used: {0}")]
+    Bucket(String),
     /// The storage engine refused.
     #[error("the storage engine cannot open {}: {why}", path.display())]
     Engine {

@@ -72,6 +72,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ENGINE", default_value = "embedded", conflicts_with = "memory")]
     store: Store,
 
+    /// The bucket that large bytes lie in: s3://BUCKET/PREFIX (?endpoint=https://HOST&region=NAME where it is not AWS's),
+    /// gs://BUCKET/PREFIX or az://CONTAINER/PREFIX; keys come from the environment, as that cloud's own tools read them
+    #[arg(long, value_name = "URL", env = "FREEHOLD_BLOBS", conflicts_with = "memory")]
+    blobs: Option<String>,
+
     /// Deploy once, at the start: neither what is saved nor, with --memory, after a reset (POST /_reset)
     #[arg(long)]
     no_watch: bool,
@@ -178,6 +183,7 @@ fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
             Sandbox::Required => sandbox::Mode::Required,
             Sandbox::Off => sandbox::Mode::Off,
         },
+        blobs: args.blobs.clone(),
         hosts: args.hosts.clone(),
         origins: args.origins.clone(),
         smtp: args.smtp.clone(),
@@ -306,6 +312,8 @@ mod tests {
             of("freehold up --store sqlite").data,
             node::Data::Folder { path: data.to_owned(), engine: node::Engine::Sqlite }
         );
+        let away = of("freehold up --blobs s3://bucket/prefix");
+        assert_eq!(away.blobs.as_deref(), Some("s3://bucket/prefix"));
         let open = config(&args("freehold up --listen 0.0.0.0:80 --auth open"), data).unwrap_err();
         assert_eq!(open.exit(), Exit::Usage);
     }

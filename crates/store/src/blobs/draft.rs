@@ -8,8 +8,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use base::ByteSize;
 use bytes::{Buf, Bytes};
 use tokio::task::JoinHandle;
 
@@ -21,7 +23,41 @@ use crate::Error;
 /// What is handed to the disk at a time.
 const STEP: usize = 8 * CHUNK as usize;
 
-/// A blob whose bytes are coming in.
+/// Where drafts lie.
+pub(super) struct Drafts {
+    desk: Desk,
+    path: PathBuf,
+    count: AtomicU64,
+}
+
+impl Drafts {
+    /// In a folder that is locked. What was being written when the last process ended is removed.
+    pub(super) fn open(folder: &Path, reserve: ByteSize) -> io::Result<Self> {
+        let path = folder.join("tmp");
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        fs::create_dir(&path)?;
+        Ok(Self { desk: Desk::new(folder, reserve), path, count: AtomicU64::new(0) })
+    }
+
+    /// Begins one.
+    pub(super) fn begin(&self) -> Draft {
+        Draft { desk: self.desk.clone(), path: self.path(), pending: Vec::new(), hand: Hand::Here(None) }
+    }
+
+    /// A path that nothing has.
+    pub(super) fn path(&self) -> PathBuf {
+        self.path.join(self.count.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// Where steps of writing are made.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+}
+
+/// A blob whose bytes are coming in. Its file is made when there is something to write.
 pub(super) struct Draft {
     desk: Desk,
     path: PathBuf,
@@ -47,11 +83,6 @@ pub(super) struct Written {
 }
 
 impl Draft {
-    /// Begins one. The file at `path` is made when there is something to write.
-    pub(super) fn begin(desk: Desk, path: PathBuf) -> Self {
-        Self { desk, path, pending: Vec::new(), hand: Hand::Here(None) }
-    }
-
     /// Adds a piece. An error is final.
     pub(super) async fn write(&mut self, mut piece: Bytes) -> Result<(), Error> {
         while piece.has_remaining() {

@@ -12,31 +12,25 @@ use std::fs::{self, File, FileTimes};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base::ByteSize;
 use bytes::Bytes;
 
 use super::disk::{Desk, Trouble, look, run};
-use super::draft::{Draft, Written, adopted};
+use super::draft::{Draft, Drafts, Written, adopted};
 use super::gather::Gather;
 use super::pins::Doom;
-use super::seal::{Flaw, Layout};
+use super::seal::{Flaw, Layout, SEALED};
 use super::sealed::Sealed;
 use super::sweep::Candidate;
 use super::{BlobId, Wish};
 use crate::directory::{lock_folder, sync_folder};
 use crate::{Error, OpenError};
 
-const TEMPORARY: &str = "tmp";
-/// The layout of a file, see `seal.rs`.
-const SEALED: &str = ".1";
-
 pub(super) struct Files {
     path: Arc<Path>,
-    uploads: AtomicU64,
-    desk: Desk,
+    drafts: Drafts,
     /// Of each of the 256 folders.
     syncs: Arc<[Gather]>,
     _lock: File,
@@ -46,15 +40,10 @@ impl Files {
     pub(super) fn open(path: &Path, reserve: ByteSize) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: path.to_owned(), source };
         let lock = lock_folder(path)?;
-        let temporary = path.join(TEMPORARY);
-        if temporary.exists() {
-            fs::remove_dir_all(&temporary).map_err(io)?;
-        }
-        fs::create_dir(&temporary).map_err(io)?;
+        let drafts = Drafts::open(path, reserve).map_err(io)?;
         path.parent().map_or(Ok(()), sync_folder).map_err(io)?;
         let syncs = (0..=u8::MAX).map(|_| Gather::default()).collect();
-        let desk = Desk::new(path, reserve);
-        Ok(Self { path: path.into(), uploads: AtomicU64::new(0), desk, syncs, _lock: lock })
+        Ok(Self { path: path.into(), drafts, syncs, _lock: lock })
     }
 
     /// Whether there is one.
@@ -69,7 +58,7 @@ impl Files {
 
     /// Opens a blob and reads the beginning of the part of it that is wished for, of at most `first` bytes.
     pub(super) async fn open_at(&self, id: BlobId, wish: Wish, first: u64) -> Result<Opened, Error> {
-        let (paths, draft) = (Paths::new(&self.path, id), self.temporary());
+        let (paths, draft) = (Paths::new(&self.path, id), self.drafts.path());
         look("reading a blob", id, move || {
             let sealed = paths.open(id, draft)?;
             let range = wish.within(sealed.len())?;
@@ -82,7 +71,7 @@ impl Files {
 
     /// Begins a new one.
     pub(super) fn begin(&self) -> Draft {
-        Draft::begin(self.desk.clone(), self.temporary())
+        self.drafts.begin()
     }
 
     /// Gives what was written its name, in the place of what has it already.
@@ -101,7 +90,7 @@ impl Files {
             syncs[usize::from(written.id.sha256()[0])].run(|| sync_folder(folder))?;
             remove_if_there(&paths.bare)
         };
-        self.desk.step("keeping a blob", place).await
+        self.drafts.desk().step("keeping a blob", place).await
     }
 
     /// The blobs whose names begin with this byte, in order.
@@ -146,10 +135,6 @@ impl Files {
             Ok(())
         })
         .await
-    }
-
-    fn temporary(&self) -> PathBuf {
-        self.path.join(TEMPORARY).join(self.uploads.fetch_add(1, Ordering::Relaxed).to_string())
     }
 }
 

@@ -18,6 +18,9 @@ use super::BlobId;
 /// What one sum is for.
 pub(super) const CHUNK: u64 = 64 << 10;
 
+/// What a sealed blob's name ends with: the version of this layout.
+pub(super) const SEALED: &str = ".1";
+
 const SUM: u64 = 8;
 const MARK: [u8; 8] = *b"blob\r\n\x1a\x01";
 const FOOTER: usize = 56;

@@ -44,7 +44,7 @@ impl Sealed {
 }
 
 /// Reads into memory that nobody has to make zeros of first.
-fn read_exact(file: &File, range: Range<u64>) -> Result<Vec<u8>, Trouble> {
+pub(super) fn read_exact(file: &File, range: Range<u64>) -> Result<Vec<u8>, Trouble> {
     let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     let mut bytes = Vec::with_capacity(len);
     while bytes.len() < len {

@@ -68,6 +68,7 @@ impl Blobs {
         }
         match &self.0.shelf {
             Shelf::Files(files) => files.remove(id, doom).await?,
+            Shelf::Remote(remote) => remote.remove(id, doom).await?,
             Shelf::Memory(memory) => memory.remove(id, &doom),
         }
         self.0.damages.forget(id);

@@ -1,4 +1,4 @@
-//! Blobs, on disk and in memory.
+//! Blobs, on disk, in memory and in a bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +7,28 @@ use base::{ByteSize, Clock, ManualClock, Random};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use store::{BlobId, Blobs, Error, Key, OpenError, Store, Stored, Swept};
+use store::{BlobId, Blobs, Bucket, Error, Key, OpenError, Store, Stored, Swept};
 use tempfile::TempDir;
 
 use crate::fixture::{soon, together};
+use crate::timed_bucket::TimedBucket;
 
-/// Blobs of both kinds, each with a store, a clock, and a folder that may stay empty.
-fn both() -> Vec<(Blobs, Store, Arc<ManualClock>, TempDir)> {
-    let make = |open: fn(&TempDir, Clock) -> Blobs| {
+/// Blobs of all kinds, each with a store, a clock, and a folder that may stay empty.
+async fn kinds() -> Vec<(Blobs, Store, Arc<ManualClock>, TempDir)> {
+    let begin = || {
         let (clock, hand) = Clock::manual(Timestamp::from_second(1_000_000).unwrap());
-        let folder = tempfile::tempdir().unwrap();
-        (open(&folder, clock.clone()), Store::memory(clock), hand, folder)
+        (clock.clone(), Store::memory(clock), hand, tempfile::tempdir().unwrap())
     };
-    vec![
-        make(|folder, clock| Blobs::open(&folder.path().join("blobs"), clock).unwrap()),
-        make(|_, clock| Blobs::memory(clock)),
-    ]
+    let mut kinds = Vec::new();
+    let (clock, store, hand, folder) = begin();
+    kinds.push((Blobs::open(&folder.path().join("blobs"), clock).unwrap(), store, hand, folder));
+    let (clock, store, hand, folder) = begin();
+    kinds.push((Blobs::memory(clock), store, hand, folder));
+    let (clock, store, hand, folder) = begin();
+    let bucket = Bucket { store: TimedBucket::new(clock.clone()), prefix: "a/b".to_owned() };
+    let blobs = Blobs::in_bucket(bucket, &folder.path().join("blobs"), clock, &Random::seeded(1)).await.unwrap();
+    kinds.push((blobs, store, hand, folder));
+    kinds
 }
 
 fn owner(name: &str) -> Key {
@@ -49,8 +55,8 @@ pub fn random_bytes(seed: u64, len: usize) -> Bytes {
 
 #[tokio::test]
 async fn what_was_put_is_read() {
-    for (blobs, ..) in both() {
-        for len in [0, 1, 1_000, (256 << 10) - 1, 256 << 10, 1_000_000, 3 << 20] {
+    for (blobs, ..) in kinds().await {
+        for len in [0, 1, 1_000, (256 << 10) - 1, 256 << 10, 1_000_000, 3 << 20, 9 << 20] {
             let bytes = random_bytes(len as u64, len);
             let stored = blobs.put(bytes.clone()).await.unwrap();
             assert_eq!((stored.id, stored.len), (BlobId::of(&bytes), len as u64));
@@ -65,7 +71,7 @@ async fn what_was_put_is_read() {
 
 #[tokio::test]
 async fn parts_are_read() {
-    for (blobs, ..) in both() {
+    for (blobs, ..) in kinds().await {
         let bytes = random_bytes(1, 2_600_000);
         let id = blobs.put(bytes.clone()).await.unwrap().id;
         for (start, end) in [
@@ -95,7 +101,7 @@ async fn parts_are_read() {
 
 #[tokio::test]
 async fn streams_are_bounded_and_may_fail() {
-    for (blobs, _, _, folder) in both() {
+    for (blobs, _, _, folder) in kinds().await {
         let pieces = || (0..20).map(|number| Ok(random_bytes(number, 50_000)));
         let stored = blobs.put_stream(stream::iter(pieces()), ByteSize(1_000_000)).await.unwrap();
         assert_eq!(stored.len, 1_000_000);
@@ -111,7 +117,7 @@ async fn streams_are_bounded_and_may_fail() {
 
 #[tokio::test]
 async fn what_is_not_there_is_missing() {
-    for (blobs, store, ..) in both() {
+    for (blobs, store, ..) in kinds().await {
         let id = BlobId::of(b"never put");
         assert!(matches!(blobs.read(id, ..).await, Err(Error::BlobMissing(missing)) if missing == id));
         assert!(matches!(blobs.len(id).await, Err(Error::BlobMissing(_))));
@@ -138,7 +144,7 @@ async fn a_folder_has_one_owner_and_forgets_what_was_half_written() {
 #[tokio::test]
 async fn a_sweep_removes_what_nothing_refers_to() {
     const GRACE: Duration = Duration::from_secs(3_600);
-    for (blobs, store, hand, _folder) in both() {
+    for (blobs, store, hand, _folder) in kinds().await {
         let put = async |text: &'static str| blobs.put(text).await.unwrap();
         let (kept, gone, held) = (put("kept").await.id, put("gone").await.id, put("held").await);
         retain(&blobs, &store, kept, "a").await.unwrap();
@@ -169,7 +175,7 @@ async fn a_sweep_removes_what_nothing_refers_to() {
 
 #[tokio::test]
 async fn an_owner_with_a_long_key_refers_too() {
-    for (blobs, store, hand, _folder) in both() {
+    for (blobs, store, hand, _folder) in kinds().await {
         let stored = blobs.put("a").await.unwrap();
         let id = stored.id;
         let long = "x\0".repeat(1_200);
@@ -187,7 +193,7 @@ async fn an_owner_with_a_long_key_refers_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sweeps_never_take_what_is_in_use() {
     const TASKS: u64 = 6;
-    for (blobs, store, hand, _folder) in both() {
+    for (blobs, store, hand, _folder) in kinds().await {
         let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let sweeper = {
             let (blobs, store, done) = (blobs.clone(), store.clone(), Arc::clone(&done));

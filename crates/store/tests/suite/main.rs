@@ -1,6 +1,7 @@
 //! One suite for every driver, and what is the same for all of them.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod blob_bucket;
 mod blob_crash;
 mod blob_damage;
 mod blob_full;
@@ -18,4 +19,5 @@ mod load;
 mod model;
 mod power;
 mod serial;
+mod timed_bucket;
 mod transactions;

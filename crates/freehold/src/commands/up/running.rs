@@ -122,7 +122,10 @@ fn not_started(error: &StartError) -> Problem {
         | StartError::Events(_)
         | StartError::Queues(_)
         | StartError::Topics(_)
+        | StartError::Tables(_)
         | StartError::Mail(_)
+        | StartError::Bucket(_)
+        | StartError::BlobsElsewhere(_)
         | StartError::Folder { .. } => problem.advise("No node was started."),
     }
 }
