@@ -34,6 +34,21 @@ impl Range {
         Self { start, end: end.freeze() }
     }
 
+    /// The keys under `parent` whose next part is bytes that begin with `bytes`.
+    pub fn bytes_prefix(parent: &Key, bytes: &[u8]) -> Self {
+        let whole = parent.clone().with(bytes);
+        let mut end = BytesMut::from(&whole.as_bytes()[..whole.as_bytes().len() - 1]);
+        let start = Bytes::copy_from_slice(&end);
+        // Bytes may be 0xff, and go on after it: only the last byte that can be counted up makes an end.
+        while end.last() == Some(&AFTER_ALL) {
+            end.truncate(end.len() - 1);
+        }
+        if let Some(last) = end.last_mut() {
+            *last += 1;
+        }
+        Self { start, end: end.freeze() }
+    }
+
     /// From `start` up to, but not including, `end`. Empty where `end` is not after `start`.
     pub fn between(start: &Key, end: &Key) -> Self {
         Self { start: start.bytes().clone(), end: end.bytes().clone() }
@@ -62,6 +77,13 @@ impl Range {
     pub(crate) fn within(&self, class: Class) -> Self {
         let (start, end) = class.bounds();
         Self { start: self.start.clone().max(start), end: self.end.clone().min(end) }
+    }
+
+    /// The part of this range up to `key`, with it and what has more parts than it.
+    #[must_use]
+    pub fn through(self, key: &Key) -> Self {
+        let beyond = Self::prefix(key).end;
+        Self { start: self.start, end: self.end.min(beyond) }
     }
 
     /// Whether `key` lies in it.

@@ -1,5 +1,11 @@
-//! What runs by itself: taking away what deleted tables left behind, noting how much lies in tables. Each begins again where it was when
-//! the node starts.
+//! What runs by itself: taking away what deleted tables left behind, upkeep of the tables that are there (items whose time is over, old
+//! records, counts), and filling new indexes. Each begins again where it was when the node starts.
+
+mod expire;
+mod fill;
+mod trim;
+
+pub(crate) use trim::STREAM_MS;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +13,12 @@ use std::time::Duration;
 use base::task::Kind;
 
 use crate::Tables;
-use crate::desk::Desk;
-use crate::model::{IndexStatus, Table, change};
 
 /// How long before something is tried again that the store refused.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often upkeep is done.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Tables {
     /// Takes away what deleted tables left behind.
@@ -34,22 +41,37 @@ impl Tables {
         });
     }
 
-    /// Goes on with what was being made of a table, until nothing is left to make.
-    pub(crate) fn resume(&self, desk: &Arc<Desk>) {
-        let is_busy = desk.sight().table.indexes().any(|index| index.status != IndexStatus::Active);
-        let Some(tables) = self.itself.upgrade().filter(|_| is_busy) else { return };
-        let desk = Arc::clone(desk);
-        self.tasks.spawn(Kind::Work, "tables-indexes", async move {
-            let settle = |table: &mut Table| {
-                table.globals.retain(|index| index.status != IndexStatus::Deleting);
-                table.globals.iter_mut().for_each(|index| index.status = IndexStatus::Active);
-                table.attributes = change::used(std::mem::take(&mut table.attributes), table);
-                Ok(())
-            };
-            if let Err(error) = tables.change(&desk, settle).await {
-                tracing::warn!(%error, "an index could not be made");
+    /// Does what is due, again and again.
+    pub(crate) fn keep_up(self: &Arc<Self>) {
+        let (tables, stop) = (Arc::downgrade(self), self.tasks.stopping());
+        let clock = self.clock.clone();
+        self.tasks.spawn(Kind::Work, "tables-upkeep", async move {
+            while !stop.is_cancelled() {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = clock.sleep(UPKEEP_EVERY) => {}
+                }
+                let Some(tables) = tables.upgrade() else { return };
+                tables.upkeep().await;
             }
         });
+    }
+
+    /// Does what is due, once.
+    pub(crate) async fn upkeep(&self) {
+        let now_ms = self.now_ms();
+        for desk in self.desks.all() {
+            if let Err(error) = self.expire(&desk, now_ms).await {
+                tracing::warn!(%error, table = desk.number, "items whose time is over could not be deleted; trying again");
+            }
+            if let Err(error) = self.trim(&desk, now_ms).await {
+                tracing::warn!(%error, table = desk.number, "old changes could not be taken away; trying again");
+            }
+        }
+        if let Err(error) = self.cellar.sweep_tokens(now_ms).await {
+            tracing::warn!(%error, "old transactions could not be forgotten; trying again");
+        }
+        self.save_counts().await;
     }
 
     /// Notes how much lies in the tables whose counts have changed.

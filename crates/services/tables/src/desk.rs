@@ -7,12 +7,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use policy::Policy;
+use store::Key;
 
+use crate::capacity::Buckets;
+use crate::error::Error;
 use crate::model::{Scope, Table};
 use crate::store::Counts;
 
@@ -29,6 +32,14 @@ pub(crate) struct Desk {
     sight: ArcSwap<Sight>,
     gate: tokio::sync::RwLock<()>,
     gone: AtomicBool,
+    /// What may be read and written just now, where that is provisioned.
+    pub(crate) buckets: Buckets,
+    /// Held by who fills its indexes.
+    pub(crate) filling: tokio::sync::Mutex<()>,
+    /// No expiry lies before this second.
+    pub(crate) expired: AtomicU64,
+    /// How far journals of changes were taken away, by their prefix.
+    trimmed: Mutex<HashMap<Key, Key>>,
     tallies: RwLock<HashMap<Option<u16>, Arc<Tally>>>,
     uncounted: AtomicBool,
 }
@@ -67,6 +78,10 @@ impl Desk {
             scope,
             gate: tokio::sync::RwLock::default(),
             gone: AtomicBool::new(false),
+            buckets: Buckets::default(),
+            filling: tokio::sync::Mutex::default(),
+            expired: AtomicU64::new(0),
+            trimmed: Mutex::default(),
             tallies: RwLock::new(counts.iter().map(tally).collect()),
             uncounted: AtomicBool::new(false),
         }
@@ -75,6 +90,11 @@ impl Desk {
     /// The table as it is now.
     pub(crate) fn sight(&self) -> Arc<Sight> {
         self.sight.load_full()
+    }
+
+    /// The table as it is now, if there still is one.
+    pub(crate) fn current(&self) -> Result<Arc<Sight>, Error> {
+        if self.is_gone() { Err(Error::no_table()) } else { Ok(self.sight()) }
     }
 
     /// Lets nobody change the table while the guard is held. What the table is must be looked at afterwards.
@@ -127,6 +147,25 @@ impl Desk {
                 tallies.keys().copied().collect::<Vec<_>>()
             })
             .map(|names| names.into_iter().map(|of| (of, self.counted(of))).collect())
+    }
+
+    /// An index is gone, and with it its counts.
+    pub(crate) fn forget(&self, index: u16) {
+        self.tallies.write().unwrap_or_else(PoisonError::into_inner).remove(&Some(index));
+    }
+
+    /// An item's time will be over then.
+    pub(crate) fn expects(&self, second: u64) {
+        self.expired.fetch_min(second, Ordering::AcqRel);
+    }
+
+    /// The last key of a journal that was taken away.
+    pub(crate) fn trimmed(&self, prefix: &Key) -> Option<Key> {
+        self.trimmed.lock().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    pub(crate) fn set_trimmed(&self, prefix: &Key, last: Key) {
+        self.trimmed.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix.clone(), last);
     }
 
     fn tally(&self, of: Option<u16>) -> Arc<Tally> {

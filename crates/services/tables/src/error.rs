@@ -18,6 +18,9 @@ pub enum Error {
     /// More than an account or a table may have.
     #[error("{0}")]
     Limit(String),
+    /// More than is provisioned.
+    #[error("{0}")]
+    Exceeded(String),
     /// The resource has no policy.
     #[error("{0}")]
     PolicyMissing(String),
@@ -87,6 +90,7 @@ impl From<Error> for Fault {
             Error::Missing(_) => aws::ResourceNotFoundException::default().into(),
             Error::InUse(_) => aws::ResourceInUseException::default().into(),
             Error::Limit(_) => aws::LimitExceededException::default().into(),
+            Error::Exceeded(_) => aws::ProvisionedThroughputExceededException::default().into(),
             Error::PolicyMissing(_) => aws::PolicyNotFoundException::default().into(),
             Error::RecoveryOff(_) => aws::PointInTimeRecoveryUnavailableException::default().into(),
             Error::Unavailable(_) => Self::new(Cause::Unavailable, "InternalServerError", ""),

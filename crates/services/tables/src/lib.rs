@@ -13,19 +13,24 @@
 //!
 //! Start reading at `desk.rs`, then `model/table.rs` and `store.rs`.
 
-#![allow(dead_code, reason = "what items need is laid out and used by their operations, which come next")]
-
 mod background;
+mod capacity;
 mod describe;
 mod desk;
 mod error;
 mod managing;
 pub mod model;
 pub mod ops;
+mod places;
 mod policies;
+mod question;
+mod read;
 mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod values;
+mod write;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -79,6 +84,7 @@ impl Tables {
             tasks: Tasks::new(),
         });
         tables.resync().await?;
+        tables.keep_up();
         Ok(tables)
     }
 

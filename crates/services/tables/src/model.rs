@@ -6,4 +6,4 @@ pub mod schema;
 pub mod table;
 
 pub use name::{Scope, TableRef};
-pub use table::{Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Stream, Table, Throughput, View};
+pub use table::{Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Shard, Stream, Table, Throughput, View};

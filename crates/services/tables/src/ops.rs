@@ -1,14 +1,20 @@
 //! The operations, and what several of them share. Those that belong together (describe, change, delete one thing) are one file.
 
 mod account;
+mod batches;
 mod continuous_backups;
 mod create_table;
 mod destinations;
 mod insights;
+mod legacy;
+mod pages;
 mod resource_policy;
+mod single;
+mod streams;
 mod tables;
 mod tags;
 mod time_to_live;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -21,7 +27,14 @@ use crate::model::Scope;
 
 /// Names every operation that is served.
 pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
+    registry.add::<wire::dynamodbstreams::DescribeStream, _>(tables);
+    registry.add::<wire::dynamodbstreams::GetRecords, _>(tables);
+    registry.add::<wire::dynamodbstreams::GetShardIterator, _>(tables);
+    registry.add::<wire::dynamodbstreams::ListStreams, _>(tables);
+    registry.add::<aws::BatchGetItem, _>(tables);
+    registry.add::<aws::BatchWriteItem, _>(tables);
     registry.add::<aws::CreateTable, _>(tables);
+    registry.add::<aws::DeleteItem, _>(tables);
     registry.add::<aws::DeleteResourcePolicy, _>(tables);
     registry.add::<aws::DeleteTable, _>(tables);
     registry.add::<aws::DescribeContinuousBackups, _>(tables);
@@ -33,16 +46,23 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
     registry.add::<aws::DescribeTimeToLive, _>(tables);
     registry.add::<aws::DisableKinesisStreamingDestination, _>(tables);
     registry.add::<aws::EnableKinesisStreamingDestination, _>(tables);
+    registry.add::<aws::GetItem, _>(tables);
     registry.add::<aws::GetResourcePolicy, _>(tables);
     registry.add::<aws::ListContributorInsights, _>(tables);
     registry.add::<aws::ListGlobalTables, _>(tables);
     registry.add::<aws::ListTables, _>(tables);
     registry.add::<aws::ListTagsOfResource, _>(tables);
+    registry.add::<aws::PutItem, _>(tables);
     registry.add::<aws::PutResourcePolicy, _>(tables);
+    registry.add::<aws::Query, _>(tables);
+    registry.add::<aws::Scan, _>(tables);
     registry.add::<aws::TagResource, _>(tables);
+    registry.add::<aws::TransactGetItems, _>(tables);
+    registry.add::<aws::TransactWriteItems, _>(tables);
     registry.add::<aws::UntagResource, _>(tables);
     registry.add::<aws::UpdateContinuousBackups, _>(tables);
     registry.add::<aws::UpdateContributorInsights, _>(tables);
+    registry.add::<aws::UpdateItem, _>(tables);
     registry.add::<aws::UpdateKinesisStreamingDestination, _>(tables);
     registry.add::<aws::UpdateTable, _>(tables);
     registry.add::<aws::UpdateTimeToLive, _>(tables);

@@ -18,9 +18,12 @@
 //!
 //! What always holds: an item that is longer than a value of the store may be goes on in keys behind its own, and is read with one scan.
 
-mod keys;
+pub(crate) mod changes;
+pub(crate) mod items;
+pub(crate) mod keys;
 mod records;
 mod tables;
+mod tokens;
 
 use ::store::Store;
 

@@ -1,5 +1,10 @@
 //! The service as its callers see it, over a store in memory and a clock that stands until it is moved.
 
+mod bank;
+mod growing;
+mod items;
+mod model;
+mod streams;
 mod tables;
 
 use std::sync::Arc;

@@ -4,13 +4,25 @@ use wire::dynamodb as aws;
 
 use super::name;
 use super::schema;
-use super::table::{Encryption, Index, IndexStatus, Keys, Mode, Table, Throughput};
+use super::table::{Encryption, Index, IndexStatus, Keys, Mode, Stream, Table, Throughput};
 use crate::error::Error;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Changes the table as the input says. `label` names a new stream.
-pub fn apply(table: &mut Table, input: &aws::UpdateTableInput, now_ms: i64, label: &str) -> Result<(), Error> {
+/// When a change is made.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// In milliseconds since the epoch.
+    pub now_ms: i64,
+    /// The last commit before it.
+    pub commit: u64,
+    /// The name of a stream that is made then.
+    pub label: String,
+}
+
+/// Changes the table as the input says.
+pub fn apply(table: &mut Table, input: &aws::UpdateTableInput, moment: &Moment) -> Result<(), Error> {
+    let now_ms = moment.now_ms;
     check_asked(input)?;
     if input.replica_updates.is_some() || input.global_table_witness_updates.is_some() {
         return Err(Error::Invalid(
@@ -23,7 +35,7 @@ pub fn apply(table: &mut Table, input: &aws::UpdateTableInput, now_ms: i64, labe
         index(table, input, update, now_ms)?;
     }
     if let Some(wanted) = &input.stream_specification {
-        stream(table, wanted, label)?;
+        stream(table, wanted, moment)?;
     }
     if let Some(wanted) = &input.sse_specification {
         table.encryption = encryption(wanted);
@@ -246,12 +258,14 @@ fn delete_index(table: &mut Table, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn stream(table: &mut Table, wanted: &aws::StreamSpecification, label: &str) -> Result<(), Error> {
+fn stream(table: &mut Table, wanted: &aws::StreamSpecification, moment: &Moment) -> Result<(), Error> {
     let open = table.open_stream().is_some();
     match wanted.stream_enabled {
         true if open => Err(Error::Invalid(format!("Table already has an enabled stream: TableName: {}", table.name))),
         true => {
-            table.stream = schema::stream(Some(wanted), || label.to_owned())?;
+            let Some(view) = schema::stream(Some(wanted))? else { return Ok(()) };
+            let new = Stream::begin(moment.label.clone(), view, moment.commit, moment.now_ms);
+            table.former_streams.extend(table.stream.replace(new));
             Ok(())
         }
         false if wanted.stream_view_type.is_some() => {
@@ -260,6 +274,7 @@ fn stream(table: &mut Table, wanted: &aws::StreamSpecification, label: &str) -> 
         false => match table.stream.as_mut().filter(|stream| stream.enabled) {
             Some(stream) => {
                 stream.enabled = false;
+                stream.end_shard(moment.commit, moment.now_ms);
                 Ok(())
             }
             None => Err(Error::Invalid(format!("Table has no enabled stream to disable: TableName: {}", table.name))),

@@ -3,7 +3,7 @@
 use wire::dynamodb as aws;
 
 use super::name;
-use super::table::{Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Stream, Throughput, View};
+use super::table::{Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Throughput, View};
 use crate::error::Error;
 
 /// Indexes of a table that lie beside its items.
@@ -299,11 +299,11 @@ pub fn check_together(locals: &[Index], globals: &[Index]) -> Result<(), Error> 
     Ok(())
 }
 
-/// The stream that a table is to have; none where it is to have none.
-pub fn stream(given: Option<&aws::StreamSpecification>, label: impl Fn() -> String) -> Result<Option<Stream>, Error> {
+/// What the records of the stream hold that a table is to have; none where it is to have none.
+pub fn stream(given: Option<&aws::StreamSpecification>) -> Result<Option<View>, Error> {
     let Some(given) = given else { return Ok(None) };
     match (given.stream_enabled, &given.stream_view_type) {
-        (true, Some(view)) => Ok(Some(Stream { label: label(), view: self::view(view)?, enabled: true })),
+        (true, Some(view)) => self::view(view).map(Some),
         (true, None) => Err(Error::parameters("StreamViewType must be specified when StreamEnabled is true")),
         (false, Some(_)) => Err(Error::parameters(
             "Table is being created with a stream disabled, UpdateTable should be used to enable a stream",

@@ -42,6 +42,8 @@ pub struct Table {
     pub indexes_made: u16,
     /// Its latest stream, also when that was disabled.
     pub stream: Option<Stream>,
+    /// Streams before that, as long as their records are kept.
+    pub former_streams: Vec<Stream>,
     /// How it is encrypted on AWS: kept and shown.
     pub encryption: Option<Encryption>,
     /// `STANDARD` where nobody said anything.
@@ -212,10 +214,60 @@ pub enum View {
 pub struct Stream {
     /// When it was made, which is also its name.
     pub label: String,
+    /// When it was made, in milliseconds since the epoch.
+    pub created_ms: i64,
     /// What its records hold.
     pub view: View,
     /// Whether changes go into it.
     pub enabled: bool,
+    /// Its shards, oldest first; each follows the one before it. At least one.
+    pub shards: Vec<Shard>,
+}
+
+/// A part of a stream: what was committed after one moment, and up to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Its name.
+    pub id: String,
+    /// The shard before it.
+    pub parent: Option<String>,
+    /// The last commit before it.
+    pub after: u64,
+    /// When it was begun.
+    pub started_ms: i64,
+    /// Its last commit, and when it was ended; none while changes go into it.
+    pub ended: Option<(u64, i64)>,
+}
+
+impl Shard {
+    /// A shard of what is committed from now on.
+    pub fn begin(parent: Option<&Self>, after: u64, now_ms: i64) -> Self {
+        // The parent's end tells shards apart that begin within a millisecond.
+        let id = format!("shardId-{now_ms:020}-{:08x}", after & 0xffff_ffff);
+        Self { id, parent: parent.map(|parent| parent.id.clone()), after, started_ms: now_ms, ended: None }
+    }
+}
+
+impl Stream {
+    /// A new stream.
+    pub fn begin(label: String, view: View, after: u64, now_ms: i64) -> Self {
+        let shards = vec![Shard::begin(None, after, now_ms)];
+        Self { label, created_ms: now_ms, view, enabled: true, shards }
+    }
+
+    /// Ends the last shard, if that is open still.
+    pub fn end_shard(&mut self, commit: u64, now_ms: i64) {
+        if let Some(last) = self.shards.last_mut().filter(|last| last.ended.is_none()) {
+            last.ended = Some((commit, now_ms));
+        }
+    }
+
+    /// Ends the last shard and begins the next.
+    pub fn rotate(&mut self, commit: u64, now_ms: i64) {
+        self.end_shard(commit, now_ms);
+        let next = Shard::begin(self.shards.last(), commit, now_ms);
+        self.shards.push(next);
+    }
 }
 
 /// How a table is encrypted on AWS.
@@ -310,6 +362,16 @@ impl Table {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
+    /// The stream of that label, also one of those before.
+    pub fn stream_of(&self, label: &str) -> Option<&Stream> {
+        self.streams().find(|stream| stream.label == label)
+    }
+
+    /// All streams whose records are kept.
+    pub fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.former_streams.iter().chain(&self.stream)
+    }
+
     /// The stream, if changes go into it.
     pub fn open_stream(&self) -> Option<&Stream> {
         self.stream.as_ref().filter(|stream| stream.enabled)
@@ -326,12 +388,5 @@ impl Index {
                 self.keys.contains(name) || table.keys.contains(name) || names.iter().any(|held| held == name)
             }
         }
-    }
-}
-
-impl super::Stream {
-    /// What names its records in the store.
-    pub fn place(&self) -> &str {
-        &self.label
     }
 }

@@ -5,7 +5,7 @@ use wire::dynamodb::{CreateTable, CreateTableInput, CreateTableOutput};
 
 use super::{table_resource, tags};
 use crate::model::table::State;
-use crate::model::{Scope, Table, TableRef, change, schema};
+use crate::model::{Scope, Stream, Table, TableRef, change, schema};
 use crate::{Error, Tables, describe};
 
 impl Handle<CreateTable> for Tables {
@@ -68,7 +68,9 @@ impl Tables {
             locals,
             globals,
             indexes_made,
-            stream: schema::stream(input.stream_specification.as_ref(), || self.label())?,
+            stream: schema::stream(input.stream_specification.as_ref())?
+                .map(|view| Stream::begin(self.label(), view, self.commit(), now_ms)),
+            former_streams: Vec::new(),
             encryption: input.sse_specification.as_ref().and_then(change::encryption),
             class: input.table_class.as_ref().map(ToString::to_string),
             protected: input.deletion_protection_enabled.unwrap_or(false),
@@ -86,6 +88,11 @@ impl Tables {
             super::resource_policy::put(&mut table, &arn, text, now_ms)?;
         }
         Ok(table)
+    }
+
+    /// The last commit of the store.
+    pub(crate) fn commit(&self) -> u64 {
+        self.cellar.store.sequence().number()
     }
 
     /// The name of a stream that is made now: `2026-11-21T12:00:00.000`.

@@ -7,7 +7,7 @@ use wire::dynamodb::{
 };
 
 use super::table_resource;
-use crate::model::{Scope, change};
+use crate::model::{Scope, Table, change};
 use crate::{Tables, describe};
 
 /// Names of one page, where the call does not say how many.
@@ -35,8 +35,12 @@ impl Handle<UpdateTable> for Tables {
 
     async fn handle(&self, call: &Call, input: UpdateTableInput) -> Result<UpdateTableOutput, Fault> {
         let desk = self.managed(&Scope::of(call), &input.table_name)?;
-        let (now_ms, label) = (self.now_ms(), self.label());
-        let (sight, ()) = self.change(&desk, |table| change::apply(table, &input, now_ms, &label)).await?;
+        let apply = |table: &mut Table| {
+            // Now, while nobody writes: what was committed before is all that the old stream gets.
+            let moment = change::Moment { now_ms: self.now_ms(), commit: self.commit(), label: self.label() };
+            change::apply(table, &input, &moment)
+        };
+        let (sight, ()) = self.change(&desk, apply).await?;
         let description = describe::table(&desk, &sight);
         self.resume(&desk);
         Ok(UpdateTableOutput { table_description: Some(description) })

@@ -65,3 +65,18 @@ pub(crate) fn entries(table: u64, index: u16) -> Key {
 pub(crate) fn all_expiries(table: u64) -> Key {
     root().with("e").with(table)
 }
+
+/// All expiries of one setting.
+pub(crate) fn expiries(table: u64, setting: u16) -> Key {
+    all_expiries(table).with(setting)
+}
+
+/// A transaction that was done.
+pub(crate) fn token(scope: &Scope, token: &str) -> Key {
+    tokens().with(scope.account.to_string()).with(scope.region.as_str()).with(token)
+}
+
+/// All of them.
+pub(crate) fn tokens() -> Key {
+    root().with("token")
+}

@@ -3,7 +3,7 @@
 use ::store::{Error as StoreError, Key, Range, Scan};
 
 use super::records::{CountsRecord, Gone, Made};
-use super::{Cellar, Counts, keys};
+use super::{Cellar, Counts, changes, keys};
 use crate::error::Error;
 use crate::model::{Scope, Table};
 
@@ -81,7 +81,13 @@ impl Cellar {
         let page = self.store.snapshot().scan(Range::prefix(&keys::all_gone()), Scan::first(1)).await?;
         let Some((note, _)) = page.items.into_iter().next() else { return Ok(false) };
         let table = keys::read_gone(&note)?;
-        let left = [keys::items(table), keys::all_entries(table), keys::all_expiries(table)];
+        let left = [
+            keys::items(table),
+            keys::all_entries(table),
+            keys::all_expiries(table),
+            changes::streams(table),
+            changes::recovery(table),
+        ];
         for prefix in left {
             if self.clear(&prefix).await? {
                 return Ok(true);

@@ -1,0 +1,233 @@
+//! How items are read in the order of their keys: queries and scans, of tables and indexes, a page at a time.
+
+use std::sync::Arc;
+
+use ::store::{Key, Range};
+use item::{Item, Value};
+
+use crate::capacity::{Reads, Spent};
+use crate::desk::Sight;
+use crate::error::Error;
+use crate::model::{Index, Keys};
+use crate::places::{self, Place};
+use crate::question::{Condition, Projection, SortTest};
+use crate::store::items::{Source, Walk, Way};
+use crate::store::keys;
+use crate::stored::Stored;
+use crate::values::{self, Attributes};
+
+/// So many bytes are read for one page.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// What is read: the table, or one of its indexes.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) sight: Arc<Sight>,
+    /// None for the table itself.
+    pub(crate) index: Option<Index>,
+}
+
+/// What the caller gets of each item.
+#[derive(Clone, Debug)]
+pub(crate) enum Shape {
+    /// What is read.
+    Whole,
+    /// Parts of it.
+    Parts(Projection),
+    /// The item itself where an entry of a local index is read.
+    Fetched(Option<Projection>),
+    /// Nothing: only how many there are.
+    Count,
+}
+
+/// One page that is wanted.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) view: View,
+    pub(crate) range: Range,
+    pub(crate) way: Way,
+    pub(crate) limit: Option<usize>,
+    pub(crate) filter: Option<Condition>,
+    pub(crate) shape: Shape,
+    pub(crate) reads: Reads,
+}
+
+/// One page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) items: Vec<Attributes>,
+    pub(crate) count: usize,
+    pub(crate) scanned: usize,
+    /// Where the next page begins, if there may be one.
+    pub(crate) last: Option<Attributes>,
+    pub(crate) spent: Spent,
+}
+
+impl View {
+    /// The table, or its index of that name.
+    pub(crate) fn new(sight: Arc<Sight>, index: Option<&str>) -> Result<Self, Error> {
+        let index =
+            match index {
+                Some(name) => {
+                    Some(sight.table.index(name).cloned().ok_or_else(|| {
+                        Error::Invalid(format!("The table does not have the specified index: {name}"))
+                    })?)
+                }
+                None => None,
+            };
+        Ok(Self { sight, index })
+    }
+
+    /// What items are found by.
+    pub(crate) fn keys(&self) -> &Keys {
+        self.index.as_ref().map_or(&self.sight.table.keys, |index| &index.keys)
+    }
+
+    /// Whether it is a global index.
+    pub(crate) fn global(&self) -> Option<&Index> {
+        self.index.as_ref().filter(|index| !self.sight.table.is_local(index))
+    }
+
+    fn root(&self) -> Key {
+        match &self.index {
+            Some(index) => keys::entries(self.sight.table.number, index.number),
+            None => keys::items(self.sight.table.number),
+        }
+    }
+
+    /// How many parts the keys have: a head's key has no more.
+    fn parts(&self) -> usize {
+        let range = usize::from(self.keys().range.is_some());
+        if self.index.is_some() { 6 + range } else { 4 + range }
+    }
+
+    /// Everything of one hash key that a test of the sort key lets through.
+    pub(crate) fn query_range(&self, hash: &Value, test: Option<&SortTest>) -> Range {
+        let under = self.root().with(places::hash_id(hash));
+        let at = |value: &Value| under.clone().with(&places::sort_bytes(value)[..]);
+        let all = Range::prefix(&under);
+        match test {
+            None => all,
+            Some(SortTest::Equal(value)) => Range::prefix(&at(value)),
+            Some(SortTest::Less(value)) => all.before(&at(value)),
+            Some(SortTest::LessOrEqual(value)) => all.through(&at(value)),
+            Some(SortTest::Greater(value)) => all.after(&at(value)),
+            Some(SortTest::GreaterOrEqual(value)) => all.from(&at(value)),
+            Some(SortTest::Between(low, high)) => all.from(&at(low)).through(&at(high)),
+            Some(SortTest::BeginsWith(value)) => Range::bytes_prefix(&under, &places::sort_bytes(value)),
+        }
+    }
+
+    /// One of so many equal parts of everything.
+    pub(crate) fn segment_range(&self, segment: u64, total: u64) -> Range {
+        let bound = |number: u64| {
+            // 2^128 / total × number, without leaving 128 bits.
+            let (step, rest) = (u128::MAX / u128::from(total), u128::MAX % u128::from(total));
+            (step * u128::from(number) + rest * u128::from(number) / u128::from(total)).to_be_bytes()
+        };
+        let root = self.root();
+        let range = Range::prefix(&root);
+        let range = if segment == 0 { range } else { range.from(&root.clone().with(bound(segment))) };
+        if segment + 1 >= total { range } else { range.before(&root.with(bound(segment + 1))) }
+    }
+
+    /// The key in the store that a starting key means: the view's keys and the table's.
+    pub(crate) fn start_key(&self, start: &Item) -> Result<(Key, Place), Error> {
+        let mismatch = || Error::Invalid("The provided key element does not match the schema".to_owned());
+        let table = &self.sight.table;
+        let own = |keys: &Keys| -> Item {
+            let named = keys.each().filter_map(|key| Some((key.name.clone(), start.get(&key.name)?.clone())));
+            named.collect()
+        };
+        let place = Place::of_key(&table.keys, &own(&table.keys))?;
+        let Some(index) = &self.index else {
+            return match start.len() == table.keys.each().count() {
+                true => Ok((place.item_key(table.number), place)),
+                false => Err(mismatch()),
+            };
+        };
+        let there = Place::of_key(&index.keys, &own(&index.keys))?;
+        let named = |name: &String| table.keys.contains(name) || index.keys.contains(name);
+        if !start.keys().all(named) {
+            return Err(mismatch());
+        }
+        Ok((there.entry_key(table.number, index.number, &place.id()), there))
+    }
+
+    /// What brings a reader back to behind this item.
+    fn key_of(&self, stored: &Stored) -> Result<Attributes, Error> {
+        let packed = stored.packed()?;
+        let own = self.index.as_ref().map(|index| &index.keys);
+        let mut key = Attributes::new();
+        for attribute in std::iter::once(&self.sight.table.keys).chain(own).flat_map(Keys::each) {
+            if let Some(view) = packed.get(&attribute.name)? {
+                key.insert(attribute.name.clone(), values::write_view(&view)?);
+            }
+        }
+        Ok(key)
+    }
+}
+
+impl Wish {
+    /// Reads the page.
+    pub(crate) async fn read(self, source: Source<'_>) -> Result<Page, Error> {
+        let mut page = Page::default();
+        let mut walk = Walk::new(source, self.range.clone(), self.view.parts(), self.way, self.limit);
+        let (mut bytes, mut fetched) = (0, 0.0);
+        let mut last = None;
+        let mut more = false;
+        while let Some((_, value)) = walk.next().await? {
+            let stored = Stored::of_bytes(value)?;
+            if page.scanned > 0 && bytes + stored.size() > PAGE_BYTES_MAX {
+                more = true;
+                break;
+            }
+            bytes += stored.size();
+            page.scanned += 1;
+            let is_wanted = match &self.filter {
+                Some(filter) => filter.holds(Some(&stored))?,
+                None => true,
+            };
+            if is_wanted {
+                page.count += 1;
+                fetched += self.take(source, &stored, &mut page.items).await?;
+            }
+            last = Some(stored);
+            if self.limit.is_some_and(|limit| page.scanned >= limit) {
+                more = true;
+                break;
+            }
+        }
+        if let Some(last) = last.filter(|_| more) {
+            page.last = Some(self.view.key_of(&last)?);
+        }
+        let units = self.reads.units(bytes);
+        match &self.view.index {
+            Some(index) => page.spent.add_index(index.number, units),
+            None => page.spent.table = units,
+        }
+        page.spent.table += fetched;
+        Ok(page)
+    }
+
+    /// Takes what is wanted of an item. What it costs to fetch what the index does not hold.
+    async fn take(&self, source: Source<'_>, stored: &Stored, items: &mut Vec<Attributes>) -> Result<f64, Error> {
+        match &self.shape {
+            Shape::Whole => items.push(values::write_packed(&stored.packed()?)?),
+            Shape::Parts(projection) => items.push(values::write_item(projection.take(stored)?)),
+            Shape::Count => {}
+            Shape::Fetched(projection) => {
+                let table = &self.view.sight.table;
+                let place = Place::in_index(&table.keys, &stored.item()?).ok_or(Error::Internal)?;
+                let Some(whole) = source.item(&place.item_key(table.number)).await? else { return Ok(0.0) };
+                let whole = Stored::of_bytes(whole)?;
+                items.push(match projection {
+                    Some(projection) => values::write_item(projection.take(&whole)?),
+                    None => values::write_packed(&whole.packed()?)?,
+                });
+                return Ok(self.reads.units(whole.size()));
+            }
+        }
+        Ok(0.0)
+    }
+}

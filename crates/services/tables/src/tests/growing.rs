@@ -1,0 +1,111 @@
+//! Indexes that are made later, and items whose time is over.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{Bench, PATIENCE, aws};
+
+impl Bench {
+    /// Waits until what is being made of a table is made.
+    async fn settled(&self, name: &str) -> Value {
+        let since = Instant::now();
+        loop {
+            let table = self.describe(name).await;
+            if table["TableStatus"] == "ACTIVE" {
+                return table;
+            }
+            assert!(since.elapsed() < PATIENCE, "{table}");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    bench
+        .call::<aws::CreateTable>(json!({
+            "TableName": "events", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "BillingMode": "PAY_PER_REQUEST",
+        }))
+        .await;
+    bench
+}
+
+#[tokio::test]
+async fn a_later_index_holds_what_was_there_before() {
+    let bench = bench().await;
+    for n in 0..500 {
+        let kind = json!(if n % 5 == 0 { "rare" } else { "plain" });
+        // Of the wrong type for the index: it is left out.
+        let kind = if n % 7 == 0 { json!({"N": "1"}) } else { json!({"S": kind}) };
+        let item = json!({"id": {"S": format!("e{n}")}, "kind": kind});
+        bench.call::<aws::PutItem>(json!({"TableName": "events", "Item": item})).await;
+    }
+    let create = json!({
+        "TableName": "events", "AttributeDefinitions": [{"AttributeName": "kind", "AttributeType": "S"}],
+        "GlobalSecondaryIndexUpdates": [{"Create": {
+            "IndexName": "by-kind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }}],
+    });
+    let made = bench.call::<aws::UpdateTable>(create).await;
+    assert_eq!(made["TableDescription"]["GlobalSecondaryIndexes"][0]["IndexStatus"], "CREATING");
+    bench
+        .call::<aws::PutItem>(json!({"TableName": "events", "Item": {"id": {"S": "later"}, "kind": {"S": "rare"}}}))
+        .await;
+    let table = bench.settled("events").await;
+    let expected = (0..500).filter(|n| n % 5 == 0 && n % 7 != 0).count() + 1;
+    let all = (0..500).filter(|n| n % 7 != 0).count() + 1;
+    assert_eq!(table["GlobalSecondaryIndexes"][0]["ItemCount"], json!(all));
+    let rare = json!({
+        "TableName": "events", "IndexName": "by-kind", "KeyConditionExpression": "kind = :k", "Select": "COUNT",
+        "ExpressionAttributeValues": {":k": {"S": "rare"}},
+    });
+    assert_eq!(bench.call::<aws::Query>(rare.clone()).await["Count"], json!(expected));
+    let delete = json!({"TableName": "events", "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-kind"}}]});
+    bench.call::<aws::UpdateTable>(delete).await;
+    let table = bench.settled("events").await;
+    assert_eq!(table["GlobalSecondaryIndexes"], Value::Null);
+    assert_eq!(table["AttributeDefinitions"].as_array().unwrap().len(), 1);
+    assert_eq!(bench.refused::<aws::Query>(rare).await.1, "The table does not have the specified index: by-kind");
+}
+
+#[tokio::test]
+async fn an_item_is_deleted_when_its_time_is_over() {
+    let bench = bench().await;
+    let now_s = super::NOW / 1_000;
+    let put = async |id: &str, until: Value| {
+        let item = json!({"id": {"S": id}, "until": until});
+        bench.call::<aws::PutItem>(json!({"TableName": "events", "Item": item})).await;
+    };
+    put("before", json!({"N": (now_s + 60).to_string()})).await;
+    let expiry = json!({"TableName": "events", "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "until"}});
+    bench.call::<aws::UpdateTimeToLive>(expiry).await;
+    put("after", json!({"N": (now_s + 60).to_string()})).await;
+    put("later", json!({"N": (now_s + 3_600).to_string()})).await;
+    put("text", json!({"S": (now_s + 60).to_string()})).await;
+    put("ancient", json!({"N": "1"})).await;
+    put("moved", json!({"N": (now_s + 60).to_string()})).await;
+    put("moved", json!({"N": (now_s + 7_200).to_string()})).await;
+    let ids = async || {
+        let page = bench.call::<aws::Scan>(json!({"TableName": "events"})).await;
+        let mut ids: Vec<String> =
+            page["Items"].as_array().unwrap().iter().map(|item| item["id"]["S"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let since = Instant::now();
+    bench.pass(61);
+    loop {
+        bench.tables.upkeep().await;
+        if ids().await == ["ancient", "later", "moved", "text"] {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "{:?}", ids().await);
+        tokio::task::yield_now().await;
+    }
+    put("past", json!({"N": now_s.to_string()})).await;
+    bench.tables.upkeep().await;
+    assert_eq!(ids().await, ["ancient", "later", "moved", "text"], "what is over already goes at once");
+}
