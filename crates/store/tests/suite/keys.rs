@@ -75,6 +75,24 @@ proptest! {
     }
 
     #[test]
+    fn a_bytes_prefix_covers_what_begins_with_the_bytes(
+        bytes in proptest::collection::vec(proptest::sample::select(vec![0_u8, 1, 7, 0xfe, 0xff]), 0..5),
+        start in proptest::collection::vec(proptest::sample::select(vec![0_u8, 1, 7, 0xfe, 0xff]), 0..4),
+    ) {
+        let parent = Key::new("k");
+        let range = Range::bytes_prefix(&parent, &start);
+        prop_assert_eq!(range.contains(&parent.clone().with(&bytes)), bytes.starts_with(&start));
+        let longer = parent.clone().with(&bytes).with(1_u64);
+        prop_assert_eq!(range.contains(&longer), bytes.starts_with(&start));
+    }
+
+    #[test]
+    fn through_covers_a_key_and_what_is_under_it(one in parts(), two in parts()) {
+        let (one, two) = (key(&one), key(&two));
+        prop_assert_eq!(Range::all().through(&one).contains(&two), two <= one || two.starts_with(&one));
+    }
+
+    #[test]
     fn after_skips_a_key_and_what_is_under_it(one in parts(), two in parts()) {
         let (one, two) = (key(&one), key(&two));
         prop_assert_eq!(Range::all().after(&one).contains(&two), two > one && !two.starts_with(&one));

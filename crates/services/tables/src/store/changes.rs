@@ -44,16 +44,6 @@ pub(crate) enum Event {
     Remove,
 }
 
-impl Event {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Insert => "INSERT",
-            Self::Modify => "MODIFY",
-            Self::Remove => "REMOVE",
-        }
-    }
-}
-
 /// A record of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
