@@ -520,7 +520,13 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, suffix):
     stop = threading.Event()
     collector = threading.Thread(target=receive_all, args=(client, url, ledger, stop))
     collector.start()
-    assert eventually(lambda: not (ledger.sent - ledger.received.keys()), deadline=60)
+
+    def missing():
+        return len(ledger.sent - ledger.received.keys())
+
+    # Many kills leave much to collect: as long as some of it comes, nothing is stuck.
+    while left := missing():
+        assert eventually(lambda: missing() < left, deadline=60), f"{left} are stuck"
     stop.set()
     collector.join()
     node.stop()
