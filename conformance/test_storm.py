@@ -47,6 +47,11 @@ class Ledger:
                 self.wrong.append(f"{group}:{number} came after {self.last[group]}")
             self.last[group] = max(self.last[group], number)
 
+    def counts(self):
+        """How many of each kind were accepted."""
+        with self.lock:
+            return collections.Counter(name.split(":")[0] for name in self.accepted)
+
     def missing(self):
         with self.lock:
             return len(self.accepted - self.come.keys())
@@ -154,9 +159,9 @@ def test_what_was_accepted_arrives_whatever_dies(tmp_path):
         node.kill()
         node.start()
     # Whatever was broken off: something of each kind is accepted after the last kill too.
-    before = collections.Counter(name.split(":")[0] for name in ledger.accepted)
+    before = ledger.counts()
     for kind in [*kinds, *(f"group{n}" for n in range(GROUPS))]:
-        eventually(lambda: any(int(name.split(":")[1]) > before[kind] for name in list(ledger.accepted) if name.startswith(kind)))
+        eventually(lambda: ledger.counts()[kind] > before[kind], what=f"another {kind}")
     sent.set()
     for thread in senders:
         thread.join()
@@ -169,7 +174,7 @@ def test_what_was_accepted_arrives_whatever_dies(tmp_path):
         for thread in collectors:
             thread.join()
     node.stop()
-    accepted = collections.Counter(name.split(":")[0] for name in ledger.accepted)
+    accepted = ledger.counts()
     again = sum(count - 1 for count in ledger.come.values())
     print(f"{KILLS} kills, accepted and delivered: {dict(sorted(accepted.items()))}; {again} more than once")
     assert not ledger.wrong
