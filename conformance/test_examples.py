@@ -49,6 +49,42 @@ def test_reminders_become_letters(own_node):
     eventually(lambda: told("Good morning"), 60, "the morning's letter")
 
 
+def test_clicks_are_enriched_and_sorted(own_node):
+    node = own_node(str(ROOT / "examples" / "clicks"), "--no-watch")
+    node.start()
+    queues = eventually(lambda: outputs(node, "clicks"), 60, "the application")
+    sqs = node.client("sqs")
+
+    def click(**what):
+        sqs.send_message(QueueUrl=queues["Clicks"], MessageBody=json.dumps({"user": "ada", **what}))
+
+    click(action="look", url="https://shop.example/tea")
+    click(action="buy", url="https://shop.example/robot", robot=True)
+    click(action="buy", url="https://shop.example/tea?utm_campaign=spring&sku=42")
+
+    def bought():
+        return sqs.receive_message(QueueUrl=queues["Purchases"], WaitTimeSeconds=5).get("Messages")
+
+    [message] = eventually(bought, 60, "the purchase")
+    purchase = json.loads(message["Body"])
+    assert purchase.pop("id")
+    assert purchase == {
+        "user": "ada",
+        "action": "buy",
+        "site": "shop.example",
+        "page": "/tea",
+        "campaign": "spring",
+        "query": {"sku": "42"},
+    }
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def is_empty():
+        counts = sqs.get_queue_attributes(QueueUrl=queues["Clicks"], AttributeNames=names)["Attributes"]
+        return set(counts.values()) == {"0"}
+
+    eventually(is_empty, 60, "the end of the clicks")
+
+
 def outputs(node, stack):
     listed = json.loads(node.freehold("ls", "apps", "--json").stdout)["applications"]
     found = [one.get("outputs") or {} for one in listed if one["name"] == stack]
