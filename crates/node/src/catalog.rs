@@ -70,9 +70,10 @@ impl Services {
             pipes::resources::resource_types(),
             queues::resources::resource_types(),
             schedules::resources::resource_types(),
+            tables::resources::resource_types(),
             topics::resources::resource_types(),
         ]
         .concat();
-        Types::new(&types, &functions::resources::macros())
+        Types::new(&types, &[functions::resources::macros(), tables::resources::macros()].concat())
     }
 }

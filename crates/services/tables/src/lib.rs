@@ -25,6 +25,7 @@ mod places;
 mod policies;
 mod question;
 mod read;
+pub mod resources;
 mod store;
 mod stored;
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub(super) fn expand(
                 rule::pattern(woken, name, &Value::Object(properties), expansion)?;
             }
             Some("Schedule") => rule::schedule(woken, name, &Value::Object(properties), expansion)?,
-            Some("SQS") => queue(woken, name, properties, expansion)?,
+            Some("SQS") => mapping(woken, name, "Queue", properties, expansion)?,
+            Some("DynamoDB") => mapping(woken, name, "Stream", properties, expansion)?,
             Some("ScheduleV2") => schedule::expand(woken, name, properties, expansion)?,
             Some("SNS") => topic::expand(woken, name, &properties, expansion)?,
             kind => {
@@ -66,15 +67,16 @@ pub(super) fn expand(
     Ok(())
 }
 
-/// `SQS`: an event source mapping.
-fn queue(
+/// `SQS` and `DynamoDB`: an event source mapping of what that property names.
+fn mapping(
     woken: &Woken<'_>,
     name: &str,
+    source: &str,
     mut properties: Map<String, Value>,
     expansion: &mut Expansion,
 ) -> Result<(), PropertyFault> {
-    let queue = properties.remove("Queue").ok_or_else(|| fault(format!("Events.{name}.Queue"), "is required"))?;
-    properties.insert("EventSourceArn".to_owned(), queue);
+    let arn = properties.remove(source).ok_or_else(|| fault(format!("Events.{name}.{source}"), "is required"))?;
+    properties.insert("EventSourceArn".to_owned(), arn);
     properties.insert("FunctionName".to_owned(), woken.target.clone());
     let mapping = json!({ "Type": "AWS::Lambda::EventSourceMapping", "Properties": properties });
     expansion.resources.push((format!("{}{name}", woken.id), mapping));
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_becomes_a_mapping() {
+    fn a_queue_or_a_stream_becomes_a_mapping() {
         let queue = json!({ "Fn::GetAtt": ["Jobs", "Arn"] });
         let made =
             expanded(json!({ "Jobs": { "Type": "SQS", "Properties": { "Queue": queue, "BatchSize": 3 } } })).unwrap();
@@ -106,6 +108,13 @@ mod tests {
                 })
             )]
         );
+        let stream = json!({ "Fn::GetAtt": ["Orders", "StreamArn"] });
+        let made = expanded(json!({
+            "Changes": { "Type": "DynamoDB", "Properties": { "Stream": stream, "StartingPosition": "LATEST" } },
+        }));
+        let properties =
+            json!({ "EventSourceArn": stream, "FunctionName": { "Ref": "Worker" }, "StartingPosition": "LATEST" });
+        assert_eq!(made.unwrap().resources[0].1["Properties"], properties);
         let fault = expanded(json!({ "Jobs": { "Type": "SQS" } })).unwrap_err();
         assert_eq!((fault.path.as_str(), fault.message.as_str()), ("Events.Jobs.Queue", "is required"));
     }
