@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::expression::{
     Clause, KeyCondition, KeySchema, ParsedCondition, ParsedProjection, ParsedUpdate, Placeholders,
 };
+use crate::partiql::{self, Phrases, Plan, Statement};
 use crate::{Item, Kind, Number, Packed, Value, json, key, packed};
 
 /// Bytes as a packed item: reading must not panic, and what can be read must come out the same again.
@@ -76,6 +77,38 @@ pub fn projection(data: &[u8]) {
     let bytes = packed::pack(&item());
     let taken = Packed::new(&bytes).and_then(|packed| projection.take(packed));
     assert_eq!(taken, Ok(projection.take_of(&item())));
+}
+
+/// Text as a PartiQL statement: what can be read can be said in expressions, whose placeholders are all used.
+pub fn statement(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(statement) = partiql::read(text, &[Value::from("x")]).or_else(|_| partiql::read(text, &[])) else { return };
+    let mut phrases = Phrases::default();
+    let condition = match &statement {
+        Statement::Select(select) | Statement::Exists(select) => select.condition.as_ref(),
+        Statement::Insert { .. } => None,
+        Statement::Update { changes, condition, .. } => {
+            let _ = phrases.update(changes);
+            phrases = Phrases::default();
+            Some(condition)
+        }
+        Statement::Delete { condition, .. } => Some(condition),
+    };
+    let plan = Plan::new(condition, "pk", Some("sk"));
+    let _ = plan.key(Some("sk"));
+    let texts = [plan.key_condition(&mut phrases), plan.rest(&mut phrases)];
+    let Phrases { names, values } = phrases;
+    let some = |there: bool| there.then_some(());
+    let names = some(!names.is_empty()).map(|()| names);
+    let values = some(!values.is_empty()).map(|()| values);
+    let Ok(mut placeholders) = Placeholders::new(names, values) else { return };
+    for text in texts.into_iter().flatten() {
+        let Ok(parsed) = ParsedCondition::parse(Clause::Filter, &text) else { return };
+        if parsed.bind(&mut placeholders).is_err() {
+            return;
+        }
+    }
+    assert_eq!(placeholders.check_used(), Ok(()));
 }
 
 /// What texts find: short names of every type.

@@ -23,6 +23,7 @@ pub mod key;
 pub mod legacy;
 mod number;
 pub mod packed;
+pub mod partiql;
 mod refusal;
 mod set;
 pub mod size;
