@@ -35,7 +35,7 @@ fn statements_are_expressions() {
         ("select a, b.c[1] from t where pk='it''s' and sk >= 5", r#"pk = {"S":"it's"} AND sk >= {"N":"5"} |  | "#),
         (
             "SELECT * FROM t WHERE sk BETWEEN 1 AND 2 AND pk = ? AND (a = 1 OR NOT b IN [1, 'x'])",
-            r#"pk = {"S":"param"} AND sk BETWEEN {"N":"1"} AND {"N":"2"} | (a = {"N":"1"} OR NOT b IN ({"N":"1"}, {"S":"x"})) | "#,
+            r#"pk = {"S":"param"} AND sk BETWEEN {"N":"1"} AND {"N":"2"} | a = {"N":"1"} OR NOT b IN ({"N":"1"}, {"S":"x"}) | "#,
         ),
         (
             "SELECT * FROM t WHERE pk = 'a' AND begins_with(\"sk\", 'p-')",
