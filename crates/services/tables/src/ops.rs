@@ -10,6 +10,7 @@ mod legacy;
 mod pages;
 mod resource_policy;
 mod single;
+mod statements;
 mod streams;
 mod tables;
 mod tags;
@@ -31,6 +32,7 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
     registry.add::<wire::dynamodbstreams::GetRecords, _>(tables);
     registry.add::<wire::dynamodbstreams::GetShardIterator, _>(tables);
     registry.add::<wire::dynamodbstreams::ListStreams, _>(tables);
+    registry.add::<aws::BatchExecuteStatement, _>(tables);
     registry.add::<aws::BatchGetItem, _>(tables);
     registry.add::<aws::BatchWriteItem, _>(tables);
     registry.add::<aws::CreateTable, _>(tables);
@@ -46,6 +48,8 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
     registry.add::<aws::DescribeTimeToLive, _>(tables);
     registry.add::<aws::DisableKinesisStreamingDestination, _>(tables);
     registry.add::<aws::EnableKinesisStreamingDestination, _>(tables);
+    registry.add::<aws::ExecuteStatement, _>(tables);
+    registry.add::<aws::ExecuteTransaction, _>(tables);
     registry.add::<aws::GetItem, _>(tables);
     registry.add::<aws::GetResourcePolicy, _>(tables);
     registry.add::<aws::ListContributorInsights, _>(tables);

@@ -4,6 +4,7 @@ mod bank;
 mod growing;
 mod items;
 mod model;
+mod statements;
 mod streams;
 mod tables;
 
