@@ -75,13 +75,14 @@ pub struct Connection {
     address: String,
     stream: TcpStream,
     buffer: Vec<u8>,
+    is_last: bool,
 }
 
 impl Connection {
     /// Connects to `HOST:PORT`.
     pub async fn open(address: &str) -> Result<Self> {
         let stream = connect(address).await?;
-        Ok(Self { address: address.to_owned(), stream, buffer: Vec::with_capacity(16 << 10) })
+        Ok(Self { address: address.to_owned(), stream, buffer: Vec::with_capacity(16 << 10), is_last: false })
     }
 
     /// Sends one request and reads its whole answer; gives the body as it came (chunk marks included).
@@ -92,6 +93,9 @@ impl Connection {
     }
 
     async fn answer(&mut self, request: &[u8]) -> Result<usize> {
+        if std::mem::take(&mut self.is_last) {
+            self.stream = connect(&self.address).await?;
+        }
         self.buffer.clear();
         let mut is_sent = self.stream.write_all(request).await.is_ok();
         loop {
@@ -103,7 +107,8 @@ impl Connection {
                 is_sent = true;
                 continue;
             }
-            if let Some(body) = whole_body(&self.buffer)? {
+            if let Some(Whole { body, is_last }) = whole(&self.buffer)? {
+                self.is_last = is_last;
                 return Ok(body);
             }
             ensure!(self.buffer.len() < 1 << 20, "the answer is larger than a megabyte");
@@ -117,8 +122,15 @@ async fn connect(address: &str) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Where the body begins, once it is all there.
-fn whole_body(bytes: &[u8]) -> Result<Option<usize>> {
+/// An answer that is all there.
+struct Whole {
+    /// Where its body begins.
+    body: usize,
+    /// Whether the server closes the connection after it.
+    is_last: bool,
+}
+
+fn whole(bytes: &[u8]) -> Result<Option<Whole>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(body) = answer.parse(bytes)? else { return Ok(None) };
@@ -126,10 +138,12 @@ fn whole_body(bytes: &[u8]) -> Result<Option<usize>> {
         bail!("status {:?}: {}", answer.code, String::from_utf8_lossy(&bytes[body..]));
     }
     let header = |name: &str| answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    let is_last = header("connection").is_some_and(|header| header.value.eq_ignore_ascii_case(b"close"));
+    let whole = Whole { body, is_last };
     if let Some(length) = header("content-length") {
         let length: usize = std::str::from_utf8(length.value)?.parse()?;
-        return Ok((bytes.len() >= body + length).then_some(body));
+        return Ok((bytes.len() >= body + length).then_some(whole));
     }
     ensure!(header("transfer-encoding").is_some(), "the answer has neither length nor chunks");
-    Ok(bytes.ends_with(b"0\r\n\r\n").then_some(body))
+    Ok(bytes.ends_with(b"0\r\n\r\n").then_some(whole))
 }
