@@ -4,6 +4,7 @@
 //! run say something, and rounds of both sides alternate so that a bad moment hits both.
 
 mod api;
+mod bare;
 mod bootstrap;
 mod cold;
 mod flight;
@@ -26,6 +27,7 @@ use anyhow::{Result, bail};
 fn main() -> Result<()> {
     match bootstrap::runtime_api() {
         Some(api) => bootstrap::serve(&api),
+        None if std::env::args().nth(1).is_some_and(|argument| argument == bare::ARGUMENT) => bare::serve(),
         None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run()),
     }
 }

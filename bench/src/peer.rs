@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::bare;
+
 /// The unit of the kernel's account of processor time.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -25,10 +27,21 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// `node bench/peers/FILE`; it prints `listening PORT`.
-    pub fn node(root: &Path, file: &str) -> Result<Self> {
-        let mut command = Command::new("node");
+    /// `PROGRAM bench/peers/FILE`; it prints `listening PORT`.
+    pub fn script(root: &Path, program: &str, file: &str) -> Result<Self> {
+        let mut command = Command::new(program);
         command.arg(root.join("bench/peers").join(file));
+        Self::listening(command)
+    }
+
+    /// This program as a bare server.
+    pub fn native() -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(bare::ARGUMENT);
+        Self::listening(command)
+    }
+
+    fn listening(command: Command) -> Result<Self> {
         Self::start(command, |line| line.strip_prefix("listening ").map(|port| format!("127.0.0.1:{}", port.trim())))
     }
 

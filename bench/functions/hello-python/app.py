@@ -1,0 +1,5 @@
+"""The handler that both sides run: see ../../peers/python_http.py."""
+
+
+def handler(event, context):
+    return {"message": "hello"}
