@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
-from support import ROLE, create, node_zip, python_zip, zipped
+from support import ROLE, create, eventually, node_zip, python_zip, zipped
 
 ACCOUNT = "000000000000"
 
@@ -371,6 +371,37 @@ def test_concurrency_is_provisioned(client, name):
         client.get_provisioned_concurrency_config,
         **live,
     )
+
+
+PROVISIONED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Ready:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: NAME
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: |
+        VALUE = "COUNT"
+        import os
+        def handler(event, context): return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+      AutoPublishAlias: live
+      ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: COUNT }
+"""
+
+
+def test_a_template_provisions_concurrency(node, client, name, tmp_path):
+    live = {"FunctionName": name, "Qualifier": "live"}
+    for count in (1, 2):
+        (tmp_path / "template.yaml").write_text(PROVISIONED.replace("NAME", name).replace("COUNT", str(count)))
+        node.freehold("deploy", tmp_path)
+        found = client.get_provisioned_concurrency_config(**live)
+        assert found["RequestedProvisionedConcurrentExecutions"] == count
+    ready = eventually(
+        lambda: client.get_provisioned_concurrency_config(**live)["Status"] == "READY", 60, "the provisioned instances"
+    )
+    assert ready and payload(client.invoke(**live)) == "provisioned-concurrency"
 
 
 # Addresses and permissions
