@@ -9,6 +9,7 @@
 //! | `counts NUMBER` | how much lies in it, as it was some moments ago |
 //! | `gone NUMBER` | a deleted table whose items are still to be taken away |
 //! | `token ACCOUNT REGION TOKEN` | a transaction that was done, for ten minutes |
+//! | `done SECOND KEY` | that a token's transaction was done then |
 //! | `i NUMBER HASH [SORT]` | an item |
 //! | `x NUMBER INDEX HASH [SORT] ITEM` | an index's entry: the item as far as the index holds it |
 //! | `e NUMBER SETTING SECOND ITEM` | when an item's time is over: the item's key |
@@ -25,6 +26,9 @@ mod records;
 mod tables;
 mod tokens;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use ::store::Store;
 
 pub(crate) use records::Counts;
@@ -33,10 +37,12 @@ pub(crate) use records::Counts;
 #[derive(Clone, Debug)]
 pub(crate) struct Cellar {
     pub(crate) store: Store,
+    /// No token is noted before this second.
+    tokens_swept: Arc<AtomicU64>,
 }
 
 impl Cellar {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, tokens_swept: Arc::default() }
     }
 }

@@ -181,3 +181,37 @@ pub(crate) fn pack_undo(at_ms: i64, key: &Key, old: Option<&Stored>) -> Vec<u8> 
     out.put_slice(old.map_or(&[], Stored::bytes));
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use base::Random;
+    use item::Value;
+
+    use super::*;
+
+    #[test]
+    fn records_are_read_as_they_were_kept_and_damage_is_found() {
+        let item = |n: i64| Item::from([("id".to_owned(), Value::from("a")), ("n".to_owned(), Value::from(n))]);
+        let keys = Item::from([("id".to_owned(), Value::from("a"))]);
+        for view in [View::KeysOnly, View::NewImage, View::OldImage, View::NewAndOldImages] {
+            let record = Record::new(view, By::Expiry, 1_795_262_400_123, keys.clone(), Some(item(1)), Some(item(2)));
+            let packed = record.pack();
+            assert_eq!(Record::unpack(&packed).unwrap(), record);
+            let mut entry = vec![0];
+            entry.extend_from_slice(&packed);
+            assert_eq!(Record::moment_of(&entry), Some(record.at_ms));
+            for seed in 0..2_000 {
+                let random = Random::seeded(seed);
+                let mut damaged = packed.clone();
+                let at = random.below(damaged.len() as u64) as usize;
+                match random.below(2) {
+                    0 => damaged[at] = random.u64() as u8,
+                    _ => damaged.truncate(at),
+                }
+                // Whatever it is taken for, it is no panic.
+                let read = Record::unpack(&damaged);
+                assert!(damaged.len() == packed.len() || read.is_err(), "seed {seed}: what was cut off is missed");
+            }
+        }
+    }
+}

@@ -76,7 +76,22 @@ pub(crate) fn token(scope: &Scope, token: &str) -> Key {
     tokens().with(scope.account.to_string()).with(scope.region.as_str()).with(token)
 }
 
-/// All of them.
-pub(crate) fn tokens() -> Key {
+fn tokens() -> Key {
     root().with("token")
+}
+
+fn all_tokens_done() -> Key {
+    root().with("done")
+}
+
+/// The key of the token that such a note is of.
+pub(crate) fn read_token_done(note: &Key) -> Result<Key, Error> {
+    let mut parts = note.parts_after(&all_tokens_done())?;
+    parts.number()?;
+    Ok(Key::from_bytes(parts.bytes()?)?)
+}
+
+/// Notes of the tokens of transactions that were done in a second.
+pub(crate) fn tokens_done(second: u64) -> Key {
+    all_tokens_done().with(second)
 }
