@@ -48,6 +48,10 @@ struct ServicePlan {
     #[serde(default)]
     plain: Vec<String>,
     #[serde(default)]
+    streams: bool,
+    #[serde(default)]
+    roots: BTreeMap<String, String>,
+    #[serde(default)]
     query_names: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     query_codes: BTreeMap<String, String>,

@@ -181,6 +181,11 @@ impl Within {
             || Fault::new(Cause::Unavailable, "ServiceUnavailable", "The node is stopping. Try again in a moment.");
         self.0.upgrade().map(Dispatch).ok_or_else(gone)
     }
+
+    /// [`Dispatch::authorise`], for services whose operations touch more than one resource.
+    pub async fn authorise(&self, service: &str, call: &Call, actions: &[&str], resource: &Arn) -> Result<(), Fault> {
+        self.dispatch()?.authorise(service, call, actions, resource, Context::new()).await
+    }
 }
 
 impl contract::Caller for Within {

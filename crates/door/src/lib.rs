@@ -26,6 +26,7 @@ mod hello;
 mod limits;
 mod listen;
 mod mount;
+mod objects;
 mod own;
 mod serve;
 mod status;

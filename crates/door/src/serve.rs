@@ -29,6 +29,7 @@ use crate::guard::{Guard, host_name};
 use crate::limits::Limits;
 use crate::listen::Face;
 use crate::mount::{Audience, Mount, Visit};
+use crate::objects::Target;
 use crate::own::{self, Health};
 use crate::{Body, RequestBody, calls, client, hello, status};
 
@@ -148,6 +149,11 @@ impl Door {
     }
 
     async fn route(&self, parts: request::Parts, body: RequestBody, visit: Visit, face: Face) -> Response<Body> {
+        if let Some(target) = Target::claimed(&parts, visit.host())
+            && (face == Face::Whole || target.site)
+        {
+            return Box::pin(self.objects(parts, body, visit, target)).await;
+        }
         let path = parts.uri.path();
         let mount = self.0.mounts.iter().find(|mount| mount.wants(visit.host(), path));
         match (mount, face) {
@@ -180,7 +186,7 @@ impl Door {
     }
 
     /// In open mode, whether this may be a web page's doing.
-    fn check_page(&self, parts: &request::Parts, host: &str) -> Result<(), Fault> {
+    pub(crate) fn check_page(&self, parts: &request::Parts, host: &str) -> Result<(), Fault> {
         match &self.parts().mode {
             Mode::Open => {
                 let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
@@ -209,6 +215,7 @@ impl Door {
             Some(mount) => self.visit(&**mount, parts, body, visit).await,
             None if hello::is_asked_for(&parts) => hello::page(&parts, visit.host()),
             None if path.starts_with("/_") => refuse(&unknown_path(path)),
+            None if let Some(target) = self.left_to_objects(&parts) => self.objects(parts, body, visit, target).await,
             None => self.aws(parts, body, visit).await,
         }
     }

@@ -9,6 +9,7 @@ use events::destination::{self, Destinations};
 use functions::{Functions, Invocations};
 use identity::Identity;
 use logs::Logs;
+use objects::Objects;
 use pipes::Pipes;
 use queues::Queues;
 use schedules::Schedules;
@@ -24,6 +25,7 @@ pub(crate) struct Services {
     pub(crate) functions: Arc<Functions>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) objects: Arc<Objects>,
     pub(crate) pipes: Arc<Pipes>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) schedules: Arc<Schedules>,
@@ -42,6 +44,8 @@ impl Services {
         registry.attach("lambda", Arc::clone(&self.functions) as _);
         identity::register(registry, &self.identity);
         logs::register(registry, &self.logs);
+        objects::register(registry, &self.objects);
+        registry.attach("s3", Arc::clone(&self.objects) as _);
         pipes::register(registry, &self.pipes);
         queues::register(registry, &self.queues);
         registry.attach("sqs", Arc::clone(&self.queues) as _);

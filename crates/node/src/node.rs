@@ -17,6 +17,7 @@ use functions::Functions;
 use gateway::Gateway;
 use identity::{Identity, RootKey};
 use logs::Logs;
+use objects::Objects;
 use pipes::Pipes;
 use queues::Queues;
 use schedules::Schedules;
@@ -156,11 +157,19 @@ impl Node {
             caller: Arc::new(registry.dispatch().within()),
             base_url: Arc::clone(&base_url),
         });
+        let objects = Objects::new(objects::Deps {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            dispatch: registry.dispatch(),
+        });
         let services = Services {
             events,
             functions,
             identity,
             logs,
+            objects,
             pipes,
             queues: queues.await?,
             schedules,

@@ -165,6 +165,13 @@ impl Claim {
     }
 }
 
+impl Claim {
+    /// The signature as it was sent, for faults that quote it.
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+}
+
 impl Scope {
     pub(crate) fn text(&self) -> String {
         format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)

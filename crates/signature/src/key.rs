@@ -12,13 +12,33 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text)
 }
 
-/// The signature, in hex, of a string to sign: the secret is narrowed to a day, a region, a service.
+/// The signature, in hex, of a string to sign.
 pub(crate) fn signature(secret: &str, scope: &Scope, string_to_sign: &str) -> String {
-    let mut tag = hmac_sha256(format!("AWS4{secret}").as_bytes(), scope.date.as_bytes());
-    for narrowed in [&*scope.region, &*scope.service, "aws4_request"] {
-        tag = hmac_sha256(tag.as_ref(), narrowed.as_bytes());
+    Narrowed::new(secret, scope).sign(string_to_sign)
+}
+
+/// A secret that was narrowed to a day, a region, a service.
+#[derive(Clone)]
+pub(crate) struct Narrowed(hmac::Key);
+
+impl Narrowed {
+    pub(crate) fn new(secret: &str, scope: &Scope) -> Self {
+        let mut tag = hmac_sha256(format!("AWS4{secret}").as_bytes(), scope.date.as_bytes());
+        for narrowed in [&*scope.region, &*scope.service, "aws4_request"] {
+            tag = hmac_sha256(tag.as_ref(), narrowed.as_bytes());
+        }
+        Self(hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref()))
     }
-    hex::encode(hmac_sha256(tag.as_ref(), string_to_sign.as_bytes()))
+
+    pub(crate) fn sign(&self, text: &str) -> String {
+        hex::encode(hmac::sign(&self.0, text.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for Narrowed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Narrowed")
+    }
 }
 
 /// Compares in a time that tells nothing but the lengths.

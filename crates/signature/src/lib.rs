@@ -8,10 +8,12 @@
 //! What always holds: signatures are compared in constant time; nothing is believed of a claim before its signature was
 //! checked; every part of the request that means anything is signed or refused (the host, all `x-amz-*` headers).
 //!
-//! Not here: who knows the secrets ([`Credentials`] is implemented by the node), and chunk signatures of streamed bodies
-//! (`aws-chunked`): their seed signature is checked like any other, their chunks are the reader's.
+//! A body that is sent in chunks has a chain of signatures of its own, see [`Chunks`].
+//!
+//! Not here: who knows the secrets ([`Credentials`] is implemented by the node), and how such chunks are taken apart.
 
 mod canonical;
+mod chunks;
 mod claim;
 pub mod fuzzing;
 mod key;
@@ -20,6 +22,7 @@ mod sign;
 mod verify;
 
 pub use canonical::{Head, Payload};
+pub use chunks::Chunks;
 pub use claim::{Claim, Form, Scope};
 pub use refusal::{Family, Refusal};
 pub use sign::Signer;

@@ -61,6 +61,12 @@ impl Range {
         Self { start: self.start.max(beyond), end: self.end }
     }
 
+    /// The part of this range that comes after all of `other`.
+    #[must_use]
+    pub fn past(self, other: &Self) -> Self {
+        Self { start: self.start.max(other.end.clone()), end: self.end }
+    }
+
     /// The part of this range from `key` on.
     #[must_use]
     pub fn from(self, key: &Key) -> Self {

@@ -84,6 +84,8 @@ impl fmt::Display for Violations {
     }
 }
 
+impl std::error::Error for Violations {}
+
 /// Walks a shape and collects.
 struct Checker<'a> {
     path: Path,

@@ -160,7 +160,7 @@ pub fn read_output(shape: &mut dyn Shape, route: Route, response: &Response<Byte
                 query: Vec::new(),
                 status: Some(response.status().as_u16()),
             };
-            read_rest(shape, route.protocol, &carrier, body)?;
+            read_rest(shape, route.protocol, &carrier, body, None)?;
         }
     }
     Ok(())

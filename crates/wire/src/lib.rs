@@ -1,6 +1,6 @@
 //! Shapes generated from the public AWS service models, and one codec per protocol.
 //!
-//! A service's module ([`dynamodb`], [`lambda`], [`logs`], [`scheduler`], [`sns`], [`sqs`], [`sts`]) has one struct per shape, one marker type per served operation (it implements
+//! A service's module ([`dynamodb`], [`lambda`], [`logs`], [`s3`], [`scheduler`], [`sns`], [`sqs`], [`sts`]) has one struct per shape, one marker type per served operation (it implements
 //! [`contract::Operation`]), one struct per exception (it becomes a [`contract::Fault`]), and a static [`Service`] with every
 //! operation of the model, served or not. [`Router`] finds the operation that a request means; the codecs turn bytes into shapes
 //! and back, on both sides of the wire.
@@ -23,6 +23,7 @@ pub(crate) mod form;
 pub mod fuzzing;
 pub mod json;
 pub mod model;
+pub mod payload;
 pub mod reader;
 pub(crate) mod rest;
 pub mod route;
@@ -39,9 +40,10 @@ pub(crate) mod xml;
 pub use check::{Violations, check};
 pub use dynamic::{Datum, Dynamic};
 pub use model::{Exception, OperationModel, Protocol, Service};
+pub use payload::{ByteStream, Payload, Trailers};
 pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
 pub use route::{Request, Route, Routed, Router};
 pub use schema::{Member, Schema};
 pub use shape::{ABSENT, Empty, Entries, Field, Items, Shape, StaticShape, Written};
-pub use shapes::{SERVICES, dynamodb, dynamodbstreams, events, lambda, logs, pipes, scheduler, service, sns, sqs, sts};
+pub use shapes::{SERVICES, dynamodb, dynamodbstreams, events, lambda, logs, pipes, s3, scheduler, service, sns, sqs, sts};
 pub use writer::Writer;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::{Member, Schema, Shape};
+use crate::{Member, Payload, Schema, Shape};
 
 /// How deep structures, lists and maps may be nested, in every protocol.
 pub const DEPTH_MAX: usize = 128;
@@ -124,6 +124,10 @@ pub trait Source {
     fn string(&mut self, at: &'static Member) -> Result<String, Malformed>;
     /// Takes bytes.
     fn blob(&mut self, at: &'static Member) -> Result<Bytes, Malformed>;
+    /// Takes bytes that may still be coming.
+    fn payload(&mut self, at: &'static Member) -> Result<Payload, Malformed> {
+        self.blob(at).map(Payload::from)
+    }
     /// Takes a point in time.
     fn timestamp(&mut self, at: &'static Member) -> Result<Timestamp, Malformed>;
     /// Takes any JSON.
@@ -208,6 +212,11 @@ impl<'a> Reader<'a> {
     /// Takes bytes.
     pub fn blob(&mut self, at: &'static Member) -> Result<Bytes, Malformed> {
         self.source.blob(at)
+    }
+
+    /// Takes bytes that may still be coming.
+    pub fn payload(&mut self, at: &'static Member) -> Result<Payload, Malformed> {
+        self.source.payload(at)
     }
 
     /// Takes a point in time.

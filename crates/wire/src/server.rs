@@ -16,9 +16,9 @@ use crate::schema::Place;
 use crate::tree::{Node, TreeSource};
 use crate::uri::{self, Pattern};
 use crate::xml::{self, Element, XmlWriter};
-use crate::{Empty, Malformed, Protocol, Reader, Service, Shape, Source, StaticShape, fault};
+use crate::{Empty, Malformed, Payload, Protocol, Reader, Service, Shape, Source, StaticShape, fault};
 
-pub use self::refusal::write_fault;
+pub use self::refusal::{host_id, write_fault};
 
 mod refusal;
 
@@ -56,15 +56,39 @@ pub fn decode(shape: &mut dyn Shape, route: Route, request: &Request<'_>) -> Res
         Protocol::Query => read_form(shape, request, Dialect::Query),
         Protocol::Ec2 => read_form(shape, request, Dialect::Ec2),
         Protocol::RestJson | Protocol::RestXml => {
-            let carrier = Carrier {
-                headers: request.headers,
-                labels: Pattern::parse(route.operation.uri).labels(request.path).unwrap_or_default(),
-                query: uri::pairs(request.query).collect(),
-                status: None,
-            };
-            read_rest(shape, route.protocol, &carrier, request.body)
+            let labels = Pattern::parse(route.operation.uri).labels(request.path).unwrap_or_default();
+            read_rest(shape, route.protocol, &carrier(request, labels), request.body, None)
         }
     }
+}
+
+fn carrier<'a>(request: &Request<'a>, labels: Vec<(&'static str, String)>) -> Carrier<'a> {
+    Carrier { headers: request.headers, labels, query: uri::pairs(request.query).collect(), status: None }
+}
+
+/// Reads the input of an operation on a bucket or an object, which the caller has found by host and path. `body` is the request's,
+/// where the operation takes one that may still be coming; else the request has it.
+pub fn read_object_input(
+    shape: &mut dyn Shape,
+    route: Route,
+    request: &Request<'_>,
+    labels: Vec<(&'static str, String)>,
+    body: Option<Payload>,
+) -> Result<(), ObjectInputError> {
+    let missing = read_rest(shape, route.protocol, &carrier(request, labels), request.body, body)?;
+    check_read(shape, &missing)?;
+    Ok(())
+}
+
+/// Why the input of an operation on a bucket or an object was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectInputError {
+    /// Something in it cannot be read.
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    /// It breaks a rule of the model.
+    #[error("{0}")]
+    Violated(#[from] crate::Violations),
 }
 
 fn read(source: &mut dyn Source, shape: &mut dyn Shape) -> Result<Missing, Malformed> {
@@ -101,11 +125,27 @@ pub(crate) fn read_rest(
     protocol: Protocol,
     carrier: &Carrier<'_>,
     body: &Bytes,
+    stream: Option<Payload>,
 ) -> Result<Missing, Malformed> {
     let schema = shape.schema();
     let mut beside = rest::located(schema, carrier)?;
+    match (Body::of(schema), stream) {
+        (Body::Raw(index, _), Some(stream)) => beside.push((index, Node::Stream(stream))),
+        (rest, _) => return read_body(shape, protocol, beside, body, rest),
+    }
+    read(&mut TreeSource::new(Node::Structure(beside)), shape)
+}
+
+fn read_body(
+    shape: &mut dyn Shape,
+    protocol: Protocol,
+    mut beside: Vec<(usize, Node)>,
+    body: &Bytes,
+    held: Body,
+) -> Result<Missing, Malformed> {
+    let schema = shape.schema();
     let is_blank = body.iter().all(u8::is_ascii_whitespace);
-    match Body::of(schema) {
+    match held {
         Body::Raw(index, _) if !body.is_empty() => beside.push((index, Node::Raw(body.clone()))),
         Body::Nothing | Body::Raw(..) => {}
         Body::Member(..) | Body::Members if is_blank => {}
@@ -313,6 +353,14 @@ pub(crate) fn rest_body(protocol: Protocol, shape: &dyn Shape, namespace: &str, 
             Some((render(&XmlWriter::element(root, rest::in_body(shape))), default))
         }
     }
+}
+
+/// The body of an answer that is still coming, if it is one.
+pub fn output_stream(output: &dyn Shape) -> Option<Payload> {
+    let Body::Raw(index, at) = Body::of(output.schema()) else { return None };
+    let mut writer = rest::RawWriter::default();
+    output.member(index).write(&mut writer, at);
+    writer.stream
 }
 
 /// The bytes of a blob or text.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::{Malformed, Member, Reader, Schema, Writer};
+use crate::{Malformed, Member, Payload, Reader, Schema, Writer};
 
 /// A structure or union.
 pub trait Shape: Send + Sync {
@@ -98,6 +98,7 @@ scalar!(f32, float, float, |value| *value);
 scalar!(f64, double, double, |value| *value);
 scalar!(String, string, string, |value| value);
 scalar!(Bytes, blob, blob, |value| value);
+scalar!(Payload, payload, payload, |value| value);
 scalar!(Timestamp, timestamp, timestamp, |value| *value);
 scalar!(Value, document, document, |value| value);
 

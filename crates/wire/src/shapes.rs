@@ -15,6 +15,8 @@ pub mod logs;
 #[allow(missing_docs, reason = "as above")]
 pub mod pipes;
 #[allow(missing_docs, reason = "as above")]
+pub mod s3;
+#[allow(missing_docs, reason = "as above")]
 pub mod scheduler;
 #[allow(missing_docs, reason = "as above")]
 pub mod sns;
@@ -31,6 +33,7 @@ pub static SERVICES: &[&Service] = &[
     &lambda::SERVICE,
     &logs::SERVICE,
     &pipes::SERVICE,
+    &s3::SERVICE,
     &scheduler::SERVICE,
     &sns::SERVICE,
     &sqs::SERVICE,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::json::BASE64;
 use crate::schema::TimestampFormat;
-use crate::{Malformed, Member, Schema, Source, text};
+use crate::{Malformed, Member, Payload, Schema, Source, text};
 
 /// A value in textual form, shaped as its schema wants it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Node {
     Text(String),
     /// Bytes as they are.
     Raw(Bytes),
+    /// Bytes that are still coming.
+    Stream(Payload),
     /// A list.
     List(Vec<Node>),
     /// A map.
@@ -53,7 +55,7 @@ impl TreeSource {
         match self.take() {
             Node::Text(text) => Ok(text),
             Node::Raw(bytes) => String::from_utf8(bytes.into()).map_err(|_| Malformed::Utf8 { member: wanted }),
-            Node::List(_) => Err(Malformed::UnexpectedList),
+            Node::List(_) | Node::Stream(_) => Err(Malformed::UnexpectedList),
             Node::Map(_) | Node::Structure(_) => Err(Malformed::UnexpectedStructure),
         }
     }
@@ -86,8 +88,18 @@ impl Source for TreeSource {
             Node::Text(text) => {
                 BASE64.decode(text.trim()).map(Bytes::from).map_err(|_| Malformed::Base64 { member: at.name })
             }
-            Node::List(_) => Err(Malformed::UnexpectedList),
+            Node::List(_) | Node::Stream(_) => Err(Malformed::UnexpectedList),
             Node::Map(_) | Node::Structure(_) => Err(Malformed::UnexpectedStructure),
+        }
+    }
+
+    fn payload(&mut self, at: &'static Member) -> Result<Payload, Malformed> {
+        match std::mem::replace(&mut self.next, Node::Text(String::new())) {
+            Node::Stream(payload) => Ok(payload),
+            other => {
+                self.next = other;
+                self.blob(at).map(Payload::from)
+            }
         }
     }
 
@@ -110,7 +122,7 @@ impl Source for TreeSource {
             Node::Structure(members) => members,
             Node::Text(text) if text.trim().is_empty() => Vec::new(),
             Node::List(_) => return Err(Malformed::UnexpectedList),
-            Node::Text(_) | Node::Raw(_) | Node::Map(_) => return Err(Malformed::NoStructure),
+            Node::Text(_) | Node::Raw(_) | Node::Stream(_) | Node::Map(_) => return Err(Malformed::NoStructure),
         };
         self.open.push(Open::Structure(members.into_iter()));
         Ok(())
@@ -130,7 +142,9 @@ impl Source for TreeSource {
         let items = match self.take() {
             Node::List(items) => items,
             Node::Text(text) if text.trim().is_empty() => Vec::new(),
-            Node::Text(_) | Node::Raw(_) | Node::Map(_) | Node::Structure(_) => return Err(Malformed::NoList),
+            Node::Text(_) | Node::Raw(_) | Node::Stream(_) | Node::Map(_) | Node::Structure(_) => {
+                return Err(Malformed::NoList);
+            }
         };
         self.open.push(Open::List(items.into_iter()));
         Ok(())
@@ -150,7 +164,9 @@ impl Source for TreeSource {
         let entries = match self.take() {
             Node::Map(entries) => entries,
             Node::Text(text) if text.trim().is_empty() => Vec::new(),
-            Node::Text(_) | Node::Raw(_) | Node::List(_) | Node::Structure(_) => return Err(Malformed::NoMap),
+            Node::Text(_) | Node::Raw(_) | Node::Stream(_) | Node::List(_) | Node::Structure(_) => {
+                return Err(Malformed::NoMap);
+            }
         };
         self.open.push(Open::Map(entries.into_iter()));
         Ok(())

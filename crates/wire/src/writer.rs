@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{Entries, Items, Member, Shape};
+use crate::{Entries, Items, Member, Payload, Shape};
 
 /// Takes values. Each call writes one value, at the member that says how it travels.
 pub trait Writer {
@@ -22,6 +22,13 @@ pub trait Writer {
     fn string(&mut self, at: &'static Member, value: &str);
     /// Writes bytes.
     fn blob(&mut self, at: &'static Member, value: &Bytes);
+    /// Writes a body: its bytes, if they are there; of a stream nothing can be said here.
+    fn payload(&mut self, at: &'static Member, value: &Payload) {
+        match value.whole() {
+            Some(bytes) => self.blob(at, bytes),
+            None => self.null(at),
+        }
+    }
     /// Writes a point in time.
     fn timestamp(&mut self, at: &'static Member, value: Timestamp);
     /// Writes any JSON.

@@ -20,6 +20,12 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
     for name in &plan.plain {
         shape_of(model, name)?.values.clear();
     }
+    if plan.streams {
+        mark_streams(model)?;
+    }
+    for (name, root) in &plan.roots {
+        shape_of(model, name)?.location_name = Some(root.clone());
+    }
     for (name, names) in &plan.query_names {
         query_names(model, name, names)?;
     }
@@ -36,6 +42,17 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
 
 fn shape_of<'a>(model: &'a mut Model, name: &str) -> Result<&'a mut Shape> {
     model.shapes.get_mut(name).with_context(|| format!("the model has no shape {name}"))
+}
+
+/// Some models say where a blob is used that it is streaming, and not where it is described.
+fn mark_streams(model: &mut Model) -> Result<()> {
+    let members = model.shapes.values().flat_map(|shape| shape.members.values());
+    let streaming = members.filter(|member| member["streaming"] == true).filter_map(|member| member["shape"].as_str());
+    let streaming: Vec<String> = streaming.map(str::to_owned).collect();
+    for name in streaming {
+        shape_of(model, &name)?.streaming = true;
+    }
+    Ok(())
 }
 
 /// The name of the items, and for maps the names of key and value.

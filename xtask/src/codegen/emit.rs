@@ -332,6 +332,7 @@ impl Emitter<'_> {
             "long" => "i64".to_owned(),
             "float" => "f32".to_owned(),
             "double" => "f64".to_owned(),
+            "blob" if shape.streaming && self.plan.streams => "crate::Payload".to_owned(),
             "blob" => "bytes::Bytes".to_owned(),
             "timestamp" => "jiff::Timestamp".to_owned(),
             "list" => {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::schema::{Kind, TimestampFormat};
-use crate::{Entries, Items, Member, Shape, Writer, Written, text};
+use crate::{Entries, Items, Member, Payload, Shape, Writer, Written, text};
 
 /// The texts of a scalar (one) or a list of scalars (one each); of anything else, none.
 pub(crate) fn texts(value: &dyn Written, at: &'static Member, format: TimestampFormat) -> Vec<String> {
@@ -116,6 +116,8 @@ impl Writer for MapTexts {
 #[derive(Default)]
 pub(crate) struct RawWriter {
     pub(crate) bytes: Option<Bytes>,
+    /// A body that is still coming.
+    pub(crate) stream: Option<Payload>,
 }
 
 impl Writer for RawWriter {
@@ -136,5 +138,12 @@ impl Writer for RawWriter {
 
     fn blob(&mut self, _at: &'static Member, value: &Bytes) {
         self.bytes = Some(value.clone());
+    }
+
+    fn payload(&mut self, _at: &'static Member, value: &Payload) {
+        match value.whole() {
+            Some(bytes) => self.bytes = Some(bytes.clone()),
+            None => self.stream = Some(value.clone()),
+        }
     }
 }

@@ -54,6 +54,12 @@ pub fn write_fault(
             answer.set(writer.into_bytes(), content_type(protocol));
             answer.header("smithy-protocol", "rpc-v2-cbor");
         }
+        Protocol::RestXml if service.is_some_and(|service| service.name == "s3") => {
+            let mut root = Element::with_children("Error", described(query_code, fault, &members));
+            root.children.push(Element::with_text("RequestId", request_id));
+            root.children.push(Element::with_text("HostId", host_id(request_id)));
+            answer.set(render(&root), content_type(protocol));
+        }
         Protocol::Query | Protocol::RestXml => {
             let mut error = vec![Element::with_text("Type", whose)];
             error.extend(described(query_code, fault, &members));
@@ -75,6 +81,12 @@ pub fn write_fault(
         answer.seal(service);
     }
     answer.into_response(request_id)
+}
+
+/// S3's second id of a request, which tells the machine that answered it. There is one here, so it tells the request once more.
+pub fn host_id(request_id: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(request_id)
 }
 
 fn is_header(exception: Option<&Exception>, name: &str) -> bool {

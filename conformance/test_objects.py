@@ -1,0 +1,452 @@
+"""S3 as boto3 sees it: what AWS documents of buckets, objects, listings, uploads in parts, versions, checksums, conditions."""
+
+import base64
+import concurrent.futures
+import datetime
+import hashlib
+import io
+import random
+import urllib.error
+import urllib.request
+import uuid
+import zlib
+
+import pytest
+from botocore.exceptions import ClientError
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def s3(node):
+    return node.client("s3", s3={"addressing_style": "path"})
+
+
+@pytest.fixture
+def bucket(s3):
+    name = f"b-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def versioned(s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
+
+
+def refused(call, **arguments):
+    """Status and code of a refusal."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    answer = caught.value.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
+
+
+def body(s3, bucket, key, **arguments):
+    return s3.get_object(Bucket=bucket, Key=key, **arguments)["Body"].read()
+
+
+def test_buckets(s3, bucket):
+    assert s3.head_bucket(Bucket=bucket)["BucketRegion"] == "us-east-1"
+    listed = s3.list_buckets(Prefix=bucket)["Buckets"]
+    assert [found["Name"] for found in listed] == [bucket]
+    assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
+    # Its owner gets it again.
+    s3.create_bucket(Bucket=bucket)
+    other = f"b-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=other, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    assert s3.get_bucket_location(Bucket=other)["LocationConstraint"] == "eu-central-1"
+    again = dict(Bucket=other, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    assert refused(s3.create_bucket, **again) == (409, "BucketAlreadyOwnedByYou")
+    s3.put_object(Bucket=other, Key="k", Body=b"")
+    assert refused(s3.delete_bucket, Bucket=other) == (409, "BucketNotEmpty")
+    s3.delete_object(Bucket=other, Key="k")
+    s3.delete_bucket(Bucket=other)
+    assert refused(s3.delete_bucket, Bucket=other) == (404, "NoSuchBucket")
+    assert refused(s3.head_bucket, Bucket=other) == (404, "404")
+    assert refused(s3.put_object, Bucket=other, Key="k") == (404, "NoSuchBucket")
+    for name in ["UPPER", "ab", "a..b", "192.168.1.1", "xn--x", "-abc"]:
+        assert refused(s3.create_bucket, Bucket=name) == (400, "InvalidBucketName"), name
+
+
+def test_pages_of_buckets(s3):
+    mark = f"p-{uuid.uuid4()}"
+    names = [f"{mark}-{number}" for number in range(5)]
+    for name in names:
+        s3.create_bucket(Bucket=name)
+    pages = s3.get_paginator("list_buckets").paginate(Prefix=mark, PaginationConfig={"PageSize": 2})
+    pages = [[found["Name"] for found in page["Buckets"]] for page in pages]
+    assert sum(pages, []) == names and len(pages) == 3
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097, 32768, 32769, 300_000, 3 * MIB + 1])
+def test_what_is_put_is_got(s3, bucket, size):
+    data = random.Random(size).randbytes(size)
+    put = s3.put_object(Bucket=bucket, Key="k", Body=data, ContentType="image/png", Metadata={"one": "1"})
+    assert put["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+    got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert got["Body"].read() == data
+    assert got["ContentLength"] == size and got["ContentType"] == "image/png" and got["Metadata"] == {"one": "1"}
+    assert got["ETag"] == put["ETag"] and got["AcceptRanges"] == "bytes"
+    head = s3.head_object(Bucket=bucket, Key="k")
+    assert (head["ContentLength"], head["ETag"]) == (size, put["ETag"])
+    if size:
+        middle = size // 2
+        part = s3.get_object(Bucket=bucket, Key="k", Range=f"bytes={middle}-")
+        assert part["Body"].read() == data[middle:]
+        assert part["ContentRange"] == f"bytes {middle}-{size - 1}/{size}"
+        assert part["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert body(s3, bucket, "k", Range="bytes=-1") == data[-1:]
+    assert refused(s3.get_object, Bucket=bucket, Key="k", Range=f"bytes={size}-") == (416, "InvalidRange")
+    s3.delete_object(Bucket=bucket, Key="k")
+    assert refused(s3.get_object, Bucket=bucket, Key="k") == (404, "NoSuchKey")
+    assert refused(s3.head_object, Bucket=bucket, Key="k") == (404, "404")
+
+
+@pytest.mark.parametrize("key", ["a b+c", "ü/ñ", "x//y/", "/lead", "..", "a/../b", "%41", "q?x=1&y", "#", "é" * 512, "~!*'()"])
+def test_keys_are_anything(s3, bucket, key):
+    s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    assert body(s3, bucket, key) == key.encode()
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    assert [found["Key"] for found in s3.list_objects(Bucket=bucket)["Contents"]] == [key]
+
+
+def test_limits_of_what_is_said(s3, bucket):
+    assert refused(s3.put_object, Bucket=bucket, Key="x" * 1025) == (400, "KeyTooLongError")
+    big = {"m": "x" * 2048}
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Metadata=big) == (400, "MetadataTooLarge")
+    assert refused(s3.put_object, Bucket=bucket, Key="k", StorageClass="CELLAR") == (400, "InvalidStorageClass")
+    s3.put_object(Bucket=bucket, Key="k", StorageClass="STANDARD_IA", CacheControl="no-store", ContentLanguage="de")
+    head = s3.head_object(Bucket=bucket, Key="k")
+    assert (head["StorageClass"], head["CacheControl"], head["ContentLanguage"]) == ("STANDARD_IA", "no-store", "de")
+    got = s3.get_object(Bucket=bucket, Key="k", ResponseContentType="text/x", ResponseCacheControl="max-age=1")
+    assert (got["ContentType"], got["CacheControl"]) == ("text/x", "max-age=1")
+
+
+def test_conditions_of_reads(s3, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
+    modified = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+    day = datetime.timedelta(days=1)
+    for arguments, expected in [
+        ({"IfMatch": etag}, None),
+        ({"IfMatch": '"other"'}, (412, "PreconditionFailed")),
+        ({"IfNoneMatch": etag}, (304, "304")),
+        ({"IfNoneMatch": '"other"'}, None),
+        ({"IfModifiedSince": modified}, (304, "304")),
+        ({"IfModifiedSince": modified - day}, None),
+        ({"IfUnmodifiedSince": modified - day}, (412, "PreconditionFailed")),
+        ({"IfMatch": etag, "IfUnmodifiedSince": modified - day}, None),
+    ]:
+        if expected:
+            assert refused(s3.get_object, Bucket=bucket, Key="k", **arguments) == expected, arguments
+        else:
+            assert body(s3, bucket, "k", **arguments) == b"x"
+
+
+def test_conditions_of_writes(s3, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*") == (412, "PreconditionFailed")
+    etag2 = s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch=etag)["ETag"]
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"3", IfMatch=etag) == (412, "PreconditionFailed")
+    assert refused(s3.put_object, Bucket=bucket, Key="gone", Body=b"3", IfMatch=etag) == (404, "NoSuchKey")
+    assert refused(s3.delete_object, Bucket=bucket, Key="k", IfMatch=etag) == (412, "PreconditionFailed")
+    s3.delete_object(Bucket=bucket, Key="k", IfMatch=etag2)
+
+    # Of many who want a name, one gets it.
+    def claim(number):
+        try:
+            s3.put_object(Bucket=bucket, Key="lock", Body=str(number), IfNoneMatch="*")
+            return True
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
+            return False
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(24))) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
+@pytest.mark.parametrize("size", [11, 100_000])
+def test_checksums(s3, bucket, algorithm, size):
+    pytest.importorskip("awscrt" if algorithm in ("CRC32C", "CRC64NVME") else "botocore")
+    data = b"x" * size
+    put = s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(data), ChecksumAlgorithm=algorithm)
+    got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert got["Body"].read() == data
+    name = f"Checksum{algorithm}"
+    assert put[name] == got[name] and got["ChecksumType"] == "FULL_OBJECT"
+    assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ChecksumAlgorithm"] == [algorithm]
+
+
+def test_wrong_checksums_are_refused(s3, bucket):
+    right = base64.b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello", ChecksumCRC32=right)
+    for arguments, code in [
+        ({"ChecksumCRC32": "AAAAAA=="}, "BadDigest"),
+        ({"ChecksumCRC32": "nonsense"}, "InvalidRequest"),
+        ({"ContentMD5": base64.b64encode(b"0" * 16).decode()}, "BadDigest"),
+        ({"ContentMD5": "short"}, "InvalidDigest"),
+    ]:
+        assert refused(s3.put_object, Bucket=bucket, Key="bad", Body=b"hello", **arguments) == (400, code), arguments
+    assert refused(s3.head_object, Bucket=bucket, Key="bad") == (404, "404")
+
+
+def test_listings_fold_and_page(s3, bucket):
+    keys = ["a", "b/1", "b/2", "b/c/3", "d", "e/1", "é", "z"]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=key)
+    for call, next_name, marker in [
+        ("list_objects_v2", "NextContinuationToken", "ContinuationToken"),
+        ("list_objects", "NextMarker", "Marker"),
+    ]:
+        for prefix, delimiter, expected in [
+            ("", "", keys),
+            ("", "/", ["a", "b/", "d", "e/", "z", "é"]),
+            ("b/", "/", ["b/1", "b/2", "b/c/"]),
+            ("b", "/", ["b/"]),
+            ("b/", "", ["b/1", "b/2", "b/c/3"]),
+            ("x", "/", []),
+            ("", "1", ["a", "b/1", "b/2", "b/c/3", "d", "e/1", "z", "é"]),
+        ]:
+            for size in (1, 2, 3, 1000):
+                found, more = [], {}
+                while True:
+                    arguments = dict(Bucket=bucket, Prefix=prefix, Delimiter=delimiter, MaxKeys=size, **more)
+                    page = getattr(s3, call)(**arguments)
+                    lines = [line["Key"] for line in page.get("Contents", [])]
+                    lines += [line["Prefix"] for line in page.get("CommonPrefixes", [])]
+                    assert len(lines) <= size and page.get("KeyCount", len(lines)) == len(lines)
+                    found += sorted(lines)
+                    if not page["IsTruncated"]:
+                        break
+                    more = {marker: page.get(next_name) or lines[-1]}
+                assert found == sorted(expected), (call, prefix, delimiter, size)
+    assert s3.list_objects_v2(Bucket=bucket, MaxKeys=0)["KeyCount"] == 0
+    after = s3.list_objects_v2(Bucket=bucket, StartAfter="b/2", Delimiter="/")
+    assert [found["Key"] for found in after["Contents"]] == ["d", "z", "é"]
+    assert [found["Prefix"] for found in after["CommonPrefixes"]] == ["b/", "e/"]
+    assert refused(s3.list_objects_v2, Bucket=bucket, ContinuationToken="?") == (400, "InvalidArgument")
+    assert refused(s3.list_objects_v2, Bucket=bucket, MaxKeys=-1) == (400, "InvalidArgument")
+    assert "Owner" not in s3.list_objects_v2(Bucket=bucket)["Contents"][0]
+    assert "Owner" in s3.list_objects_v2(Bucket=bucket, FetchOwner=True)["Contents"][0]
+
+
+def test_many_are_deleted_at_once(s3, bucket):
+    keys = [f"k{number}" for number in range(30)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=b""), keys))
+    asked = [{"Key": key} for key in [*keys[:20], "never"]]
+    done = s3.delete_objects(Bucket=bucket, Delete={"Objects": asked})
+    assert [line["Key"] for line in done["Deleted"]] == [line["Key"] for line in asked]
+    quiet = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys[20:]], "Quiet": True})
+    assert "Deleted" not in quiet and "Errors" not in quiet
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": []}) == (400, "MalformedXML")
+    many = [{"Key": str(number)} for number in range(1001)]
+    assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": many}) == (400, "MalformedXML")
+
+
+def test_copies(s3, bucket):
+    data = random.Random(1).randbytes(100_000)
+    s3.put_object(Bucket=bucket, Key="from", Body=data, ContentType="image/png", Metadata={"a": "1"}, Tagging="t=1")
+    copied = s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+    assert copied["CopyObjectResult"]["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+    s3.delete_object(Bucket=bucket, Key="from")
+    got = s3.get_object(Bucket=bucket, Key="to")
+    assert got["Body"].read() == data and got["ContentType"] == "image/png" and got["Metadata"] == {"a": "1"}
+    assert got["TagCount"] == 1
+    source = f"{bucket}/to"
+    s3.copy_object(Bucket=bucket, Key="new", CopySource=source, MetadataDirective="REPLACE", Metadata={"b": "2"})
+    assert s3.head_object(Bucket=bucket, Key="new")["Metadata"] == {"b": "2"}
+    assert refused(s3.copy_object, Bucket=bucket, Key="to", CopySource=source) == (400, "InvalidRequest")
+    assert refused(s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/gone") == (404, "NoSuchKey")
+    failing = dict(Bucket=bucket, Key="x", CopySource=source, CopySourceIfMatch='"other"')
+    assert refused(s3.copy_object, **failing) == (412, "PreconditionFailed")
+
+
+def test_versions(s3, versioned):
+    one = s3.put_object(Bucket=versioned, Key="k", Body=b"1")["VersionId"]
+    two = s3.put_object(Bucket=versioned, Key="k", Body=b"2")["VersionId"]
+    assert body(s3, versioned, "k") == b"2" and body(s3, versioned, "k", VersionId=one) == b"1"
+    hidden = s3.delete_object(Bucket=versioned, Key="k")
+    assert hidden["DeleteMarker"] is True
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=versioned, Key="k")
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"] == "true"
+    marker = hidden["VersionId"]
+    assert refused(s3.get_object, Bucket=versioned, Key="k", VersionId=marker) == (405, "MethodNotAllowed")
+    listed = s3.list_object_versions(Bucket=versioned)
+    assert [(line["VersionId"], line["IsLatest"]) for line in listed["Versions"]] == [(two, False), (one, False)]
+    assert [(line["VersionId"], line["IsLatest"]) for line in listed["DeleteMarkers"]] == [(marker, True)]
+    assert "Contents" not in s3.list_objects_v2(Bucket=versioned)
+    # Without the marker the key is back.
+    gone = s3.delete_object(Bucket=versioned, Key="k", VersionId=marker)
+    assert gone["DeleteMarker"] is True and gone["VersionId"] == marker
+    assert body(s3, versioned, "k") == b"2"
+    s3.delete_object(Bucket=versioned, Key="k", VersionId=two)
+    assert body(s3, versioned, "k") == b"1"
+    assert refused(s3.get_object, Bucket=versioned, Key="k", VersionId=two) == (404, "NoSuchVersion")
+    assert refused(s3.get_object, Bucket=versioned, Key="k", VersionId="nonsense") == (400, "InvalidArgument")
+    copied = s3.copy_object(Bucket=versioned, Key="k", CopySource=f"{versioned}/k?versionId={one}", MetadataDirective="REPLACE")
+    assert copied["CopySourceVersionId"] == one and copied["VersionId"] != one
+
+
+def test_versions_without_an_id(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"old")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    named = s3.put_object(Bucket=bucket, Key="k", Body=b"named")["VersionId"]
+    assert body(s3, bucket, "k", VersionId="null") == b"old"
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
+    assert s3.put_object(Bucket=bucket, Key="k", Body=b"new")["VersionId"] == "null"
+    listed = [line["VersionId"] for line in s3.list_object_versions(Bucket=bucket)["Versions"]]
+    assert listed == ["null", named] and body(s3, bucket, "k", VersionId="null") == b"new"
+    assert s3.delete_object(Bucket=bucket, Key="k")["VersionId"] == "null"
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert [line["VersionId"] for line in listed["Versions"]] == [named]
+    assert [line["VersionId"] for line in listed["DeleteMarkers"]] == ["null"]
+    s3.delete_object(Bucket=bucket, Key="k", VersionId="null")
+    assert body(s3, bucket, "k") == b"named"
+
+
+def test_pages_of_versions(s3, versioned):
+    expected = []
+    for key in ["a", "b/1", "b/2", "c"]:
+        ids = [s3.put_object(Bucket=versioned, Key=key, Body=str(n))["VersionId"] for n in range(3)]
+        if key == "c":
+            ids.append(s3.delete_object(Bucket=versioned, Key=key)["VersionId"])
+        expected += [(key, version) for version in reversed(ids)]
+    for size in (1, 2, 5, 1000):
+        found = []
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=versioned, PaginationConfig={"PageSize": size})
+        for page in pages:
+            lines = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            found += [(line["Key"], line["VersionId"]) for line in lines]
+        assert sorted(found) == sorted(expected) and len(found) == len(set(found)), size
+    folded = s3.list_object_versions(Bucket=versioned, Delimiter="/")
+    assert [line["Prefix"] for line in folded["CommonPrefixes"]] == ["b/"]
+    assert len(folded["Versions"]) == 6
+
+
+def test_uploads_in_parts(s3, bucket):
+    parts = [random.Random(n).randbytes(5 * MIB + n) for n in range(2)] + [b"the end"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ContentType="text/x", Metadata={"m": "1"})["UploadId"]
+    arguments = dict(Bucket=bucket, Key="k", UploadId=upload)
+    numbers = [2, 7, 9]
+    tags = {}
+    for number, part in reversed(list(zip(numbers, parts))):
+        tags[number] = s3.upload_part(PartNumber=number, Body=part, **arguments)["ETag"]
+    s3.upload_part(PartNumber=8, Body=b"never listed", **arguments)
+    listed = s3.list_parts(**arguments)
+    assert [part["PartNumber"] for part in listed["Parts"]] == [2, 7, 8, 9]
+    page = s3.list_parts(MaxParts=2, **arguments)
+    assert page["IsTruncated"] and page["NextPartNumberMarker"] == 7
+    assert [one["Key"] for one in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["k"]
+    done = s3.complete_multipart_upload(
+        MultipartUpload={"Parts": [{"PartNumber": number, "ETag": tags[number]} for number in numbers]}, **arguments
+    )
+    digest = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    assert done["ETag"] == f'"{digest}-3"'
+    whole = b"".join(parts)
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert got["Body"].read() == whole and got["ContentType"] == "text/x" and got["Metadata"] == {"m": "1"}
+    edge = len(parts[0])
+    assert body(s3, bucket, "k", Range=f"bytes={edge - 3}-{edge + 3}") == whole[edge - 3 : edge + 4]
+    second = s3.get_object(Bucket=bucket, Key="k", PartNumber=2)
+    assert second["Body"].read() == parts[1] and second["PartsCount"] == 3
+    assert refused(s3.get_object, Bucket=bucket, Key="k", PartNumber=4) == (416, "InvalidPartNumber")
+    assert refused(s3.list_parts, **arguments) == (404, "NoSuchUpload")
+    # A copy is one piece.
+    copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")["CopyObjectResult"]["ETag"]
+    assert copied == f'"{hashlib.md5(whole).hexdigest()}"' and body(s3, bucket, "copy") == whole
+
+
+def test_uploads_that_are_refused(s3, bucket):
+    arguments = dict(Bucket=bucket, Key="k", UploadId=s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"])
+    tags = [s3.upload_part(PartNumber=number, Body=b"small", **arguments)["ETag"] for number in (1, 2)]
+
+    def complete(*parts):
+        listed = [{"PartNumber": number, "ETag": tag} for number, tag in parts]
+        return refused(s3.complete_multipart_upload, MultipartUpload={"Parts": listed}, **arguments)
+
+    assert complete((1, tags[0]), (2, tags[1])) == (400, "EntityTooSmall")
+    assert complete((2, tags[1]), (1, tags[0])) == (400, "InvalidPartOrder")
+    assert complete((1, tags[0]), (3, tags[1])) == (400, "InvalidPart")
+    assert complete((1, '"0"')) == (400, "InvalidPart")
+    assert complete() == (400, "MalformedXML")
+    for number in (0, 10_001):
+        assert refused(s3.upload_part, PartNumber=number, Body=b"", **arguments) == (400, "InvalidArgument")
+    s3.abort_multipart_upload(**arguments)
+    assert refused(s3.abort_multipart_upload, **arguments) == (404, "NoSuchUpload")
+    assert refused(s3.upload_part, PartNumber=1, Body=b"", **arguments) == (404, "NoSuchUpload")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_parts_are_copied(s3, bucket):
+    data = random.Random(5).randbytes(6 * MIB)
+    s3.put_object(Bucket=bucket, Key="from", Body=data)
+    arguments = dict(Bucket=bucket, Key="k", UploadId=s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"])
+    source = f"{bucket}/from"
+    ranged = dict(CopySource=source, CopySourceRange=f"bytes=0-{5 * MIB - 1}")
+    tags = [
+        s3.upload_part_copy(PartNumber=1, **ranged, **arguments)["CopyPartResult"]["ETag"],
+        s3.upload_part_copy(PartNumber=2, CopySource=source, **arguments)["CopyPartResult"]["ETag"],
+    ]
+    beyond = dict(CopySource=source, CopySourceRange=f"bytes=0-{6 * MIB}")
+    assert refused(s3.upload_part_copy, PartNumber=3, **beyond, **arguments) == (400, "InvalidArgument")
+    listed = [{"PartNumber": number + 1, "ETag": tag} for number, tag in enumerate(tags)]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
+    assert body(s3, bucket, "k") == data[: 5 * MIB] + data
+
+
+@pytest.mark.parametrize("algorithm, kind", [("CRC32", "FULL_OBJECT"), ("CRC32", "COMPOSITE"), ("SHA256", "COMPOSITE")])
+def test_checksums_of_uploads(s3, bucket, algorithm, kind):
+    parts = [b"a" * (5 * MIB), b"b"]
+    created = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm=algorithm, ChecksumType=kind)
+    assert (created["ChecksumAlgorithm"], created["ChecksumType"]) == (algorithm, kind)
+    arguments = dict(Bucket=bucket, Key="k", UploadId=created["UploadId"])
+    name = f"Checksum{algorithm}"
+    listed = []
+    for number, part in enumerate(parts, 1):
+        done = s3.upload_part(PartNumber=number, Body=part, ChecksumAlgorithm=algorithm, **arguments)
+        listed.append({"PartNumber": number, "ETag": done["ETag"], name: done[name]})
+    done = s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
+    assert done["ChecksumType"] == kind
+    if kind == "FULL_OBJECT":
+        assert base64.b64decode(done[name]) == zlib.crc32(b"".join(parts)).to_bytes(4, "big")
+    else:
+        assert done[name].endswith("-2")
+    assert s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")[name] == done[name]
+
+
+def test_presigned_urls(node, s3, bucket):
+    url = s3.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "a b/c"}, ExpiresIn=60)
+    request = urllib.request.Request(url, data=b"presigned", method="PUT")
+    assert urllib.request.urlopen(request, timeout=30).status == 200
+    url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b/c"}, ExpiresIn=60)
+    assert urllib.request.urlopen(url, timeout=30).read() == b"presigned"
+    # By its path, without any signature, in open mode.
+    with urllib.request.urlopen(f"{node.endpoint}/{bucket}/a%20b/c", timeout=30) as answer:
+        assert answer.read() == b"presigned"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{node.endpoint}/{bucket}/gone", timeout=30)
+    answer = caught.value.read().decode()
+    assert caught.value.code == 404
+    for word in ["<Code>NoSuchKey</Code>", "<Key>gone</Key>", "<RequestId>", "<HostId>"]:
+        assert word in answer, answer
+
+
+def test_buckets_in_hosts(node, s3, bucket):
+    port = node.endpoint.rsplit(":", 1)[1]
+    s3.put_object(Bucket=bucket, Key="k/1", Body=b"by host")
+    request = urllib.request.Request(f"{node.endpoint}/k/1", headers={"Host": f"{bucket}.s3.localhost:{port}"})
+    assert urllib.request.urlopen(request, timeout=30).read() == b"by host"
+
+
+def test_streams_through_the_transfer_manager(s3, bucket):
+    data = random.Random(9).randbytes(20 * MIB)
+    s3.upload_fileobj(io.BytesIO(data), bucket, "big")
+    into = io.BytesIO()
+    s3.download_fileobj(bucket, "big", into)
+    assert into.getvalue() == data

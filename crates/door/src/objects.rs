@@ -1,0 +1,262 @@
+//! Requests for S3: found by host, signature or path, proven, read, called, answered.
+//!
+//! They are AWS operations like all others, and take the same road through dispatch; apart from `aws` because S3 has its own ways:
+//! buckets in hosts' names, callers without a name, bodies that are passed on while they come, browsers that are let in by a bucket's
+//! own rules, faults without a wrapper.
+
+mod body;
+mod chunked;
+mod proof;
+mod target;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use contract::{AccountId, Call, Cause, Fault, Region};
+use futures_util::StreamExt;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, request};
+use http_body::Frame;
+use http_body_util::{BodyExt, Either, StreamBody};
+use signature::Claim;
+use wire::route::{Subject, object_operation};
+use wire::server::{ObjectInputError, read_object_input};
+use wire::{OperationModel, Payload, Protocol, Route, Routed, Shape, s3};
+
+pub(crate) use self::target::Target;
+
+use self::body::bad;
+use self::proof::Proof;
+use crate::mount::Visit;
+use crate::serve::retry_after;
+use crate::{Body, Door, RequestBody, auth, body as bodies, status};
+
+/// How long a caller waits for what has no large body.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+/// How long for what has: a client that goes on sending is not cut off for having much to send.
+const TRANSFER_WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What was asked, as far as it is known when something goes wrong.
+#[derive(Default)]
+struct Asked {
+    operation: Option<&'static OperationModel>,
+}
+
+impl Door {
+    /// What a request without a signature means that no other service understands: an object, by its path.
+    pub(crate) fn left_to_objects(&self, parts: &request::Parts) -> Option<Target> {
+        let target = Target::guessed(parts.uri.path())?;
+        let head = auth::head(parts, "");
+        let is_form = parts
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form"));
+        if is_form || parts.headers.contains_key("x-amz-target") || !matches!(Claim::read(&head), Ok(None)) {
+            return None;
+        }
+        let nothing = Bytes::new();
+        let request = wire_request(parts, &nothing);
+        matches!(self.router().route(&request, None), Routed::Unknown(None, Protocol::RestJson)).then_some(target)
+    }
+
+    /// Answers a request for S3.
+    pub(crate) async fn objects(
+        &self,
+        parts: request::Parts,
+        body: RequestBody,
+        visit: Visit,
+        target: Target,
+    ) -> Response<Body> {
+        let id = visit.request_id.to_string();
+        let mut asked = Asked::default();
+        let mut response = match self.operate_on_objects(&parts, body, &visit, &target, &mut asked).await {
+            Ok(output) => answer(asked.operation, &*output, &id),
+            Err(fault) => refusal(fault, &parts.method, &target, &id),
+        };
+        let headers = response.headers_mut();
+        headers.remove(wire::server::REQUEST_ID);
+        let ids =
+            [("x-amz-request-id", id.as_str()), ("x-amz-id-2", &wire::server::host_id(&id)), ("server", "AmazonS3")];
+        for (name, value) in ids {
+            crate::serve::set(headers, HeaderName::from_static(name), value);
+        }
+        response
+    }
+
+    async fn operate_on_objects(
+        &self,
+        parts: &request::Parts,
+        body: RequestBody,
+        visit: &Visit,
+        target: &Target,
+        asked: &mut Asked,
+    ) -> Result<Box<dyn Shape>, Fault> {
+        self.check_page(parts, visit.host())?;
+        let query = parts.uri.query().unwrap_or_default();
+        let subject = match (&target.bucket, &target.key) {
+            (None, _) => Subject::Service,
+            (Some(_), None) => Subject::Bucket,
+            (Some(_), Some(_)) => Subject::Object,
+        };
+        let operation = object_operation(&parts.method, subject, query, &parts.headers);
+        let operation = operation.ok_or_else(|| not_allowed(&parts.method))?;
+        asked.operation = Some(operation);
+        let head = auth::head(parts, visit.host());
+        let proof = proof::prove(&self.parts().mode, Claim::read(&head), &head, &self.parts().clock).await?;
+        if !operation.is_served() {
+            let message =
+                format!("A header you provided implies functionality that is not implemented: {}.", operation.id.name);
+            return Err(Fault { status: Some(501), ..Fault::new(Cause::Unserved, "NotImplemented", message) });
+        }
+        self.call_object_operation(parts, body, visit, target, operation, &proof).await
+    }
+
+    async fn call_object_operation(
+        &self,
+        parts: &request::Parts,
+        body: RequestBody,
+        visit: &Visit,
+        target: &Target,
+        operation: &'static OperationModel,
+        proof: &Proof,
+    ) -> Result<Box<dyn Shape>, Fault> {
+        let carries = matches!(operation.id.name, "PutObject" | "UploadPart");
+        let (bytes, stream) = match carries {
+            true => (Bytes::new(), Some(body::passed_on(&parts.headers, body, proof)?)),
+            false => (body::held(&parts.headers, body, proof).await?, None),
+        };
+        let call = self.object_call(visit, proof, if carries { TRANSFER_WAIT_MAX } else { WAIT_MAX });
+        let route = Route { service: &s3::SERVICE, operation, protocol: Protocol::RestXml };
+        let request = wire_request(parts, &bytes);
+        let fill = |shape: &mut dyn Shape| {
+            let labels = [("Bucket", &target.bucket), ("Key", &target.key)];
+            let labels = labels.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+            read_object_input(shape, route, &request, labels, stream.clone()).map_err(|why| unreadable(&why, &bytes))
+        };
+        self.parts().dispatch.call_wire(operation.id, &call, fill).await
+    }
+
+    fn object_call(&self, visit: &Visit, proof: &Proof, wait: Duration) -> Call {
+        let region = proof.claim.as_ref().and_then(|claim| Region::parse(&claim.scope.region));
+        Call {
+            id: visit.request_id,
+            principal: proof.principal.clone(),
+            account: AccountId::ONLY,
+            region: region.unwrap_or_else(Region::default_one),
+            deadline: self.parts().clock.elapsed() + wait,
+            trace: visit.trace,
+            hops: visit.trace.hops(),
+            origin: visit.origin(),
+        }
+    }
+}
+
+fn wire_request<'a>(parts: &'a request::Parts, body: &'a Bytes) -> wire::Request<'a> {
+    wire::Request {
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
+    }
+}
+
+fn answer(operation: Option<&'static OperationModel>, output: &dyn Shape, id: &str) -> Response<Body> {
+    let Some(operation) = operation else { return Response::new(bodies::whole(Bytes::new())) };
+    let route = Route { service: &s3::SERVICE, operation, protocol: Protocol::RestXml };
+    let mut response = wire::server::write_output(route, output, id);
+    if operation.id.name == "GetBucketLocation" {
+        // The one answer whose root is its only member.
+        let location = wire::document::write(output);
+        let location = location["LocationConstraint"].as_str().unwrap_or_default();
+        let text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint xmlns=\"{}\">{location}</LocationConstraint>",
+            s3::SERVICE.xml_namespace
+        );
+        *response.body_mut() = text.into();
+    }
+    if response.headers().contains_key(http::header::CONTENT_RANGE) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    match wire::server::output_stream(output) {
+        Some(payload) => response.map(|_| streamed(&payload)),
+        None => response.map(bodies::whole),
+    }
+}
+
+/// A body that is read while it is sent. What goes wrong then can only be told by breaking off.
+fn streamed(payload: &Payload) -> Body {
+    match payload.take_stream() {
+        Some(stream) => {
+            let frames = stream.map(|piece| piece.map(Frame::data).map_err(crate::BodyError::from));
+            Either::Right(BodyExt::boxed_unsync(StreamBody::new(frames)))
+        }
+        None => bodies::whole(Bytes::new()),
+    }
+}
+
+fn refusal(fault: Fault, method: &Method, target: &Target, id: &str) -> Response<Body> {
+    let mut fault = worded(fault, target);
+    let retry_after = retry_after(&fault);
+    fault.members.retain(|(name, _)| *name != "Retry-After");
+    let number = status::of(&fault, Protocol::RestXml);
+    // What is said in headers has their names, which are in lower case; elements' are not.
+    let is_header = |name: &str| name.starts_with(|c: char| c.is_ascii_lowercase());
+    let (headers, members) = std::mem::take(&mut fault.members).into_iter().partition(|(name, _)| is_header(name));
+    fault.members = members;
+    let headers: Vec<(&'static str, serde_json::Value)> = headers;
+    let mut response = wire::server::write_fault(Some(&s3::SERVICE), Protocol::RestXml, &fault, number, id);
+    if number == 304 || method == Method::HEAD {
+        *response.body_mut() = Bytes::new();
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    for (name, value) in headers {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    if let Some(value) = retry_after {
+        response.headers_mut().insert(http::header::RETRY_AFTER, value);
+    }
+    response.map(bodies::whole)
+}
+
+/// S3's names and words for what the road says in the JSON services'.
+fn worded(mut fault: Fault, target: &Target) -> Fault {
+    let (code, status) = match fault.code.as_str() {
+        "AccessDeniedException" => ("AccessDenied", Some(403)),
+        "InternalFailure" => ("InternalError", Some(500)),
+        "ThrottlingException" | "TooManyRequestsException" => ("SlowDown", Some(503)),
+        "RequestTimeoutException" => ("RequestTimeout", Some(400)),
+        "NotImplementedException" => ("NotImplemented", Some(501)),
+        "ServiceUnavailableException" => ("ServiceUnavailable", Some(503)),
+        _ => return fault,
+    };
+    if code == "AccessDenied" && fault.message.is_empty() {
+        fault.message = "Access Denied".into();
+    }
+    if let (Some(bucket), "SlowDown") = (&target.bucket, code) {
+        fault = fault.with("BucketName", bucket.as_str());
+    }
+    code.clone_into(&mut fault.code);
+    fault.status = status;
+    fault
+}
+
+/// Words of S3's for input that cannot be read: it looks at a body as a whole, and at everything else one by one.
+fn unreadable(why: &ObjectInputError, body: &Bytes) -> Fault {
+    match body.iter().all(u8::is_ascii_whitespace) {
+        true => bad(400, "InvalidArgument", &why.to_string()),
+        false => {
+            let message = "The XML you provided was not well-formed or did not validate against our published schema";
+            bad(400, "MalformedXML", message)
+        }
+    }
+}
+
+fn not_allowed(method: &Method) -> Fault {
+    bad(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        .with("Method", method.as_str())
+        .with("ResourceType", "OBJECT")
+}

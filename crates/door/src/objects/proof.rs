@@ -1,0 +1,121 @@
+//! Who asks S3, in S3's words: a request without a signature is anybody's, and policies tell what anybody may.
+
+use std::sync::Arc;
+
+use base::Clock;
+use contract::{Cause, Fault, Principal};
+use signature::{Chunks, Claim, Credential, Form, Head, Payload, Refusal};
+
+use crate::auth::{Claimed, Mode};
+
+/// Who asks.
+pub(super) struct Proof {
+    pub(super) principal: Principal,
+    /// What was claimed, also where nothing is asked for.
+    pub(super) claim: Option<Claim>,
+    /// What chunks are signed with, where that is checked.
+    secret: Option<Arc<str>>,
+}
+
+impl Proof {
+    /// The chain of signatures of a body in signed chunks.
+    pub(super) fn chunks(&self) -> Option<Chunks> {
+        Some(self.claim.as_ref()?.chunks(self.secret.as_deref()?))
+    }
+}
+
+/// Checks what is claimed. In open mode only that a presigned request is still good, which people test.
+pub(super) async fn prove(mode: &Mode, claimed: Claimed, head: &Head<'_>, clock: &Clock) -> Result<Proof, Fault> {
+    let credentials = match mode {
+        Mode::Open => return open(claimed, clock),
+        Mode::Verified(credentials) => credentials,
+    };
+    let Some(claim) = claimed.map_err(|refusal| refused(&refusal, None))? else {
+        return Ok(Proof { principal: Principal::Anonymous, claim: None, secret: None });
+    };
+    let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await?;
+    let check = |known: Option<Credential>| {
+        let credential = known.ok_or(Refusal::UnknownKey)?;
+        let now = clock.now();
+        claim.check_time(now)?;
+        claim.check_token(&credential, now)?;
+        claim.check_signature(head, Payload::AsClaimed, &credential.secret)?;
+        Ok(credential)
+    };
+    let credential = check(known).map_err(|refusal| refused(&refusal, Some(&claim)))?;
+    if claim.scope.service != "s3" {
+        let message = "The authorization header is malformed; incorrect service. This endpoint belongs to \"s3\".";
+        return Err(bad("AuthorizationHeaderMalformed", message.to_owned()));
+    }
+    Ok(Proof { principal: credential.principal, claim: Some(claim), secret: Some(credential.secret) })
+}
+
+fn open(claimed: Claimed, clock: &Clock) -> Result<Proof, Fault> {
+    let claim = match claimed {
+        Ok(claim) => claim,
+        // Too long a life is the client's mistake in any mode.
+        Err(refusal @ Refusal::Incomplete(_)) if refusal.to_string().contains("X-Amz-Expires") => {
+            return Err(refused(&refusal, None));
+        }
+        Err(_) => None,
+    };
+    if let Some(claim) = claim.as_ref().filter(|claim| matches!(claim.form, Form::Query { .. }))
+        && let Err(refusal @ Refusal::Expired(_)) = claim.check_time(clock.now())
+    {
+        return Err(refused(&refusal, Some(claim)));
+    }
+    let access_key = claim.as_ref().map(|claim| claim.access_key.as_str().into());
+    Ok(Proof { principal: Principal::Open { access_key }, claim, secret: None })
+}
+
+fn refused(refusal: &Refusal, claim: Option<&Claim>) -> Fault {
+    let presigned = claim.is_some_and(|claim| matches!(claim.form, Form::Query { .. }));
+    let denied = |code: &str, message: String| Fault { status: Some(403), ..Fault::new(Cause::Denied, code, message) };
+    match refusal {
+        Refusal::Missing => denied("AccessDenied", "Access Denied".into()),
+        Refusal::Unsupported(_) => {
+            let message =
+                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+            bad("InvalidRequest", message.into())
+        }
+        Refusal::Incomplete(why) if presigned || why.contains("X-Amz-") => {
+            bad("AuthorizationQueryParametersError", why.clone())
+        }
+        Refusal::Incomplete(why) => bad("AuthorizationHeaderMalformed", why.clone()),
+        Refusal::Invalid(why) if why.contains("must be a 'SignedHeader'") => {
+            denied("AccessDenied", "There were headers present in the request which were not signed".into())
+        }
+        Refusal::Invalid(why) if presigned => bad("AuthorizationQueryParametersError", why.clone()),
+        Refusal::Invalid(why) => bad("AuthorizationHeaderMalformed", why.clone()),
+        Refusal::Expired(_) if presigned => denied("AccessDenied", "Request has expired".into()),
+        Refusal::Expired(_) => {
+            let message = "The difference between the request time and the current time is too large.";
+            denied("RequestTimeTooSkewed", message.into())
+        }
+        Refusal::Mismatch { canonical, string_to_sign } => {
+            let message = "The request signature we calculated does not match the signature you provided. Check your key and \
+                           signing method.";
+            let fault = denied("SignatureDoesNotMatch", message.into());
+            let fault = match claim {
+                Some(claim) => {
+                    fault.with("AWSAccessKeyId", claim.access_key.as_str()).with("SignatureProvided", claim.signature())
+                }
+                None => fault,
+            };
+            fault.with("StringToSign", string_to_sign.as_str()).with("CanonicalRequest", canonical.as_str())
+        }
+        Refusal::UnknownKey => match claim.filter(|claim| claim.session_token.is_some()) {
+            Some(_) => bad("InvalidToken", "The provided token is malformed or otherwise invalid.".into()),
+            None => {
+                let message = "The AWS Access Key Id you provided does not exist in our records.";
+                let fault = denied("InvalidAccessKeyId", message.into());
+                claim.map_or(fault.clone(), |claim| fault.with("AWSAccessKeyId", claim.access_key.as_str()))
+            }
+        },
+        Refusal::ExpiredToken => bad("ExpiredToken", "The provided token has expired.".into()),
+    }
+}
+
+fn bad(code: &str, message: String) -> Fault {
+    Fault { status: Some(400), ..Fault::new(Cause::Invalid, code, message) }
+}

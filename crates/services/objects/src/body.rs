@@ -1,0 +1,13 @@
+//! Bytes on their way in and out.
+
+mod intake;
+mod outlet;
+mod sums;
+
+pub(crate) use self::intake::{Intake, Taken};
+pub(crate) use self::sums::{Wanted, given, show};
+
+/// The longest body that lies in its version's own record.
+pub const INLINE_BYTES_MAX: usize = 4 << 10;
+/// The longest that lies in a record beside it; what is longer is a blob.
+pub const BESIDE_BYTES_MAX: usize = 32 << 10;

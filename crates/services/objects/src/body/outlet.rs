@@ -1,0 +1,105 @@
+//! A body on its way out: the pieces of an object, wherever they lie, one after the other.
+
+use ::store::{BlobId, Snapshot};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use wire::{ByteStream, Payload};
+
+use crate::error::Error;
+use crate::model::{Body, Version};
+use crate::store::{Shelf, data_key};
+
+/// A stretch of an object that lies in one place.
+pub(crate) enum Piece {
+    /// Bytes that are there.
+    Held(Bytes),
+    /// A part of a blob.
+    Blob {
+        /// Which.
+        id: BlobId,
+        /// From where.
+        start: u64,
+        /// Up to where.
+        end: u64,
+    },
+}
+
+impl Shelf {
+    /// The bytes of a version from `start` up to `end`, which lie inside it.
+    pub(crate) async fn read(
+        &self,
+        snapshot: &Snapshot,
+        version: &Version,
+        data: &Bytes,
+        start: u64,
+        end: u64,
+    ) -> Result<Payload, Error> {
+        let mut pieces = Vec::new();
+        match &version.body {
+            Body::Parts(upload) => {
+                let mut offset = 0;
+                for part in self.parts(snapshot, upload, 0, usize::MAX).await? {
+                    let (from, to) = (start.max(offset), end.min(offset + part.part.size));
+                    if from < to {
+                        let within = (from - offset, to - offset);
+                        pieces.push(self.piece(snapshot, &part.part.body, &part.data, within).await?);
+                    }
+                    offset += part.part.size;
+                }
+            }
+            body if start < end => pieces.push(self.piece(snapshot, body, data, (start, end)).await?),
+            _ => {}
+        }
+        Ok(self.joined(pieces, end - start))
+    }
+
+    async fn piece(
+        &self,
+        snapshot: &Snapshot,
+        body: &Body,
+        data: &Bytes,
+        (start, end): (u64, u64),
+    ) -> Result<Piece, Error> {
+        let cut = |bytes: &Bytes| {
+            let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+            (range.end <= bytes.len()).then(|| bytes.slice(range))
+        };
+        let held = match body {
+            Body::Inline => cut(data),
+            Body::Beside(id) => snapshot.get(&data_key(id)).await?.as_ref().and_then(cut),
+            Body::Blob { id, .. } => {
+                return Ok(Piece::Blob { id: id.parse().map_err(|_| Error::Internal)?, start, end });
+            }
+            Body::Parts(_) => None,
+        };
+        held.map(Piece::Held).ok_or_else(|| {
+            tracing::error!(?body, "the bytes of an object are not where they should be");
+            Error::Internal
+        })
+    }
+
+    fn joined(&self, pieces: Vec<Piece>, bytes: u64) -> Payload {
+        if let [] | [Piece::Held(_)] = &pieces[..] {
+            let held = pieces.into_iter().next().map(|piece| match piece {
+                Piece::Held(bytes) => bytes,
+                Piece::Blob { .. } => Bytes::new(),
+            });
+            return Payload::from(held.unwrap_or_default());
+        }
+        let blobs = self.blobs.clone();
+        let stream = futures_util::stream::iter(pieces).then(move |piece| {
+            let blobs = blobs.clone();
+            async move {
+                let stream: ByteStream = match piece {
+                    Piece::Held(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
+                    Piece::Blob { id, start, end } => {
+                        let stream = blobs.stream(id, start..end).await.map_err(Error::from)?;
+                        Box::pin(stream.map_err(|error| Error::from(error).into()))
+                    }
+                };
+                Ok::<_, contract::Fault>(stream)
+            }
+        });
+        Payload::stream(Box::pin(stream.try_flatten()), Some(bytes))
+    }
+}

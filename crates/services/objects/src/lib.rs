@@ -1,0 +1,85 @@
+//! Objects (S3): buckets of bytes under keys, with versions, uploads in parts, and what people set up around them.
+//!
+//! Not here: how requests are told apart and read (the door, wire), who is told of a change (delivery; the seam is [`events`]).
+//!
+//! What always holds:
+//! - A change is acknowledged when bytes and record are on disk. Bytes come first: into blobs that are synced before the transaction
+//!   that refers to them, or, if they are few, into that transaction itself. A crash leaves an object as it was or as it will be.
+//! - Bodies stream: of each, some pieces are in memory, whatever its length. Checksums are made as bytes pass, off the reactor for
+//!   long ones, and a body that is not what its client says of it is never seen.
+//! - A listing seeks: what a delimiter folds or a marker passes over is not read.
+//! - Order is the store's: keys by their UTF-8 bytes, versions of a key newest first, by the number of the snapshot that the change was
+//!   made on, which grows with every change of the same key.
+//!
+//! Where bytes lie: up to [`body::INLINE_BYTES_MAX`] in the version's own record, so that a put is one commit and a get one read; up to
+//! [`body::BESIDE_BYTES_MAX`] in a record beside it, which listings do not read; else in a blob. The parts of an upload stay what they
+//! are: an object made of parts is the list of them, never a copy.
+//!
+//! The current version of a key, if it is no delete marker, lies in one range of the store, and everything else of it, older versions
+//! and markers, in another: what people list is a range of its own, whatever lies behind it.
+//!
+//! Why not one of the S3 servers' libraries: shapes, codecs, authorisation and audit are the house's for every service, the road into
+//! other services (schedules, pipes, templates) runs on them, and a second family of types would have to be translated to and fro.
+//!
+//! Start reading at `store/versions.rs`, then `body.rs` and `ops/put_object.rs`.
+
+mod body;
+mod conditions;
+mod error;
+pub mod events;
+mod listing;
+pub mod model;
+pub mod ops;
+mod policies;
+mod store;
+
+use std::sync::Arc;
+
+use base::{Clock, Random};
+use dispatch::Dispatch;
+
+pub use crate::error::Error;
+pub use crate::ops::register;
+
+use crate::store::Shelf;
+
+/// What the service needs.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where records are kept.
+    pub store: ::store::Store,
+    /// Where large bytes are kept.
+    pub blobs: ::store::Blobs,
+    /// Time: of versions, retention, lifecycles.
+    pub clock: Clock,
+    /// Ids of versions and uploads.
+    pub random: Random,
+    /// Who decides on what a call touches beside its own resource: a copy's source, each key of many.
+    pub dispatch: Dispatch,
+}
+
+/// The service.
+pub struct Objects {
+    shelf: Shelf,
+    clock: Clock,
+    dispatch: dispatch::Within,
+}
+
+impl Objects {
+    /// The service, on what is kept.
+    pub fn new(deps: Deps) -> Arc<Self> {
+        let Deps { store, blobs, clock, random, dispatch } = deps;
+        let shelf = Shelf::new(store, blobs, random);
+        Arc::new(Self { shelf, clock, dispatch: dispatch.within() })
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects").finish_non_exhaustive()
+    }
+}

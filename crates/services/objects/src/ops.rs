@@ -1,0 +1,122 @@
+//! The operations, and what several of them share.
+
+mod about;
+mod buckets;
+mod copy_object;
+mod delete_object;
+mod get_object;
+mod list_object_versions;
+mod list_objects;
+mod multipart;
+mod put_object;
+mod versioning;
+
+use std::sync::Arc;
+
+use contract::{AccountId, Arn, Call};
+use dispatch::Registry;
+use wire::s3;
+
+use crate::Objects;
+
+/// Names every operation that is served.
+pub fn register(registry: &mut Registry, objects: &Arc<Objects>) {
+    registry.add::<s3::AbortMultipartUpload, _>(objects);
+    registry.add::<s3::CompleteMultipartUpload, _>(objects);
+    registry.add::<s3::CopyObject, _>(objects);
+    registry.add::<s3::CreateBucket, _>(objects);
+    registry.add::<s3::CreateMultipartUpload, _>(objects);
+    registry.add::<s3::DeleteBucket, _>(objects);
+    registry.add::<s3::DeleteObject, _>(objects);
+    registry.add::<s3::DeleteObjects, _>(objects);
+    registry.add::<s3::GetBucketLocation, _>(objects);
+    registry.add::<s3::GetBucketVersioning, _>(objects);
+    registry.add::<s3::GetObject, _>(objects);
+    registry.add::<s3::HeadBucket, _>(objects);
+    registry.add::<s3::HeadObject, _>(objects);
+    registry.add::<s3::ListBuckets, _>(objects);
+    registry.add::<s3::ListMultipartUploads, _>(objects);
+    registry.add::<s3::ListObjectVersions, _>(objects);
+    registry.add::<s3::ListObjects, _>(objects);
+    registry.add::<s3::ListObjectsV2, _>(objects);
+    registry.add::<s3::ListParts, _>(objects);
+    registry.add::<s3::PutBucketVersioning, _>(objects);
+    registry.add::<s3::PutObject, _>(objects);
+    registry.add::<s3::UploadPart, _>(objects);
+    registry.add::<s3::UploadPartCopy, _>(objects);
+}
+
+/// The ARN of all buckets.
+fn all_buckets() -> Arn {
+    bucket_arn("*")
+}
+
+/// The ARN of a bucket.
+fn bucket_arn(bucket: &str) -> Arn {
+    Arn { service: "s3".into(), region: String::new(), account: String::new(), resource: bucket.to_owned() }
+}
+
+/// The ARN of an object.
+pub(crate) fn object_arn(bucket: &str, key: &str) -> Arn {
+    bucket_arn(&format!("{bucket}/{key}"))
+}
+
+/// The owner of everything, as AWS names an account to S3: by a long number of its own.
+fn owner_id(account: AccountId) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, account.to_string().as_bytes()))
+}
+
+/// The owner, as listings show it.
+fn owner(call: &Call) -> s3::Owner {
+    s3::Owner { id: Some(owner_id(call.account)), display_name: None }
+}
+
+/// A point in time, to the second, as S3 keeps and shows it.
+fn time(at_ms: i64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_second(at_ms.div_euclid(1000)).ok()
+}
+
+/// Keys as a listing shows them: as they are, or escaped where the client asks for it, since XML has no form for all letters.
+#[derive(Clone, Copy)]
+enum Shown {
+    Plain,
+    Escaped,
+}
+
+impl Shown {
+    fn asked(encoding: Option<&str>) -> Result<Self, contract::Fault> {
+        match encoding {
+            None => Ok(Self::Plain),
+            Some("url") => Ok(Self::Escaped),
+            Some(other) => Err(crate::error::invalid_argument(
+                "Invalid Encoding Method specified in Request",
+                "encoding-type",
+                other,
+            )),
+        }
+    }
+
+    fn text(self, text: &str) -> String {
+        use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+        const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Escaped => utf8_percent_encode(text, ESCAPED).to_string().replace("%20", "+"),
+        }
+    }
+
+    fn some(self, text: Option<&str>) -> Option<String> {
+        text.map(|text| self.text(text))
+    }
+}
+
+/// How many lines a page has.
+fn page_limit(asked: Option<i32>, name: &str) -> Result<usize, contract::Fault> {
+    match asked {
+        None => Ok(crate::listing::PAGE_MAX),
+        Some(count) => usize::try_from(count).map(|count| count.min(crate::listing::PAGE_MAX)).map_err(|_| {
+            let message = format!("Argument {name} must be an integer between 0 and 2147483647");
+            crate::error::invalid_argument(message, name, &count.to_string())
+        }),
+    }
+}

@@ -1,0 +1,197 @@
+//! `CopyObject`: a version under another key, or anew under its own. A blob is not copied, only referred to once more.
+
+use checksum::Algorithm;
+use contract::{Arn, Call, Effect, Fault, Handle};
+use percent_encoding::percent_decode_str;
+use wire::s3::{CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
+
+use super::about::about;
+use super::get_object::Looked;
+use super::{object_arn, time};
+use crate::Objects;
+use crate::body::{Intake, Taken, Wanted, show};
+use crate::conditions::Conditions;
+use crate::error::{Error, access_denied, invalid_argument, invalid_request, no_such_version};
+use crate::events::EventType;
+use crate::model::{Body, Version, check_key};
+use crate::ops::put_object::Put;
+use crate::store::Found;
+
+/// The largest object that is copied in one piece.
+const COPY_BYTES_MAX: u64 = 5 << 30;
+
+/// Where a copy comes from.
+pub(super) struct Source {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) version: Option<String>,
+}
+
+impl Source {
+    /// Reads `/bucket/key?versionId=…`, escaped.
+    pub(super) fn parse(header: &str) -> Result<Self, Fault> {
+        let wrong = || {
+            invalid_argument(
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+                "x-amz-copy-source",
+                header,
+            )
+        };
+        let (path, query) = header.split_once("?versionId=").map_or((header, None), |(path, id)| (path, Some(id)));
+        let path = percent_decode_str(path).decode_utf8().map_err(|_| wrong())?;
+        let path = path.strip_prefix('/').unwrap_or(&path);
+        let (bucket, key) =
+            path.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()).ok_or_else(wrong)?;
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version: query.map(str::to_owned) })
+    }
+}
+
+impl Handle<CopyObject> for Objects {
+    const EFFECT: Effect = Effect::Write;
+    const ACTION: Option<&'static str> = Some("s3:PutObject");
+
+    fn resource(&self, _call: &Call, input: &CopyObjectRequest) -> Arn {
+        object_arn(&input.bucket, &input.key)
+    }
+
+    async fn handle(&self, call: &Call, input: CopyObjectRequest) -> Result<CopyObjectOutput, Fault> {
+        check_key(&input.key)?;
+        let source = Source::parse(&input.copy_source)?;
+        let Looked { bucket: from, found } = self.look_at_source(call, &source).await?;
+        let conditions = Conditions {
+            if_match: input.copy_source_if_match.as_deref(),
+            if_none_match: input.copy_source_if_none_match.as_deref(),
+            if_modified_since: input.copy_source_if_modified_since,
+            if_unmodified_since: input.copy_source_if_unmodified_since,
+        };
+        conditions.check_copy(&found.version)?;
+        if found.version.size > COPY_BYTES_MAX {
+            let message = format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
+            );
+            return Err(invalid_request(message));
+        }
+        let draft = self.draft(&input, &source, &found)?;
+        let (mut draft, taken) = self.copied(draft, &found, input.checksum_algorithm.as_deref()).await?;
+        draft.at_ms = self.now_ms();
+        let put = Put {
+            bucket: &input.bucket,
+            key: &input.key,
+            if_match: input.if_match.as_deref(),
+            if_none_match: input.if_none_match.as_deref(),
+            kind: EventType::Copy,
+        };
+        let (draft, id) = self.put(put, draft, &taken).await?;
+        let mut result = CopyObjectResult {
+            e_tag: Some(draft.quoted_etag()),
+            last_modified: time(draft.at_ms),
+            ..CopyObjectResult::default()
+        };
+        show!(result, &draft.checksum);
+        result.checksum_type = draft.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
+        let kept = from.versioning != crate::model::Versioning::Never;
+        Ok(CopyObjectOutput {
+            copy_object_result: Some(result),
+            copy_source_version_id: kept.then(|| found.version.id().to_owned()),
+            version_id: id,
+            ..CopyObjectOutput::default()
+        })
+    }
+}
+
+impl Objects {
+    /// What is to be copied, if the caller may read it.
+    pub(super) async fn look_at_source(&self, call: &Call, source: &Source) -> Result<Looked, Error> {
+        let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let resource = object_arn(&source.bucket, &source.key);
+        self.allowed(call, &[action], &resource).await.map_err(|_| access_denied())?;
+        let looked = self.look(&self.shelf.snapshot(), &source.bucket, &source.key, source.version.as_deref()).await;
+        match looked {
+            Err(Error::Refused(fault)) if fault.code == "MethodNotAllowed" => Err(invalid_request(
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            )
+            .into()),
+            Err(Error::Refused(fault)) if fault.code == "NoSuchVersion" => {
+                Err(no_such_version(&source.key, source.version.as_deref().unwrap_or_default()).into())
+            }
+            other => other,
+        }
+    }
+
+    /// What the copy is said to be: what its source is, or what the request says.
+    fn draft(&self, input: &CopyObjectRequest, source: &Source, found: &Found) -> Result<Version, Fault> {
+        let said = about!(input);
+        let replaces = |directive: &Option<String>, name: &str| match directive.as_deref() {
+            None | Some("COPY") => Ok(false),
+            Some("REPLACE") => Ok(true),
+            Some(other) => Err(invalid_argument(format!("Unknown {name} directive."), name, other)),
+        };
+        let metadata = replaces(&input.metadata_directive, "metadata")?;
+        let tagging = replaces(&input.tagging_directive, "tagging")?;
+        let mut about = if metadata { said.clone() } else { found.version.about.clone() };
+        about.class.clone_from(&said.class);
+        about.acl.clone_from(&said.acl);
+        about.tags = if tagging { said.tags.clone() } else { found.version.about.tags.clone() };
+        let redirect = said.header("website-redirect-location");
+        about.headers.remove("website-redirect-location");
+        about.set("website-redirect-location", redirect.clone());
+        let same = source.bucket == input.bucket && source.key == input.key && source.version.is_none();
+        if same
+            && !metadata
+            && said.class == found.version.about.class
+            && redirect.is_none()
+            && input.server_side_encryption.is_none()
+        {
+            let message = "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                           object's metadata, storage class, website redirect location or encryption attributes.";
+            return Err(invalid_request(message));
+        }
+        Ok(Version { about, retention: None, legal_hold: None, parts: None, ..found.version.clone() })
+    }
+
+    /// The draft with bytes of its own: those that lie in one blob are shared, others are read and put anew.
+    async fn copied(&self, draft: Version, found: &Found, algorithm: Option<&str>) -> Result<(Version, Taken), Error> {
+        let asked = algorithm.and_then(|name| Algorithm::parse(&name.to_ascii_uppercase()));
+        let has =
+            draft.checksum.as_ref().filter(|checksum| !checksum.composite).and_then(|checksum| checksum.algorithm());
+        let is_same = has.is_some() && asked.is_none_or(|asked| Some(asked) == has);
+        if let (Body::Blob { id, .. }, true) = (&draft.body, is_same) {
+            let body = Body::Blob { id: id.clone(), owner: self.shelf.fresh_id() };
+            return Ok((Version { body: body.clone(), ..draft }, Taken::shared(body, found.version.size)));
+        }
+        let snapshot = self.shelf.snapshot();
+        let payload = self.shelf.read(&snapshot, &found.version, &found.data, 0, found.version.size).await?;
+        let wanted = Wanted::only(asked.or(has).or(Some(Algorithm::Crc64Nvme)));
+        let taken = Intake { shelf: &self.shelf }.take(payload, wanted).await?;
+        let draft = Version {
+            etag: hex::encode(&taken.sums.md5),
+            body: taken.body.clone(),
+            checksum: taken.sums.checksum.clone(),
+            ..draft
+        };
+        Ok((draft, taken))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read() {
+        for (header, expected) in [
+            ("b/k", Some(("b", "k", None))),
+            ("/b/k", Some(("b", "k", None))),
+            ("b/a%20b%2Fc", Some(("b", "a b/c", None))),
+            ("b/k?versionId=abc", Some(("b", "k", Some("abc")))),
+            ("b/k%3FversionId=abc", Some(("b", "k?versionId=abc", None))),
+            ("b", None),
+            ("b/", None),
+            ("", None),
+        ] {
+            let read = Source::parse(header).ok();
+            let read = read.as_ref().map(|read| (read.bucket.as_str(), read.key.as_str(), read.version.as_deref()));
+            assert_eq!(read, expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! `GetObject` and `HeadObject`: a version, or a stretch of it.
+
+use contract::{Arn, Call, Effect, Fault, Handle};
+use wire::s3;
+
+use super::about::describe;
+use super::object_arn;
+use crate::Objects;
+use crate::body::show;
+use crate::conditions::Conditions;
+use crate::error::{Error, invalid_argument, no_such_key, refused};
+use crate::model::{Body, Bucket, Version, Versioning};
+use crate::store::{Found, missing_version};
+
+/// What is read of a version.
+pub(crate) struct Looked {
+    pub(crate) bucket: Bucket,
+    pub(crate) found: Found,
+}
+
+/// A stretch of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    start: u64,
+    end: u64,
+    /// Whether less than all was asked for.
+    partial: bool,
+}
+
+impl Objects {
+    /// The version that a reader means; a fault in S3's words where there is none.
+    pub(crate) async fn look(
+        &self,
+        snapshot: &::store::Snapshot,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Looked, Error> {
+        let bucket = self.shelf.bucket(snapshot, bucket).await?;
+        match version_id {
+            Some(id) => {
+                let found = self.shelf.version(snapshot, &bucket.name, key, id).await?;
+                let found = found.ok_or_else(|| missing_version(key, id))?;
+                if found.version.marker {
+                    let message = "The specified method is not allowed against this resource.";
+                    let fault = refused(405, "MethodNotAllowed", message)
+                        .with("Method", "GET")
+                        .with("ResourceType", "DeleteMarker")
+                        .with("allow", "DELETE")
+                        .with("x-amz-delete-marker", "true")
+                        .with("x-amz-version-id", found.version.id());
+                    return Err(fault.into());
+                }
+                Ok(Looked { bucket, found })
+            }
+            None => match self.shelf.current(snapshot, &bucket.name, key).await? {
+                Some(found) => Ok(Looked { bucket, found }),
+                None => Err(self.hidden(snapshot, &bucket, key).await?.into()),
+            },
+        }
+    }
+
+    /// The fault for a key without a current version: that it is hidden is said too.
+    async fn hidden(&self, snapshot: &::store::Snapshot, bucket: &Bucket, key: &str) -> Result<Fault, Error> {
+        let fault = no_such_key(key);
+        if bucket.versioning == Versioning::Never {
+            return Ok(fault);
+        }
+        let marker = self.shelf.newest_other(snapshot, &bucket.name, key).await?;
+        Ok(match marker.filter(|found| found.version.marker) {
+            Some(found) => fault.with("x-amz-delete-marker", "true").with("x-amz-version-id", found.version.id()),
+            None => fault,
+        })
+    }
+
+    /// The stretch of a version that a range or a part's number means.
+    async fn stretch(
+        &self,
+        snapshot: &::store::Snapshot,
+        version: &Version,
+        range: Option<&str>,
+        part: Option<i32>,
+    ) -> Result<Stretch, Error> {
+        let whole = Stretch { start: 0, end: version.size, partial: false };
+        match (range, part) {
+            (Some(_), Some(_)) => {
+                let message = "Cannot specify both Range header and partNumber query parameter";
+                Err(refused(400, "InvalidRequest", message).into())
+            }
+            (Some(range), None) => Ok(cut(range, version.size)?.unwrap_or(whole)),
+            (None, Some(number)) => self.stretch_of_part(snapshot, version, number).await,
+            (None, None) => Ok(whole),
+        }
+    }
+
+    async fn stretch_of_part(
+        &self,
+        snapshot: &::store::Snapshot,
+        version: &Version,
+        number: i32,
+    ) -> Result<Stretch, Error> {
+        if !(1..=10_000).contains(&number) {
+            let message = "Part number must be an integer between 1 and 10000, inclusive";
+            return Err(invalid_argument(message, "partNumber", &number.to_string()).into());
+        }
+        let unsatisfiable =
+            || Error::from(refused(416, "InvalidPartNumber", "The requested partnumber is not satisfiable"));
+        let Body::Parts(upload) = &version.body else {
+            let whole = Stretch { start: 0, end: version.size, partial: true };
+            return if number == 1 { Ok(whole) } else { Err(unsatisfiable()) };
+        };
+        let mut start = 0;
+        for (index, part) in self.shelf.parts(snapshot, upload, 0, usize::MAX).await?.iter().enumerate() {
+            let end = start + part.part.size;
+            if index + 1 == number as usize {
+                return Ok(Stretch { start, end, partial: true });
+            }
+            start = end;
+        }
+        Err(unsatisfiable())
+    }
+}
+
+/// The stretch that `bytes=A-B` means; nothing where it is no range of bytes that is served, and so not looked at.
+fn cut(range: &str, size: u64) -> Result<Option<Stretch>, Fault> {
+    let Some((from, to)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Ok(None);
+    };
+    let stretch = match (from.trim().parse::<u64>(), to.trim()) {
+        (Ok(start), "") => (start, size),
+        (Ok(start), to) => match to.parse::<u64>() {
+            Ok(last) if last < start => return Ok(None),
+            Ok(last) => (start, last.saturating_add(1).min(size)),
+            Err(_) => return Ok(None),
+        },
+        (Err(_), to) if from.trim().is_empty() => match to.parse::<u64>() {
+            Ok(0) => (size, size),
+            Ok(tail) => (size.saturating_sub(tail), size),
+            Err(_) => return Ok(None),
+        },
+        (Err(_), _) => return Ok(None),
+    };
+    match stretch {
+        (start, end) if start < end && start < size => Ok(Some(Stretch { start, end, partial: true })),
+        _ => Err(refused(416, "InvalidRange", "The requested range is not satisfiable")
+            .with("RangeRequested", range)
+            .with("ActualObjectSize", size.to_string())
+            .with("content-range", format!("bytes */{size}"))),
+    }
+}
+
+fn content_range(stretch: Stretch, size: u64) -> Option<String> {
+    (stretch.partial && stretch.start < stretch.end)
+        .then(|| format!("bytes {}-{}/{size}", stretch.start, stretch.end - 1))
+}
+
+/// What an anonymous reader may not say, and others may: how the answer's headers should be.
+macro_rules! overrides {
+    ($output:expr, $input:expr) => {
+        for (from, to) in [
+            (&$input.response_cache_control, &mut $output.cache_control),
+            (&$input.response_content_disposition, &mut $output.content_disposition),
+            (&$input.response_content_encoding, &mut $output.content_encoding),
+            (&$input.response_content_language, &mut $output.content_language),
+            (&$input.response_content_type, &mut $output.content_type),
+        ] {
+            if from.is_some() {
+                to.clone_from(from);
+            }
+        }
+        $output.expires = $input.response_expires.or($output.expires);
+    };
+}
+
+macro_rules! conditions {
+    ($input:expr) => {
+        Conditions {
+            if_match: $input.if_match.as_deref(),
+            if_none_match: $input.if_none_match.as_deref(),
+            if_modified_since: $input.if_modified_since,
+            if_unmodified_since: $input.if_unmodified_since,
+        }
+    };
+}
+
+impl Handle<s3::GetObject> for Objects {
+    const EFFECT: Effect = Effect::Read;
+
+    fn resource(&self, _call: &Call, input: &s3::GetObjectRequest) -> Arn {
+        object_arn(&input.bucket, &input.key)
+    }
+
+    async fn handle(&self, call: &Call, input: s3::GetObjectRequest) -> Result<s3::GetObjectOutput, Fault> {
+        let snapshot = self.shelf.snapshot();
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
+        self.check_version_right(call, "s3:GetObjectVersion", &input.bucket, &input.key, input.version_id.as_deref())
+            .await?;
+        let Looked { bucket, found } = looked;
+        let version = &found.version;
+        conditions!(input).check_read(version)?;
+        let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
+        let mut output = s3::GetObjectOutput::default();
+        describe!(output, *version, bucket);
+        overrides!(output, input);
+        output.content_length = i64::try_from(stretch.end - stretch.start).ok();
+        output.content_range = content_range(stretch, version.size);
+        if input.part_number.is_some() {
+            output.parts_count = version.parts.map(|parts| parts as i32);
+        }
+        if input.checksum_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")) && !stretch.partial {
+            show!(output, &version.checksum);
+            output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
+        }
+        output.body = Some(self.shelf.read(&snapshot, version, &found.data, stretch.start, stretch.end).await?);
+        Ok(output)
+    }
+}
+
+impl Handle<s3::HeadObject> for Objects {
+    const EFFECT: Effect = Effect::Read;
+    const ACTION: Option<&'static str> = Some("s3:GetObject");
+
+    fn resource(&self, _call: &Call, input: &s3::HeadObjectRequest) -> Arn {
+        object_arn(&input.bucket, &input.key)
+    }
+
+    async fn handle(&self, call: &Call, input: s3::HeadObjectRequest) -> Result<s3::HeadObjectOutput, Fault> {
+        let snapshot = self.shelf.snapshot();
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
+        self.check_version_right(call, "s3:GetObjectVersion", &input.bucket, &input.key, input.version_id.as_deref())
+            .await?;
+        let Looked { bucket, found } = looked;
+        let version = &found.version;
+        conditions!(input).check_read(version)?;
+        let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
+        let mut output = s3::HeadObjectOutput::default();
+        describe!(output, *version, bucket);
+        overrides!(output, input);
+        output.content_length = i64::try_from(stretch.end - stretch.start).ok();
+        output.content_range = content_range(stretch, version.size);
+        if input.part_number.is_some() {
+            output.parts_count = version.parts.map(|parts| parts as i32);
+        }
+        if input.checksum_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")) && !stretch.partial {
+            show!(output, &version.checksum);
+            output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
+        }
+        Ok(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut() {
+        for (range, size, expected) in [
+            ("bytes=0-4", 10, Ok(Some((0, 5)))),
+            ("bytes=5-", 10, Ok(Some((5, 10)))),
+            ("bytes=-3", 10, Ok(Some((7, 10)))),
+            ("bytes=-30", 10, Ok(Some((0, 10)))),
+            ("bytes=5-100", 10, Ok(Some((5, 10)))),
+            ("bytes=9-9", 10, Ok(Some((9, 10)))),
+            ("bytes=10-", 10, Err(416)),
+            ("bytes=-0", 10, Err(416)),
+            ("bytes=0-", 0, Err(416)),
+            ("bytes=5-4", 10, Ok(None)),
+            ("bytes=x-y", 10, Ok(None)),
+            ("bytes=0-1,3-4", 10, Ok(None)),
+            ("chapters=1-2", 10, Ok(None)),
+            ("bytes=0-18446744073709551615", 10, Ok(Some((0, 10)))),
+        ] {
+            let found = cut(range, size).map(|cut| cut.map(|cut| (cut.start, cut.end)));
+            assert_eq!(found.map_err(|fault| fault.status.unwrap_or_default()), expected, "{range}");
+        }
+    }
+}

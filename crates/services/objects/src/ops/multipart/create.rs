@@ -1,0 +1,86 @@
+//! `CreateMultipartUpload`: says what the object will be, but for its bytes.
+
+use checksum::Algorithm;
+use contract::{Arn, Call, Effect, Fault, Handle};
+use wire::s3::{CreateMultipartUpload, CreateMultipartUploadOutput, CreateMultipartUploadRequest};
+
+use crate::Objects;
+use crate::error::{Error, invalid_request};
+use crate::model::{Upload, check_key};
+use crate::ops::about::about;
+use crate::ops::object_arn;
+use crate::store::upload_key;
+
+impl Handle<CreateMultipartUpload> for Objects {
+    const EFFECT: Effect = Effect::Write;
+    const ACTION: Option<&'static str> = Some("s3:PutObject");
+
+    fn resource(&self, _call: &Call, input: &CreateMultipartUploadRequest) -> Arn {
+        object_arn(&input.bucket, &input.key)
+    }
+
+    async fn handle(
+        &self,
+        _call: &Call,
+        input: CreateMultipartUploadRequest,
+    ) -> Result<CreateMultipartUploadOutput, Fault> {
+        check_key(&input.key)?;
+        let about = about!(input);
+        let (algorithm, composite) = sums(&input)?;
+        let upload = Upload {
+            at_ms: self.now_ms(),
+            about,
+            algorithm: algorithm.map(|algorithm| algorithm.name().to_owned()),
+            composite,
+            ..Upload::default()
+        };
+        // Ids of one key are in the order in which they were given out.
+        let at = u64::try_from(upload.at_ms).unwrap_or_default();
+        let id = format!("{at:016x}{}", self.shelf.fresh_id());
+        self.shelf
+            .store
+            .transact(|tx| {
+                let (upload, input, id) = (&upload, &input, &id);
+                async move {
+                    self.shelf.bucket_in(&tx, &input.bucket).await?;
+                    tx.put_record(upload_key(&input.bucket, &input.key, id), upload);
+                    Ok::<_, Error>(())
+                }
+            })
+            .await?;
+        Ok(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(id),
+            checksum_algorithm: upload.algorithm,
+            checksum_type: algorithm.map(|_| if composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
+            ..CreateMultipartUploadOutput::default()
+        })
+    }
+}
+
+/// Which checksum the object will have, and whether it is made of the parts' ones.
+fn sums(input: &CreateMultipartUploadRequest) -> Result<(Option<Algorithm>, bool), Fault> {
+    let algorithm = match input.checksum_algorithm.as_deref() {
+        None => None,
+        Some(name) => Some(Algorithm::parse(&name.to_ascii_uppercase()).ok_or_else(|| {
+            invalid_request("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+        })?),
+    };
+    let Some(chosen) = algorithm else { return Ok((None, false)) };
+    let composite = match input.checksum_type.as_deref() {
+        // What each algorithm is good for: of CRC64NVME there is only the one, of hashes only the other.
+        None => chosen != Algorithm::Crc64Nvme,
+        Some("COMPOSITE") if chosen == Algorithm::Crc64Nvme => return Err(mismatch("COMPOSITE", chosen)),
+        Some("COMPOSITE") => true,
+        Some("FULL_OBJECT") if !chosen.is_crc() => return Err(mismatch("FULL_OBJECT", chosen)),
+        Some("FULL_OBJECT") => false,
+        Some(_) => return Err(invalid_request("Value for x-amz-checksum-type header is invalid.")),
+    };
+    Ok((algorithm, composite))
+}
+
+fn mismatch(kind: &str, algorithm: Algorithm) -> Fault {
+    let algorithm = algorithm.name().to_ascii_lowercase();
+    invalid_request(format!("The {kind} checksum type cannot be used with the {algorithm} checksum algorithm."))
+}

@@ -1,0 +1,127 @@
+//! What is set up for a bucket: documents, each under its kind and, where a bucket has several of a kind, its id. A document may be
+//! longer than a value of the store (a thousand lifecycle rules are), so it lies in pieces.
+
+use ::store::{Key, Range, Record, Scan, Snapshot, Transaction};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Shelf, bucket_key, configs_key};
+use crate::error::Error;
+use crate::model::Bucket;
+
+/// Who may do what.
+pub(crate) const POLICY: &str = "policy";
+/// The configuration that says who is told of changes.
+pub(crate) const NOTIFICATION: &str = "notification";
+
+/// As much of a document as lies in one value: text in JSON may take twice as much.
+const PIECE_BYTES: usize = 24 << 10;
+/// The most pieces of one document.
+const PIECES_MAX: usize = 200;
+
+#[derive(Serialize, Deserialize)]
+struct Piece {
+    text: String,
+}
+
+impl Record for Piece {
+    const KIND: &'static str = "bucket-config";
+    const VERSION: u16 = 1;
+}
+
+fn config_key(bucket: &str, kind: &str, id: &str) -> Key {
+    configs_key(bucket).with(kind).with(id)
+}
+
+impl Shelf {
+    /// A document.
+    pub(crate) async fn config(
+        &self,
+        snapshot: &Snapshot,
+        bucket: &str,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<Value>, Error> {
+        let page = snapshot.scan(Range::prefix(&config_key(bucket, kind, id)), Scan::first(PIECES_MAX)).await?;
+        whole(page.items.iter().map(|(_, bytes)| bytes.as_ref()))
+    }
+
+    /// All documents of a kind, in the order of their ids, from behind `after` on, and whether there are more.
+    #[expect(dead_code, reason = "the configurations that there are several of come next")]
+    pub(crate) async fn configs(
+        &self,
+        snapshot: &Snapshot,
+        bucket: &str,
+        kind: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(String, Value)>, bool), Error> {
+        let parent = configs_key(bucket).with(kind);
+        let mut range = Range::prefix(&parent);
+        if let Some(after) = after {
+            range = range.after(&parent.clone().with(after));
+        }
+        let mut found = Vec::new();
+        while let Some((key, _)) = snapshot.scan(range.clone(), Scan::first(1)).await?.items.first() {
+            if found.len() == limit {
+                return Ok((found, true));
+            }
+            let id = super::text_after(key, &parent)?;
+            if let Some(document) = self.config(snapshot, bucket, kind, &id).await? {
+                found.push((id.clone(), document));
+            }
+            range = range.after(&parent.clone().with(id));
+        }
+        Ok((found, false))
+    }
+
+    /// Sets a document, or takes it away, and notes with the bucket that it is there.
+    pub(crate) async fn set_config(
+        &self,
+        tx: &Transaction,
+        bucket: &mut Bucket,
+        kind: &str,
+        id: &str,
+        document: Option<&Value>,
+    ) -> Result<(), Error> {
+        let key = config_key(&bucket.name, kind, id);
+        for (old, _) in tx.scan(Range::prefix(&key), Scan::first(PIECES_MAX)).await?.items {
+            tx.delete(old);
+        }
+        match document {
+            Some(document) => {
+                bucket.has.insert(kind.to_owned());
+                let text = document.to_string();
+                let mut rest = text.as_str();
+                let mut number = 0_u32;
+                while !rest.is_empty() {
+                    let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+                    tx.put_record(key.clone().with(number), &Piece { text: piece.to_owned() });
+                    (rest, number) = (more, number + 1);
+                }
+            }
+            None => {
+                let others = tx.scan(Range::prefix(&configs_key(&bucket.name).with(kind)), Scan::first(1)).await?;
+                if others.items.is_empty() {
+                    bucket.has.remove(kind);
+                }
+            }
+        }
+        tx.put_record(bucket_key(&bucket.name), bucket);
+        Ok(())
+    }
+}
+
+fn whole<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Value>, Error> {
+    let mut text = String::new();
+    for piece in pieces {
+        text.push_str(&::store::record::decode::<Piece>(piece)?.text);
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        tracing::error!(%error, "a bucket's configuration cannot be read");
+        Error::Internal
+    })
+}

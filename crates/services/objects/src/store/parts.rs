@@ -1,0 +1,147 @@
+//! Uploads and their parts.
+
+use ::store::{Range, Scan, Snapshot, Transaction, record};
+use bytes::Bytes;
+
+use super::{Shelf, data_key, join, owner_key, part_key, parts_key, split, upload_key, uploads_key};
+use crate::error::{Error, no_such_upload};
+use crate::model::{Body, Part, Upload};
+
+/// A part with its number and the bytes behind its record.
+pub(crate) struct NumberedPart {
+    pub(crate) number: u32,
+    pub(crate) part: Part,
+    pub(crate) data: Bytes,
+}
+
+impl Shelf {
+    /// An upload that goes on.
+    pub(crate) async fn upload(
+        &self,
+        snapshot: &Snapshot,
+        bucket: &str,
+        key: &str,
+        upload: &str,
+    ) -> Result<Upload, Error> {
+        let found = snapshot.get_record(&upload_key(bucket, key, upload)).await?;
+        found.ok_or_else(|| no_such_upload(upload).into())
+    }
+
+    /// The same in a transaction, which commits only while it goes on.
+    pub(crate) async fn upload_in(
+        &self,
+        tx: &Transaction,
+        bucket: &str,
+        key: &str,
+        upload: &str,
+    ) -> Result<Upload, Error> {
+        tx.get_record(&upload_key(bucket, key, upload)).await?.ok_or_else(|| no_such_upload(upload).into())
+    }
+
+    /// Parts of an upload, or of an object that was made of it, in order, from behind `after` on.
+    pub(crate) async fn parts(
+        &self,
+        snapshot: &Snapshot,
+        upload: &str,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<NumberedPart>, Error> {
+        let mut rest = Some(Range::prefix(&parts_key(upload)).after(&part_key(upload, after)));
+        let mut found = Vec::new();
+        while let Some(range) = rest.take().filter(|_| found.len() < limit) {
+            let page = snapshot.scan(range, Scan::first(limit - found.len())).await?;
+            for (key, bytes) in &page.items {
+                found.push(numbered(key, bytes, upload)?);
+            }
+            rest = page.rest;
+        }
+        Ok(found)
+    }
+
+    /// All parts in a transaction.
+    pub(crate) async fn parts_in(&self, tx: &Transaction, upload: &str) -> Result<Vec<NumberedPart>, Error> {
+        let mut rest = Some(Range::prefix(&parts_key(upload)));
+        let mut found = Vec::new();
+        while let Some(range) = rest.take() {
+            let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
+            for (key, bytes) in &page.items {
+                found.push(numbered(key, bytes, upload)?);
+            }
+            rest = page.rest;
+        }
+        Ok(found)
+    }
+
+    /// Puts a part, in the place of one of its number.
+    pub(crate) async fn place_part(
+        &self,
+        tx: &Transaction,
+        upload: &str,
+        number: u32,
+        part: &Part,
+        data: &Bytes,
+    ) -> Result<(), Error> {
+        let at = part_key(upload, number);
+        if let Some(old) = tx.get(&at).await? {
+            let (old, _) = split::<Part>(&old)?;
+            self.release(tx, &old.body).await?;
+        }
+        match &part.body {
+            Body::Blob { id, owner } => {
+                let id = id.parse().map_err(|_| Error::Internal)?;
+                self.blobs.retain(tx, id, &owner_key(owner)).await?;
+            }
+            Body::Beside(id) => tx.put(data_key(id), data.clone()),
+            Body::Inline | Body::Parts(_) => {}
+        }
+        let behind = if part.body == Body::Inline { data.as_ref() } else { &[] };
+        tx.put(at, join(part, behind)?);
+        Ok(())
+    }
+
+    /// Takes one part away.
+    pub(crate) async fn remove_part(&self, tx: &Transaction, upload: &str, part: &NumberedPart) -> Result<(), Error> {
+        tx.delete(part_key(upload, part.number));
+        // A part is never made of parts, so this does not come back here.
+        match &part.part.body {
+            Body::Inline | Body::Parts(_) => {}
+            Body::Beside(id) => tx.delete(data_key(id)),
+            Body::Blob { id, owner } => {
+                self.blobs.release(tx, id.parse().map_err(|_| Error::Internal)?, &owner_key(owner));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all parts away.
+    pub(crate) async fn release_parts(&self, tx: &Transaction, upload: &str) -> Result<(), Error> {
+        for part in self.parts_in(tx, upload).await? {
+            self.remove_part(tx, upload, &part).await?;
+        }
+        Ok(())
+    }
+
+    /// A page of uploads whose keys begin with `prefix`, in the order of their keys and then of their beginnings.
+    pub(crate) async fn uploads(
+        &self,
+        snapshot: &Snapshot,
+        bucket: &str,
+        range: Range,
+        limit: usize,
+    ) -> Result<(Vec<(String, String, Upload)>, Option<Range>), Error> {
+        let parent = uploads_key(bucket);
+        let page = snapshot.scan(range, Scan::first(limit)).await?;
+        let mut found = Vec::new();
+        for (key, bytes) in &page.items {
+            let mut parts = key.parts_after(&parent)?;
+            found.push((parts.text()?, parts.text()?, record::decode(bytes)?));
+        }
+        Ok((found, page.rest))
+    }
+}
+
+fn numbered(key: &::store::Key, bytes: &Bytes, upload: &str) -> Result<NumberedPart, Error> {
+    let number = key.parts_after(&parts_key(upload))?.number()?;
+    let (part, data) = split(bytes)?;
+    Ok(NumberedPart { number: u32::try_from(number).unwrap_or(u32::MAX), part, data })
+}
