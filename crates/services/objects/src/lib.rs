@@ -32,6 +32,8 @@ pub mod model;
 pub mod ops;
 mod policies;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,13 +1,19 @@
 //! The operations, and what several of them share.
 
 mod about;
+mod acls;
+mod attributes;
+mod bucket_policy;
 mod buckets;
+mod configurations;
 mod copy_object;
 mod delete_object;
 mod get_object;
 mod list_object_versions;
 mod list_objects;
+mod locks;
 mod multipart;
+mod object_tags;
 mod put_object;
 mod versioning;
 
@@ -42,8 +48,27 @@ pub fn register(registry: &mut Registry, objects: &Arc<Objects>) {
     registry.add::<s3::ListParts, _>(objects);
     registry.add::<s3::PutBucketVersioning, _>(objects);
     registry.add::<s3::PutObject, _>(objects);
+    registry.add::<s3::DeleteBucketPolicy, _>(objects);
+    registry.add::<s3::DeleteObjectTagging, _>(objects);
+    registry.add::<s3::GetBucketAcl, _>(objects);
+    registry.add::<s3::GetBucketPolicy, _>(objects);
+    registry.add::<s3::GetBucketPolicyStatus, _>(objects);
+    registry.add::<s3::GetObjectAcl, _>(objects);
+    registry.add::<s3::GetObjectAttributes, _>(objects);
+    registry.add::<s3::GetObjectLegalHold, _>(objects);
+    registry.add::<s3::GetObjectLockConfiguration, _>(objects);
+    registry.add::<s3::GetObjectRetention, _>(objects);
+    registry.add::<s3::GetObjectTagging, _>(objects);
+    registry.add::<s3::PutBucketAcl, _>(objects);
+    registry.add::<s3::PutBucketPolicy, _>(objects);
+    registry.add::<s3::PutObjectAcl, _>(objects);
+    registry.add::<s3::PutObjectLegalHold, _>(objects);
+    registry.add::<s3::PutObjectLockConfiguration, _>(objects);
+    registry.add::<s3::PutObjectRetention, _>(objects);
+    registry.add::<s3::PutObjectTagging, _>(objects);
     registry.add::<s3::UploadPart, _>(objects);
     registry.add::<s3::UploadPartCopy, _>(objects);
+    configurations::register(registry, objects);
 }
 
 /// The ARN of all buckets.

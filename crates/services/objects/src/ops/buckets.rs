@@ -2,6 +2,7 @@
 
 use ::store::{Range, Scan};
 use contract::{Arn, Call, Effect, Fault, Handle, Region};
+use serde_json::{Value, json};
 use wire::Empty;
 use wire::s3;
 
@@ -9,7 +10,7 @@ use super::{all_buckets, bucket_arn, owner, time};
 use crate::Objects;
 use crate::error::{Error, invalid_argument, refused};
 use crate::model::{Bucket, Versioning, check_bucket_name};
-use crate::store::{bucket_key, uploads_key};
+use crate::store::{OWNERSHIP, PUBLIC_ACCESS, bucket_key, uploads_key};
 
 /// The region that has no name where buckets' places are told.
 const FIRST_REGION: &str = "us-east-1";
@@ -34,11 +35,17 @@ impl Handle<s3::CreateBucket> for Objects {
             lock,
             ..Bucket::default()
         };
+        let ownership = input.object_ownership.unwrap_or_else(|| "BucketOwnerEnforced".into());
+        check_ownership(&ownership)?;
+        if input.acl.as_deref().is_some_and(|acl| acl != "private") && ownership == "BucketOwnerEnforced" {
+            let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+            return Err(refused(400, "InvalidBucketAclWithObjectOwnership", message));
+        }
         let tags = input.create_bucket_configuration.and_then(|configuration| configuration.tags);
         self.shelf
             .store
             .transact(|tx| {
-                let (bucket, tags) = (bucket.clone(), tags.clone());
+                let (bucket, tags, ownership) = (bucket.clone(), tags.clone(), ownership.clone());
                 async move {
                     let there: Option<Bucket> = tx.get_record(&bucket_key(&bucket.name)).await?;
                     match there {
@@ -53,18 +60,44 @@ impl Handle<s3::CreateBucket> for Objects {
                         }
                         None => {}
                     }
-                    tx.put_record(bucket_key(&bucket.name), &bucket);
-                    if let Some(tags) = tags.filter(|tags| !tags.is_empty()) {
-                        let document = wire::document::write(&s3::Tagging { tag_set: tags });
-                        let mut bucket = bucket;
-                        self.shelf.set_config(&tx, &mut bucket, "tagging", "", Some(&document)).await?;
+                    let mut bucket = bucket;
+                    for (kind, document) in first_settings(&ownership, tags) {
+                        self.shelf.set_config(&tx, &mut bucket, kind, "", Some(&document)).await?;
                     }
+                    tx.put_record(bucket_key(&bucket.name), &bucket);
                     Ok(())
                 }
             })
             .await?;
         let location = Some(format!("/{}", input.bucket));
         Ok(s3::CreateBucketOutput { location, bucket_arn: Some(bucket_arn(&input.bucket).to_string()) })
+    }
+}
+
+/// What a bucket of today begins with: its owner owns everything in it, and nothing of it is public.
+fn first_settings(ownership: &str, tags: Option<Vec<s3::Tag>>) -> Vec<(&'static str, Value)> {
+    let mut settings = vec![
+        (OWNERSHIP, json!({ "Rules": [{ "ObjectOwnership": ownership }] })),
+        (
+            PUBLIC_ACCESS,
+            json!({
+                "BlockPublicAcls": true,
+                "IgnorePublicAcls": true,
+                "BlockPublicPolicy": true,
+                "RestrictPublicBuckets": true,
+            }),
+        ),
+    ];
+    if let Some(tags) = tags.filter(|tags| !tags.is_empty()) {
+        settings.push(("tagging", wire::document::write(&s3::Tagging { tag_set: tags })));
+    }
+    settings
+}
+
+fn check_ownership(ownership: &str) -> Result<(), Fault> {
+    match ownership {
+        "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter" => Ok(()),
+        other => Err(invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", other)),
     }
 }
 

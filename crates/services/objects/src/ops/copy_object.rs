@@ -7,6 +7,7 @@ use wire::s3::{CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult
 
 use super::about::about;
 use super::get_object::Looked;
+use super::locks::said;
 use super::{object_arn, time};
 use crate::Objects;
 use crate::body::{Intake, Taken, Wanted, show};
@@ -73,6 +74,9 @@ impl Handle<CopyObject> for Objects {
         }
         let draft = self.draft(&input, &source, &found)?;
         let (mut draft, taken) = self.copied(draft, &found, input.checksum_algorithm.as_deref()).await?;
+        let into = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
+        self.check_acl(&input.bucket, input.acl.as_deref(), false).await?;
+        (draft.retention, draft.legal_hold) = self.lock_of(&into, said!(input)).await?;
         draft.at_ms = self.now_ms();
         let put = Put {
             bucket: &input.bucket,

@@ -5,6 +5,7 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{PutObject, PutObjectOutput, PutObjectRequest};
 
 use super::about::about;
+use super::locks::said;
 use super::object_arn;
 use crate::Objects;
 use crate::body::{Intake, Taken, Wanted, given, show};
@@ -24,7 +25,10 @@ impl Handle<PutObject> for Objects {
         check_key(&input.key)?;
         let about = about!(input);
         // Known before the body is read, so that a client with a gigabyte is told at once.
-        self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
+        let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
+        let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+        self.check_acl(&input.bucket, input.acl.as_deref(), grants.iter().any(|grant| grant.is_some())).await?;
+        let (retention, legal_hold) = self.lock_of(&bucket, said!(input)).await?;
         let wanted = Wanted::read(
             input.content_md5.as_deref(),
             given!(input),
@@ -40,6 +44,8 @@ impl Handle<PutObject> for Objects {
             body: taken.body.clone(),
             about,
             checksum: taken.sums.checksum.clone(),
+            retention,
+            legal_hold,
             ..Version::default()
         };
         let put = Put {

@@ -11,6 +11,14 @@ use crate::model::Bucket;
 
 /// Who may do what.
 pub(crate) const POLICY: &str = "policy";
+/// Who owns what others put, and whether lists may grant anything.
+pub(crate) const OWNERSHIP: &str = "ownership";
+/// What is public is not, whatever policies say.
+pub(crate) const PUBLIC_ACCESS: &str = "public-access";
+/// What locks new versions get.
+pub(crate) const LOCK: &str = "lock";
+/// The bucket's own access control list.
+pub(crate) const ACL: &str = "acl";
 /// The configuration that says who is told of changes.
 pub(crate) const NOTIFICATION: &str = "notification";
 
@@ -47,7 +55,6 @@ impl Shelf {
     }
 
     /// All documents of a kind, in the order of their ids, from behind `after` on, and whether there are more.
-    #[expect(dead_code, reason = "the configurations that there are several of come next")]
     pub(crate) async fn configs(
         &self,
         snapshot: &Snapshot,

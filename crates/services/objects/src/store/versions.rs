@@ -123,7 +123,6 @@ impl Shelf {
     }
 
     /// Writes a version anew that something was said about, where it lies.
-    #[expect(dead_code, reason = "what is said of a version afterwards comes next")]
     pub(crate) fn rewrite(&self, tx: &Transaction, bucket: &str, key: &str, found: &Found) -> Result<(), Error> {
         let at = match found.latest && !found.version.marker {
             true => object_key(bucket, key),

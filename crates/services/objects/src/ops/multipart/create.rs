@@ -8,6 +8,7 @@ use crate::Objects;
 use crate::error::{Error, invalid_request};
 use crate::model::{Upload, check_key};
 use crate::ops::about::about;
+use crate::ops::locks::said;
 use crate::ops::object_arn;
 use crate::store::upload_key;
 
@@ -27,12 +28,16 @@ impl Handle<CreateMultipartUpload> for Objects {
         check_key(&input.key)?;
         let about = about!(input);
         let (algorithm, composite) = sums(&input)?;
+        let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
+        self.check_acl(&input.bucket, input.acl.as_deref(), false).await?;
+        let (retention, legal_hold) = self.lock_of(&bucket, said!(input)).await?;
         let upload = Upload {
             at_ms: self.now_ms(),
             about,
             algorithm: algorithm.map(|algorithm| algorithm.name().to_owned()),
             composite,
-            ..Upload::default()
+            retention,
+            legal_hold,
         };
         // Ids of one key are in the order in which they were given out.
         let at = u64::try_from(upload.at_ms).unwrap_or_default();

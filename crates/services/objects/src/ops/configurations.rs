@@ -1,0 +1,76 @@
+//! What is set up for a bucket and is a document: put, got and deleted as it is. Whoever acts on one (lifecycles, cross-origin rules,
+//! locks) reads it where it acts; of analytics, inventories and their like a document is all that a user ever sees of them here.
+
+mod checks;
+mod rows;
+
+pub(super) use self::checks::tag_map;
+pub(super) use self::rows::register;
+
+use contract::Fault;
+use serde_json::Value;
+use wire::StaticShape;
+
+use crate::Objects;
+use crate::error::{Error, refused};
+
+impl Objects {
+    /// Sets a document, or takes it away.
+    pub(crate) async fn configure(
+        &self,
+        name: &str,
+        kind: &str,
+        id: &str,
+        document: Option<Value>,
+    ) -> Result<(), Error> {
+        let document = &document;
+        self.shelf
+            .store
+            .transact(|tx| async move {
+                let mut bucket = self.shelf.bucket_in(&tx, name).await?;
+                self.shelf.set_config(&tx, &mut bucket, kind, id, document.as_ref()).await
+            })
+            .await
+    }
+
+    /// A document, if there is one.
+    pub(crate) async fn configured(&self, name: &str, kind: &str, id: &str) -> Result<Option<Value>, Error> {
+        let snapshot = self.shelf.snapshot();
+        self.shelf.bucket(&snapshot, name).await?;
+        self.shelf.config(&snapshot, name, kind, id).await
+    }
+
+    /// The same as a shape.
+    pub(crate) async fn configured_as<T: StaticShape>(&self, name: &str, kind: &str) -> Result<Option<T>, Error> {
+        self.configured(name, kind, "").await?.map(read).transpose()
+    }
+}
+
+/// A document as the shape that it was.
+pub(crate) fn read<T: StaticShape>(document: Value) -> Result<T, Error> {
+    let mut shape = T::default();
+    match wire::document::read_into(&mut shape, document) {
+        Ok(_missing) => Ok(shape),
+        Err(error) => {
+            tracing::error!(%error, "a bucket's configuration cannot be read");
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// What there is where nothing was set up.
+enum Absent {
+    /// This.
+    Default(Value),
+    /// A fault.
+    Fault(&'static str, &'static str),
+}
+
+impl Absent {
+    fn answer(self, bucket: &str) -> Result<Value, Fault> {
+        match self {
+            Self::Default(document) => Ok(document),
+            Self::Fault(code, message) => Err(refused(404, code, message).with("BucketName", bucket)),
+        }
+    }
+}

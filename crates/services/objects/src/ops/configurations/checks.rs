@@ -1,0 +1,177 @@
+//! What a document must be before it is kept, beyond what its model says. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::Fault;
+use wire::s3;
+
+use crate::error::{invalid_argument, malformed_xml, refused};
+use crate::ops::about::check_tags;
+
+/// The most rules of a bucket's lifecycle.
+const LIFECYCLE_RULES_MAX: usize = 1000;
+/// The most rules that let pages of other origins in.
+const CORS_RULES_MAX: usize = 100;
+/// The most tags of a bucket.
+const TAGS_MAX: usize = 50;
+
+pub(super) fn nothing<T>(_document: &T) -> Result<(), Fault> {
+    Ok(())
+}
+
+/// The id in the address and the one in the document.
+pub(super) fn id(asked: &str, said: &str) -> Result<(), Fault> {
+    match asked == said {
+        true => Ok(()),
+        false => Err(malformed_xml()),
+    }
+}
+
+pub(super) fn cors(configuration: &s3::CORSConfiguration) -> Result<(), Fault> {
+    const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "POST", "DELETE"];
+    let rules = &configuration.cors_rules;
+    if rules.is_empty() || rules.len() > CORS_RULES_MAX {
+        return Err(malformed_xml());
+    }
+    for rule in rules {
+        if let Some(method) = rule.allowed_methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
+            let message = format!("Found unsupported HTTP method in CORS config. Unsupported method is {method}");
+            return Err(refused(400, "InvalidRequest", message));
+        }
+        if rule.allowed_methods.is_empty() || rule.allowed_origins.is_empty() {
+            return Err(malformed_xml());
+        }
+        if let Some(origin) = rule.allowed_origins.iter().find(|origin| origin.matches('*').count() > 1) {
+            let message = format!("AllowedOrigin \"{origin}\" can not have more than one wildcard.");
+            return Err(refused(400, "InvalidRequest", message));
+        }
+        let headers = rule.allowed_headers.as_deref().unwrap_or_default();
+        if let Some(header) = headers.iter().find(|header| header.matches('*').count() > 1) {
+            let message = format!("AllowedHeader \"{header}\" can not have more than one wildcard.");
+            return Err(refused(400, "InvalidRequest", message));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn encryption(configuration: &s3::ServerSideEncryptionConfiguration) -> Result<(), Fault> {
+    let [rule] = &configuration.rules[..] else { return Err(malformed_xml()) };
+    let default = rule.apply_server_side_encryption_by_default.as_ref();
+    match default.map(|default| (default.sse_algorithm.as_str(), default.kms_master_key_id.is_some())) {
+        None | Some(("AES256", false) | ("aws:kms", _)) => Ok(()),
+        Some(("AES256", true)) => {
+            let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms";
+            Err(invalid_argument(message, "KMSMasterKeyID", ""))
+        }
+        Some(("aws:kms:dsse", _)) => {
+            let message = "A header you provided implies functionality that is not implemented: aws:kms:dsse.";
+            Err(refused(501, "NotImplemented", message))
+        }
+        Some(_) => Err(malformed_xml()),
+    }
+}
+
+/// Gives rules without an id one.
+pub(super) fn lifecycle(configuration: &mut s3::BucketLifecycleConfiguration) -> Result<(), Fault> {
+    let rules = &mut configuration.rules;
+    if rules.is_empty() || rules.len() > LIFECYCLE_RULES_MAX {
+        return Err(malformed_xml());
+    }
+    let mut ids = BTreeSet::new();
+    for (index, rule) in rules.iter_mut().enumerate() {
+        lifecycle_rule(rule)?;
+        let id = rule.id.get_or_insert_with(|| {
+            hex::encode(&checksum::of(checksum::Algorithm::Sha1, format!("rule {index}").as_bytes())[..12])
+        });
+        if id.len() > 255 || !ids.insert(id.clone()) {
+            let message = if id.len() > 255 {
+                "ID length should not exceed allowed limit of 255"
+            } else {
+                "Rule ID must be unique. Found same ID for more than one rule"
+            };
+            return Err(invalid_argument(message, "ID", id));
+        }
+    }
+    Ok(())
+}
+
+fn lifecycle_rule(rule: &s3::LifecycleRule) -> Result<(), Fault> {
+    let acts = rule.expiration.is_some()
+        || rule.noncurrent_version_expiration.is_some()
+        || rule.abort_incomplete_multipart_upload.is_some()
+        || rule.transitions.as_ref().is_some_and(|list| !list.is_empty())
+        || rule.noncurrent_version_transitions.as_ref().is_some_and(|list| !list.is_empty());
+    if !acts {
+        let message = "At least one action needs to be specified in a rule";
+        return Err(refused(400, "InvalidRequest", message));
+    }
+    if rule.filter.is_some() && rule.prefix.is_some() {
+        return Err(malformed_xml());
+    }
+    if let Some(expiration) = &rule.expiration {
+        let said =
+            [expiration.date.is_some(), expiration.days.is_some(), expiration.expired_object_delete_marker.is_some()];
+        if said.into_iter().filter(|said| *said).count() != 1 {
+            return Err(malformed_xml());
+        }
+        if expiration.date.is_some_and(|date| date.as_second() % 86_400 != 0) {
+            return Err(invalid_argument("'Date' must be at midnight GMT", "Date", ""));
+        }
+    }
+    let days = [
+        rule.expiration.as_ref().and_then(|expiration| expiration.days),
+        rule.noncurrent_version_expiration.as_ref().and_then(|expiration| expiration.noncurrent_days),
+        rule.abort_incomplete_multipart_upload.as_ref().and_then(|abort| abort.days_after_initiation),
+    ];
+    if let Some(days) = days.into_iter().flatten().find(|days| *days <= 0) {
+        let message = "'Days' for Expiration action must be a positive integer";
+        return Err(invalid_argument(message, "Days", &days.to_string()));
+    }
+    Ok(())
+}
+
+pub(super) fn ownership(controls: &s3::OwnershipControls) -> Result<(), Fault> {
+    match &controls.rules[..] {
+        [rule]
+            if ["BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"]
+                .contains(&rule.object_ownership.as_str()) =>
+        {
+            Ok(())
+        }
+        _ => Err(malformed_xml()),
+    }
+}
+
+pub(super) fn bucket_tags(tagging: &s3::Tagging) -> Result<(), Fault> {
+    tag_map(&tagging.tag_set, TAGS_MAX).map(drop)
+}
+
+/// Tags by key.
+pub(crate) fn tag_map(tags: &[s3::Tag], limit: usize) -> Result<BTreeMap<String, String>, Fault> {
+    let mut map = BTreeMap::new();
+    for tag in tags {
+        if map.insert(tag.key.clone(), tag.value.clone()).is_some() {
+            let message = "Cannot provide multiple Tags with the same key";
+            return Err(refused(400, "InvalidTag", message).with("TagKey", tag.key.as_str()));
+        }
+    }
+    check_tags(&map, limit)?;
+    Ok(map)
+}
+
+pub(super) fn website(configuration: &s3::WebsiteConfiguration) -> Result<(), Fault> {
+    if configuration.redirect_all_requests_to.is_some() {
+        let alone = configuration.index_document.is_none()
+            && configuration.error_document.is_none()
+            && configuration.routing_rules.is_none();
+        return if alone { Ok(()) } else { Err(malformed_xml()) };
+    }
+    let Some(index) = &configuration.index_document else {
+        let message = "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty";
+        return Err(invalid_argument(message, "IndexDocument", "null"));
+    };
+    if index.suffix.is_empty() || index.suffix.contains('/') {
+        return Err(invalid_argument("The IndexDocument Suffix is not well formed", "IndexDocument", &index.suffix));
+    }
+    Ok(())
+}
