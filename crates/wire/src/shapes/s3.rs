@@ -19,6 +19,7 @@ pub static SERVICE: Service = Service {
     malformed: "MalformedXML",
     missing: None,
     fault_types: None,
+    checksummed: false,
     operations: &[
         OperationModel::served(
             ("s3", "AbortMultipartUpload"),
