@@ -450,3 +450,163 @@ def test_streams_through_the_transfer_manager(s3, bucket):
     into = io.BytesIO()
     s3.download_fileobj(bucket, "big", into)
     assert into.getvalue() == data
+
+
+def test_tags(s3, versioned):
+    one = s3.put_object(Bucket=versioned, Key="k", Body=b"", Tagging="a=1&b=x+y")["VersionId"]
+    assert s3.get_object_tagging(Bucket=versioned, Key="k")["TagSet"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "x y"}]
+    s3.put_object_tagging(Bucket=versioned, Key="k", VersionId=one, Tagging={"TagSet": [{"Key": "c", "Value": "3"}]})
+    tagged = s3.get_object_tagging(Bucket=versioned, Key="k")
+    assert tagged["TagSet"] == [{"Key": "c", "Value": "3"}] and tagged["VersionId"] == one
+    s3.delete_object_tagging(Bucket=versioned, Key="k")
+    assert s3.get_object_tagging(Bucket=versioned, Key="k")["TagSet"] == []
+    many = {"TagSet": [{"Key": str(number), "Value": ""} for number in range(11)]}
+    assert refused(s3.put_object_tagging, Bucket=versioned, Key="k", Tagging=many) == (400, "BadRequest")
+    twice = {"TagSet": [{"Key": "a", "Value": ""}] * 2}
+    assert refused(s3.put_object_tagging, Bucket=versioned, Key="k", Tagging=twice) == (400, "InvalidTag")
+    assert refused(s3.get_object_tagging, Bucket=versioned, Key="gone") == (404, "NoSuchKey")
+
+
+CORS = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["https://a.example"], "ExposeHeaders": ["etag"]}]}
+LIFECYCLE = {"Rules": [{"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}]}
+WEBSITE = {"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "error.html"}}
+
+
+@pytest.mark.parametrize(
+    "name, argument, document, missing",
+    [
+        ("cors", "CORSConfiguration", CORS, "NoSuchCORSConfiguration"),
+        ("lifecycle_configuration", "LifecycleConfiguration", LIFECYCLE, "NoSuchLifecycleConfiguration"),
+        ("website", "WebsiteConfiguration", WEBSITE, "NoSuchWebsiteConfiguration"),
+        ("tagging", "Tagging", {"TagSet": [{"Key": "a", "Value": "1"}]}, "NoSuchTagSet"),
+        ("logging", "BucketLoggingStatus", {}, None),
+        ("notification_configuration", "NotificationConfiguration", {"EventBridgeConfiguration": {}}, None),
+        ("request_payment", "RequestPaymentConfiguration", {"Payer": "Requester"}, None),
+        ("accelerate_configuration", "AccelerateConfiguration", {"Status": "Enabled"}, None),
+    ],
+)
+def test_documents(s3, bucket, name, argument, document, missing):
+    get, put = getattr(s3, f"get_bucket_{name}"), getattr(s3, f"put_bucket_{name}")
+    delete = getattr(s3, "delete_bucket_" + name.removesuffix("_configuration"), None)
+    if missing:
+        assert refused(get, Bucket=bucket) == (404, missing)
+    put(Bucket=bucket, **{argument: document})
+    shown = get(Bucket=bucket)
+    assert {key: shown[key] for key in document} == document
+    if missing:
+        delete(Bucket=bucket)
+        assert refused(get, Bucket=bucket) == (404, missing)
+    assert refused(get, Bucket=f"gone-{uuid.uuid4()}") == (404, "NoSuchBucket")
+
+
+def test_documents_with_ids(s3, bucket):
+    for number in range(3):
+        configuration = {"Id": f"m{number}", "Filter": {"Prefix": f"{number}/"}}
+        s3.put_bucket_metrics_configuration(Bucket=bucket, Id=f"m{number}", MetricsConfiguration=configuration)
+    listed = s3.list_bucket_metrics_configurations(Bucket=bucket)["MetricsConfigurationList"]
+    assert [line["Id"] for line in listed] == ["m0", "m1", "m2"]
+    s3.delete_bucket_metrics_configuration(Bucket=bucket, Id="m1")
+    assert refused(s3.get_bucket_metrics_configuration, Bucket=bucket, Id="m1") == (404, "NoSuchConfiguration")
+    assert s3.get_bucket_metrics_configuration(Bucket=bucket, Id="m2")["MetricsConfiguration"]["Filter"] == {"Prefix": "2/"}
+
+
+def test_documents_that_are_refused(s3, bucket):
+    wrong = {"CORSRules": [{"AllowedMethods": ["PATCH"], "AllowedOrigins": ["*"]}]}
+    assert refused(s3.put_bucket_cors, Bucket=bucket, CORSConfiguration=wrong) == (400, "InvalidRequest")
+    rules = {"Rules": [{"Status": "Enabled", "Filter": {"Prefix": ""}}]}
+    call = dict(Bucket=bucket, LifecycleConfiguration=rules)
+    assert refused(s3.put_bucket_lifecycle_configuration, **call) == (400, "InvalidRequest")
+    assert refused(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "On"}) == (400, "MalformedXML")
+    replication = {"Role": "arn:aws:iam::0:role/r", "Rules": [{"Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::x"}}]}
+    call = dict(Bucket=bucket, ReplicationConfiguration=replication)
+    assert refused(s3.put_bucket_replication, **call) == (501, "NotImplemented")
+
+
+def test_what_new_buckets_have(s3, bucket):
+    controls = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]
+    assert controls == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True} and len(block) == 4
+    # Nothing is sealed yet, and nothing says so.
+    missing = (404, "ServerSideEncryptionConfigurationNotFoundError")
+    assert refused(s3.get_bucket_encryption, Bucket=bucket) == missing
+    assert "ServerSideEncryption" not in s3.put_object(Bucket=bucket, Key="k", ServerSideEncryption="AES256")
+    ours = dict(SSECustomerAlgorithm="AES256", SSECustomerKey=b"k" * 32)
+    assert refused(s3.put_object, Bucket=bucket, Key="k", **ours) == (501, "NotImplemented")
+    assert refused(s3.put_object, Bucket=bucket, Key="k", ServerSideEncryption="aws:kms") == (501, "NotImplemented")
+    grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
+    assert [grant["Permission"] for grant in grants] == ["FULL_CONTROL"]
+    assert refused(s3.put_object, Bucket=bucket, Key="k", ACL="public-read") == (400, "AccessControlListNotSupported")
+    s3.put_object(Bucket=bucket, Key="k", ACL="bucket-owner-full-control")
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    s3.put_object(Bucket=bucket, Key="k", ACL="public-read")
+    assert len(s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]) == 2
+
+
+def test_policies(s3, bucket):
+    assert refused(s3.get_bucket_policy, Bucket=bucket) == (404, "NoSuchBucketPolicy")
+    policy = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
+        f'"Resource":"arn:aws:s3:::{bucket}/*"}}]}}'
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == policy
+    assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"] == {"IsPublic": True}
+    other = policy.replace(bucket, "other-bucket")
+    assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=other) == (400, "MalformedPolicy")
+    assert refused(s3.put_bucket_policy, Bucket=bucket, Policy="{}") == (400, "MalformedPolicy")
+    s3.delete_bucket_policy(Bucket=bucket)
+    assert refused(s3.get_bucket_policy, Bucket=bucket) == (404, "NoSuchBucketPolicy")
+
+
+def test_locks(s3):
+    bucket = f"b-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    now = datetime.datetime.now(datetime.timezone.utc)
+    later, much_later = now + datetime.timedelta(days=1), now + datetime.timedelta(days=2)
+    governed = dict(ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=later)
+    version = s3.put_object(Bucket=bucket, Key="k", Body=b"", **governed)["VersionId"]
+    one = dict(Bucket=bucket, Key="k", VersionId=version)
+    assert s3.head_object(**one)["ObjectLockMode"] == "GOVERNANCE"
+    assert refused(s3.delete_object, **one) == (403, "AccessDenied")
+    # A marker hides what is locked.
+    marker = s3.delete_object(Bucket=bucket, Key="k")["VersionId"]
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=marker)
+    longer = {"Mode": "GOVERNANCE", "RetainUntilDate": much_later}
+    s3.put_object_retention(**one, Retention=longer)
+    shorter = {"Mode": "GOVERNANCE", "RetainUntilDate": later}
+    assert refused(s3.put_object_retention, **one, Retention=shorter) == (403, "AccessDenied")
+    s3.put_object_retention(**one, Retention=shorter, BypassGovernanceRetention=True)
+    s3.put_object_legal_hold(**one, LegalHold={"Status": "ON"})
+    assert s3.get_object_legal_hold(**one)["LegalHold"] == {"Status": "ON"}
+    assert refused(s3.delete_object, **one, BypassGovernanceRetention=True) == (403, "AccessDenied")
+    s3.put_object_legal_hold(**one, LegalHold={"Status": "OFF"})
+    s3.delete_object(**one, BypassGovernanceRetention=True)
+    rule = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}}
+    s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=rule)
+    assert s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"] == rule
+    kept = s3.put_object(Bucket=bucket, Key="c", Body=b"")["VersionId"]
+    assert s3.get_object_retention(Bucket=bucket, Key="c")["Retention"]["Mode"] == "COMPLIANCE"
+    doomed = dict(Bucket=bucket, Key="c", VersionId=kept, BypassGovernanceRetention=True)
+    assert refused(s3.delete_object, **doomed) == (403, "AccessDenied")
+    suspended = {"Status": "Suspended"}
+    assert refused(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=suspended) == (409, "InvalidBucketState")
+
+
+def test_locks_need_a_bucket_for_them(s3, bucket):
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    call = dict(Bucket=bucket, Key="k", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=later)
+    assert refused(s3.put_object, **call) == (400, "InvalidRequest")
+    assert refused(s3.get_object_lock_configuration, Bucket=bucket) == (404, "ObjectLockConfigurationNotFoundError")
+
+
+def test_attributes(s3, bucket):
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"hello", ChecksumAlgorithm="SHA256")
+    shown = s3.get_object_attributes(
+        Bucket=bucket, Key="k", ObjectAttributes=["ETag", "Checksum", "ObjectSize", "StorageClass", "ObjectParts"]
+    )
+    assert (shown["ETag"], shown["ObjectSize"]) == (put["ETag"].strip('"'), 5)
+    assert shown["StorageClass"] == "STANDARD" and shown["Checksum"]["ChecksumSHA256"] == put["ChecksumSHA256"]
+    call = dict(Bucket=bucket, Key="k", ObjectAttributes=["Colour"])
+    assert refused(s3.get_object_attributes, **call) == (400, "InvalidArgument")

@@ -11,6 +11,9 @@
 //! - Order is the store's: keys by their UTF-8 bytes, versions of a key newest first, by the number of the snapshot that the change was
 //!   made on, which grows with every change of the same key.
 //!
+//! Not done yet, and said so where somebody asks: encryption on the disk (keys of clients and of KMS are refused), replication.
+//! Lifecycles, cross-origin rules and websites are kept and shown, and not acted on.
+//!
 //! Where bytes lie: up to [`body::INLINE_BYTES_MAX`] in the version's own record, so that a put is one commit and a get one read; up to
 //! [`body::BESIDE_BYTES_MAX`] in a record beside it, which listings do not read; else in a blob. The parts of an upload stay what they
 //! are: an object made of parts is the list of them, never a copy.

@@ -8,6 +8,7 @@ mod buckets;
 mod configurations;
 mod copy_object;
 mod delete_object;
+mod encryption;
 mod get_object;
 mod list_object_versions;
 mod list_objects;

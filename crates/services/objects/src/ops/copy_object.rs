@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use wire::s3::{CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
 
 use super::about::about;
+use super::encryption::check_encryption;
 use super::get_object::Looked;
 use super::locks::said;
 use super::{object_arn, time};
@@ -57,6 +58,7 @@ impl Handle<CopyObject> for Objects {
 
     async fn handle(&self, call: &Call, input: CopyObjectRequest) -> Result<CopyObjectOutput, Fault> {
         check_key(&input.key)?;
+        check_encryption!(input);
         let source = Source::parse(&input.copy_source)?;
         let Looked { bucket: from, found } = self.look_at_source(call, &source).await?;
         let conditions = Conditions {

@@ -5,6 +5,7 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{PutObject, PutObjectOutput, PutObjectRequest};
 
 use super::about::about;
+use super::encryption::check_encryption;
 use super::locks::said;
 use super::object_arn;
 use crate::Objects;
@@ -23,6 +24,7 @@ impl Handle<PutObject> for Objects {
 
     async fn handle(&self, _call: &Call, mut input: PutObjectRequest) -> Result<PutObjectOutput, Fault> {
         check_key(&input.key)?;
+        check_encryption!(input);
         let about = about!(input);
         // Known before the body is read, so that a client with a gigabyte is told at once.
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;

@@ -143,9 +143,11 @@ get!(
     "encryption",
     "GetEncryptionConfiguration",
     Some("ServerSideEncryptionConfiguration"),
-    Absent::Default(json!({
-        "Rules": [{ "ApplyServerSideEncryptionByDefault": { "SSEAlgorithm": "AES256" }, "BucketKeyEnabled": false }]
-    }))
+    // AWS seals everything and says so; what is not sealed must not be said to be.
+    Absent::Fault(
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "The server side encryption configuration was not found"
+    )
 );
 delete!(DeleteBucketEncryption, DeleteBucketEncryptionRequest, "encryption", "PutEncryptionConfiguration");
 

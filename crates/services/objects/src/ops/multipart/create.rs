@@ -8,6 +8,7 @@ use crate::Objects;
 use crate::error::{Error, invalid_request};
 use crate::model::{Upload, check_key};
 use crate::ops::about::about;
+use crate::ops::encryption::check_encryption;
 use crate::ops::locks::said;
 use crate::ops::object_arn;
 use crate::store::upload_key;
@@ -26,6 +27,7 @@ impl Handle<CreateMultipartUpload> for Objects {
         input: CreateMultipartUploadRequest,
     ) -> Result<CreateMultipartUploadOutput, Fault> {
         check_key(&input.key)?;
+        check_encryption!(input);
         let about = about!(input);
         let (algorithm, composite) = sums(&input)?;
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
