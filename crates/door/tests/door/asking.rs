@@ -81,12 +81,14 @@ async fn faults_are_written_as_each_protocol_writes_them() {
         ("POST /", target("Logs_20140328.Dance"), "{}", 400, "UnknownOperationException"),
         ("POST /", target("Moon_1969.Land"), "{}", 400, "UnknownOperationException"),
         ("POST /", scoped("kinesis") + &target("Kinesis_20131202.ListStreams"), "{}", 501, "service kinesis yet"),
-        ("GET /bucket/key", scoped("s3"), "", 501, "<Code>NotImplementedException</Code>"),
+        ("GET /bucket/key", scoped("s3"), "", 501, "<Code>NotImplemented</Code>"),
+        // Without a signature too, where the path can be a bucket's.
+        ("GET /bucket/key", String::new(), "", 501, "<Code>NotImplemented</Code>"),
         ("POST /", form.into(), "Action=AssumeRoleWithSAML&Version=2011-06-15", 501, "AssumeRoleWithSAML of sts yet"),
         ("POST /", form.into(), "Action=Dance&Version=2011-06-15", 400, "InvalidAction"),
         ("GET /2015-03-31/event-source-mappings/", String::new(), "", 501, "of lambda yet"),
         ("GET /2015-03-31/nonsense", scoped("lambda"), "", 403, "Unable to determine service/operation name"),
-        ("GET /nonsense", String::new(), "", 404, "is no operation of a service that Freehold serves"),
+        ("GET /Nonsense", String::new(), "", 404, "is no operation of a service that Freehold serves"),
         ("POST /2015-03-31/functions/busy/invocations", String::new(), "{}", 429, "Rate Exceeded."),
     ] {
         let answer = house.ask(&request(line, &headers, body)).await;
