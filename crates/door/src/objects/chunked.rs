@@ -137,10 +137,7 @@ impl Decoder {
                 return Err(malformed());
             }
             if !self.more().await? {
-                return match self.buffer.is_empty() && matches!(self.state, State::Done) {
-                    true => Ok(String::new()),
-                    false => Err(incomplete()),
-                };
+                return Err(incomplete());
             }
         }
     }
