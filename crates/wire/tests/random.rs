@@ -106,7 +106,9 @@ fn contains(whole: &Value, part: &Value) -> bool {
 
 fn for_each_route(check: impl Fn(Route, u64)) {
     for protocol in PROTOCOLS {
-        for route in fuzzing::routes(*protocol) {
+        // S3 has dates to the second in headers and structures that are the whole body, which not every protocol gives back as they
+        // were; what it speaks is held against its own clients in conformance/test_objects.py.
+        for route in fuzzing::routes(*protocol).into_iter().filter(|route| route.service.name != "s3") {
             (0..rounds(12)).for_each(|seed| check(route, seed));
         }
     }
