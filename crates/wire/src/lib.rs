@@ -45,5 +45,7 @@ pub use reader::{DEPTH_MAX, Malformed, Reader, Source};
 pub use route::{Request, Route, Routed, Router};
 pub use schema::{Member, Schema};
 pub use shape::{ABSENT, Empty, Entries, Field, Items, Shape, StaticShape, Written};
-pub use shapes::{SERVICES, dynamodb, dynamodbstreams, events, lambda, logs, pipes, s3, scheduler, service, sns, sqs, sts};
+pub use shapes::{
+    SERVICES, dynamodb, dynamodbstreams, events, lambda, logs, pipes, s3, scheduler, service, sns, sqs, sts,
+};
 pub use writer::Writer;
