@@ -163,6 +163,7 @@ impl Node {
             clock: clock.clone(),
             random: random.clone(),
             dispatch: registry.dispatch(),
+            announcer: Arc::clone(&events) as _,
         });
         let services = Services {
             events,

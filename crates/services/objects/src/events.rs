@@ -1,9 +1,15 @@
 //! What changes of objects tell: the one place that every change passes, inside its own transaction.
 
 use ::store::Transaction;
+use contract::Call;
+use delivery::{Acting, Delivery, LaneId, Sender, target};
+use wire::s3::NotificationConfiguration;
 
 use crate::error::Error;
 use crate::model::Bucket;
+use crate::notify::record::Told;
+use crate::notify::{self, Entry, Kind};
+use crate::ops::read;
 use crate::{Objects, store};
 
 /// What kind of change, by S3's names.
@@ -71,14 +77,50 @@ pub struct Event<'a> {
 
 impl Objects {
     /// Tells of a change, in the transaction that makes it. What nobody asked for costs a look at the bucket.
-    pub(crate) async fn tell(&self, tx: &Transaction, bucket: &Bucket, event: Event<'_>) -> Result<(), Error> {
+    pub(crate) async fn tell(
+        &self,
+        tx: &Transaction,
+        call: &Call,
+        bucket: &Bucket,
+        event: Event<'_>,
+    ) -> Result<(), Error> {
         if !bucket.has.contains(store::NOTIFICATION) {
             return Ok(());
         }
-        tracing::debug!(bucket = bucket.name, key = event.key, event = event.kind.name(), "an object changed");
-        let _ = tx;
+        let Some(document) = self.shelf.config_in(tx, &bucket.name, store::NOTIFICATION, "").await? else {
+            return Ok(());
+        };
+        let configuration: NotificationConfiguration = read(document)?;
+        let at_ms = self.now_ms();
+        let told = Told { bucket: &bucket.name, event, call, at_ms };
+        let sender = Sender::of(call, at_ms);
+        for entry in notify::entries(&configuration) {
+            if entry.wants(event.kind.name(), event.key) {
+                delivery::put(tx, &delivery_of(&entry, &told, &sender)?);
+            }
+        }
+        if configuration.event_bridge_configuration.is_some() {
+            self.announcer.announce(tx, &sender, told.fact());
+        }
         Ok(())
     }
+}
+
+/// One record on its way to one destination.
+fn delivery_of(entry: &Entry<'_>, told: &Told<'_>, sender: &Sender) -> Result<Delivery, Error> {
+    let source = format!("arn:aws:s3:::{}", told.bucket);
+    let records = told.records(entry.id.unwrap_or_default()).to_string();
+    let acting = Acting::service("s3.amazonaws.com", source.as_str());
+    let mut task = target::of_arn(entry.arn, target::Options::new(records, acting, told.at_ms)).map_err(|error| {
+        tracing::error!(%error, bucket = told.bucket, "a destination was kept that is none");
+        Error::Internal
+    })?;
+    match entry.kind {
+        Kind::Topic => task.input["Subject"] = notify::SUBJECT.into(),
+        Kind::Function | Kind::Queue => {}
+    }
+    let lane = LaneId::any("notification", format!("{source} → {}", entry.arn));
+    Ok(Delivery::call(sender.clone(), lane, &task))
 }
 
 /// The sequencer of a change that is made in that transaction: whoever changes the same key later has seen this commit, so its

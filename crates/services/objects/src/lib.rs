@@ -32,6 +32,7 @@ mod error;
 pub mod events;
 mod listing;
 pub mod model;
+mod notify;
 pub mod ops;
 mod policies;
 mod store;
@@ -61,6 +62,8 @@ pub struct Deps {
     pub random: Random,
     /// Who decides on what a call touches beside its own resource: a copy's source, each key of many.
     pub dispatch: Dispatch,
+    /// Who tells the event bus.
+    pub announcer: Arc<dyn delivery::Announcer>,
 }
 
 /// The service.
@@ -68,14 +71,15 @@ pub struct Objects {
     shelf: Shelf,
     clock: Clock,
     dispatch: dispatch::Within,
+    announcer: Arc<dyn delivery::Announcer>,
 }
 
 impl Objects {
     /// The service, on what is kept.
     pub fn new(deps: Deps) -> Arc<Self> {
-        let Deps { store, blobs, clock, random, dispatch } = deps;
+        let Deps { store, blobs, clock, random, dispatch, announcer } = deps;
         let shelf = Shelf::new(store, blobs, random);
-        Arc::new(Self { shelf, clock, dispatch: dispatch.within() })
+        Arc::new(Self { shelf, clock, dispatch: dispatch.within(), announcer })
     }
 
     fn now_ms(&self) -> i64 {

@@ -14,9 +14,12 @@ mod list_object_versions;
 mod list_objects;
 mod locks;
 mod multipart;
+mod notification;
 mod object_tags;
 mod put_object;
 mod versioning;
+
+pub(crate) use self::configurations::read;
 
 use std::sync::Arc;
 

@@ -131,7 +131,7 @@ impl Handle<s3::PutObjectAcl> for Objects {
         object_arn(&input.bucket, &input.key)
     }
 
-    async fn handle(&self, _call: &Call, input: s3::PutObjectAclRequest) -> Result<s3::PutObjectAclOutput, Fault> {
+    async fn handle(&self, call: &Call, input: s3::PutObjectAclRequest) -> Result<s3::PutObjectAclOutput, Fault> {
         self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
         self.check_acl(&input.bucket, input.acl.as_deref(), input.access_control_policy.is_some()).await?;
         let kept = kept(input.acl.as_deref(), input.access_control_policy.as_ref())?;
@@ -139,7 +139,7 @@ impl Handle<s3::PutObjectAcl> for Objects {
             version.about.acl = Some(kept.clone());
             Ok(())
         };
-        self.say(which!(input), Some(EventType::AclPut), set).await?;
+        self.say(which!(input), Some((call, EventType::AclPut)), set).await?;
         Ok(s3::PutObjectAclOutput::default())
     }
 }

@@ -81,6 +81,7 @@ impl Handle<CopyObject> for Objects {
         (draft.retention, draft.legal_hold) = self.lock_of(&into, said!(input)).await?;
         draft.at_ms = self.now_ms();
         let put = Put {
+            call,
             bucket: &input.bucket,
             key: &input.key,
             if_match: input.if_match.as_deref(),

@@ -172,7 +172,7 @@ impl Objects {
                         version_id: removed.id.as_deref(),
                         sequencer: &sequencer(&tx),
                     };
-                    self.tell(&tx, &bucket, event).await?;
+                    self.tell(&tx, call, &bucket, event).await?;
                 }
                 Ok(removed)
             })

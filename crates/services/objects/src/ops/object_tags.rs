@@ -31,7 +31,7 @@ impl Objects {
     pub(crate) async fn say(
         &self,
         which: Which<'_>,
-        kind: Option<EventType>,
+        told: Option<(&Call, EventType)>,
         change: impl Fn(&Bucket, &mut Version) -> Result<(), Fault> + Sync,
     ) -> Result<Option<String>, Error> {
         // Whoever names nothing that is there is told in the readers' words.
@@ -49,7 +49,7 @@ impl Objects {
                 change(&bucket, &mut found.version)?;
                 self.shelf.rewrite(&tx, which.bucket, which.key, &found)?;
                 let shown = shown_id(&bucket, &found.version);
-                if let Some(kind) = kind {
+                if let Some((call, kind)) = told {
                     let event = Event {
                         kind,
                         key: which.key,
@@ -58,7 +58,7 @@ impl Objects {
                         version_id: shown.as_deref(),
                         sequencer: &sequencer(&tx),
                     };
-                    self.tell(&tx, &bucket, event).await?;
+                    self.tell(&tx, call, &bucket, event).await?;
                 }
                 Ok(shown)
             })
@@ -87,7 +87,7 @@ impl Handle<s3::PutObjectTagging> for Objects {
 
     async fn handle(
         &self,
-        _call: &Call,
+        call: &Call,
         input: s3::PutObjectTaggingRequest,
     ) -> Result<s3::PutObjectTaggingOutput, Fault> {
         let tags = tag_map(&input.tagging.tag_set, TAGS_MAX)?;
@@ -95,7 +95,7 @@ impl Handle<s3::PutObjectTagging> for Objects {
             version.about.tags.clone_from(&tags);
             Ok(())
         };
-        let version_id = self.say(which!(input), Some(EventType::TaggingPut), set).await?;
+        let version_id = self.say(which!(input), Some((call, EventType::TaggingPut)), set).await?;
         Ok(s3::PutObjectTaggingOutput { version_id })
     }
 }
@@ -109,14 +109,14 @@ impl Handle<s3::DeleteObjectTagging> for Objects {
 
     async fn handle(
         &self,
-        _call: &Call,
+        call: &Call,
         input: s3::DeleteObjectTaggingRequest,
     ) -> Result<s3::DeleteObjectTaggingOutput, Fault> {
         let clear = |_: &Bucket, version: &mut Version| {
             version.about.tags = BTreeMap::new();
             Ok(())
         };
-        let version_id = self.say(which!(input), Some(EventType::TaggingDelete), clear).await?;
+        let version_id = self.say(which!(input), Some((call, EventType::TaggingDelete)), clear).await?;
         Ok(s3::DeleteObjectTaggingOutput { version_id })
     }
 }

@@ -22,7 +22,7 @@ impl Handle<PutObject> for Objects {
         object_arn(&input.bucket, &input.key)
     }
 
-    async fn handle(&self, _call: &Call, mut input: PutObjectRequest) -> Result<PutObjectOutput, Fault> {
+    async fn handle(&self, call: &Call, mut input: PutObjectRequest) -> Result<PutObjectOutput, Fault> {
         check_key(&input.key)?;
         check_encryption!(input);
         let about = about!(input);
@@ -51,6 +51,7 @@ impl Handle<PutObject> for Objects {
             ..Version::default()
         };
         let put = Put {
+            call,
             bucket: &input.bucket,
             key: &input.key,
             if_match: input.if_match.as_deref(),
@@ -69,6 +70,8 @@ impl Handle<PutObject> for Objects {
 /// Where a version goes, and under which conditions.
 #[derive(Clone, Copy)]
 pub(crate) struct Put<'a> {
+    /// Who puts it, for who is told.
+    pub(crate) call: &'a Call,
     pub(crate) bucket: &'a str,
     pub(crate) key: &'a str,
     pub(crate) if_match: Option<&'a str>,
@@ -103,7 +106,7 @@ impl Objects {
                     version_id: placed.id.as_deref(),
                     sequencer: &sequencer(&tx),
                 };
-                self.tell(&tx, &bucket, event).await?;
+                self.tell(&tx, put.call, &bucket, event).await?;
                 Ok::<_, Error>(placed.id)
             })
             .await?;

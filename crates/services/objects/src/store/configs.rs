@@ -54,6 +54,18 @@ impl Shelf {
         whole(page.items.iter().map(|(_, bytes)| bytes.as_ref()))
     }
 
+    /// A document, as it is in a transaction.
+    pub(crate) async fn config_in(
+        &self,
+        tx: &Transaction,
+        bucket: &str,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<Value>, Error> {
+        let page = tx.scan(Range::prefix(&config_key(bucket, kind, id)), Scan::first(PIECES_MAX)).await?;
+        whole(page.items.iter().map(|(_, bytes)| bytes.as_ref()))
+    }
+
     /// All documents of a kind, in the order of their ids, from behind `after` on, and whether there are more.
     pub(crate) async fn configs(
         &self,

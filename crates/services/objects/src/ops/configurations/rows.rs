@@ -189,24 +189,6 @@ get!(
 );
 
 put!(
-    PutBucketNotificationConfiguration,
-    PutBucketNotificationConfigurationRequest,
-    notification_configuration,
-    "notification",
-    "PutBucketNotification",
-    checks::nothing
-);
-get!(
-    GetBucketNotificationConfiguration,
-    GetBucketNotificationConfigurationRequest,
-    NotificationConfiguration,
-    "notification",
-    "GetBucketNotification",
-    None,
-    Absent::Default(json!({}))
-);
-
-put!(
     PutBucketOwnershipControls,
     PutBucketOwnershipControlsRequest,
     ownership_controls,

@@ -74,7 +74,7 @@ impl Handle<CompleteMultipartUpload> for Objects {
                     version_id: placed.id.as_deref(),
                     sequencer: &sequencer(&tx),
                 };
-                self.tell(&tx, &bucket, event).await?;
+                self.tell(&tx, call, &bucket, event).await?;
                 Ok::<_, Error>((version, placed.id))
             })
             .await?;
