@@ -14,6 +14,8 @@ pub enum Protocol {
     Events,
     /// CloudWatch Logs.
     Logs,
+    /// DynamoDB.
+    Tables,
 }
 
 /// A connection to a node or to one that is like it.
@@ -55,6 +57,7 @@ pub fn json_request(host: &str, protocol: Protocol, operation: &str, input: &Val
     let (service, target, version) = match protocol {
         Protocol::Sqs => ("sqs", "AmazonSQS", "1.0"),
         Protocol::Events => ("events", "AWSEvents", "1.1"),
+        Protocol::Tables => ("dynamodb", "DynamoDB_20120810", "1.0"),
         Protocol::Logs => ("logs", "Logs_20140328", "1.1"),
     };
     let kind = format!("application/x-amz-json-{version}");

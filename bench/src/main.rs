@@ -1,6 +1,6 @@
 //! Load programs: the same work on Freehold and on other systems, side by side in one run, medians and ratios printed.
 //!
-//! `cargo xtask bench [hello|start|cold|overhead|wasi|queues|rules|wakes]` builds the release binary and runs this. Machines are noisy: only the ratios of one
+//! `cargo xtask bench [hello|start|cold|overhead|wasi|queues|rules|wakes|objects|tables]` builds the release binary and runs this. Machines are noisy: only the ratios of one
 //! run say something, and rounds of both sides alternate so that a bad moment hits both.
 
 mod api;
@@ -10,6 +10,7 @@ mod cold;
 mod flight;
 mod hello;
 mod load;
+mod objects;
 mod overhead;
 mod peer;
 mod queues;
@@ -17,6 +18,7 @@ mod rules;
 mod side;
 mod start;
 mod table;
+mod tables;
 mod wakes;
 mod wasi;
 
@@ -36,7 +38,9 @@ async fn run() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let wanted = if wanted.is_empty() {
-        ["start", "hello", "cold", "overhead", "wasi", "queues", "rules", "wakes"].map(String::from).into()
+        ["start", "hello", "cold", "overhead", "wasi", "queues", "rules", "wakes", "objects", "tables"]
+            .map(String::from)
+            .into()
     } else {
         wanted
     };
@@ -48,11 +52,13 @@ async fn run() -> Result<()> {
             "overhead" => overhead::run(&root).await?,
             "wasi" => wasi::run(&root).await?,
             "queues" => queues::run(&root).await?,
+            "objects" => objects::run(&root).await?,
+            "tables" => tables::run(&root).await?,
             "rules" => rules::run(&root).await?,
             "wakes" => wakes::run(&root).await?,
             other => {
                 bail!(
-                    "no bench is called '{other}': there are hello, start, cold, overhead, wasi, queues, rules and wakes"
+                    "no bench is called '{other}': there are hello, start, cold, overhead, wasi, queues, rules, wakes, objects and tables"
                 )
             }
         }

@@ -71,6 +71,25 @@ impl Peer {
         Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
     }
 
+    /// A program of an npm package, listening at `127.0.0.1:port`; installed beside the build on first use. None where it cannot be had,
+    /// after a word about that.
+    pub async fn npm(root: &Path, package: &str, arguments: &[&str], port: u16) -> Result<Option<Self>> {
+        let home = root.join("target/bench-peers-npm");
+        let program = home.join("node_modules/.bin").join(package);
+        if !program.exists() {
+            eprintln!("installing {package} into {}", home.display());
+            let mut npm = Command::new("npm");
+            let got = npm.args(["install", "--silent", "--prefix"]).arg(&home).arg(package).status();
+            if !got.is_ok_and(|status| status.success()) {
+                eprintln!("{package} cannot be installed here: going on without it");
+                return Ok(None);
+            }
+        }
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
+    }
+
     /// The release binary, with its data in `data` and the application at `path` deployed.
     pub fn freehold(root: &Path, data: &Path, path: Option<&str>) -> Result<Self> {
         Self::freehold_with(root, data, path, &[])
