@@ -182,6 +182,15 @@ impl Within {
         self.0.upgrade().map(Dispatch).ok_or_else(gone)
     }
 
+    /// [`Dispatch::call`], for services that need of another one what documents do not carry, such as a body that streams.
+    pub async fn call_typed<Op>(&self, call: &Call, input: Op::Input) -> Result<Op::Output, Fault>
+    where
+        Op: Operation,
+        Op::Input: Shape,
+    {
+        self.dispatch()?.call::<Op>(call, input).await
+    }
+
     /// [`Dispatch::authorise`], for services whose operations touch more than one resource.
     pub async fn authorise(&self, service: &str, call: &Call, actions: &[&str], resource: &Arn) -> Result<(), Fault> {
         self.dispatch()?.authorise(service, call, actions, resource, Context::new()).await

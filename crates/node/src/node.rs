@@ -91,6 +91,19 @@ impl Node {
             endpoint_url: Some(base_url.to_string()),
             ..compute::Options::new(code, Arc::new(Sink(Arc::clone(&logs))))
         })?;
+        let metrics = Metrics::new();
+        let mut registry = Registry::new(dispatch::Parts {
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+            metrics: metrics.clone(),
+            // There are no roles' policies yet: a role's session may do what resources' own policies allow.
+            authority: match auth {
+                Auth::Open => Arc::new(LenientAuthority) as Arc<dyn Authority>,
+                Auth::Iam => Arc::new(OpenAuthority),
+            },
+            limits: dispatch::Limits::default(),
+        });
         let functions = Functions::open(functions::Deps {
             store: store.clone(),
             blobs: blobs.clone(),
@@ -98,6 +111,7 @@ impl Node {
             clock: clock.clone(),
             random: random.clone(),
             credentials: role_credentials(Arc::clone(&identity)),
+            dispatch: registry.dispatch(),
             images: match auth {
                 Auth::Open => compute::Reach::Everywhere,
                 Auth::Iam => compute::Reach::Elsewhere,
@@ -135,21 +149,8 @@ impl Node {
         .await?;
         events.start(&tasks);
         let pipes = Pipes::open(pipes::Deps { store: store.clone(), clock: clock.clone() }).await?;
-        let metrics = Metrics::new();
         metrics.register(|registry| registry.register_collector(Box::new(FunctionMetrics(compute.clone()))));
         metrics.register(|registry| registry.register_collector(Box::new(BlobMetrics(blobs.clone()))));
-        let mut registry = Registry::new(dispatch::Parts {
-            clock: clock.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-            metrics: metrics.clone(),
-            // There are no roles' policies yet: a role's session may do what resources' own policies allow.
-            authority: match auth {
-                Auth::Open => Arc::new(LenientAuthority) as Arc<dyn Authority>,
-                Auth::Iam => Arc::new(OpenAuthority),
-            },
-            limits: dispatch::Limits::default(),
-        });
         let schedules = Schedules::open(schedules::Deps {
             store: store.clone(),
             clock: clock.clone(),

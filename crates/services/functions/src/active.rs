@@ -609,7 +609,7 @@ impl Functions {
         if self.compute.has_code(id) {
             return Ok(());
         }
-        let package = self.blobs.read(archive.sha256.into(), ..).await.map_err(Refusal::from)?;
+        let package = self.kept(archive.sha256.into()).await.map_err(Refusal::from)?;
         self.unpack(package).await?;
         let compute::Settings { code, language, handler, .. } = &runner.settings;
         if let Err(error) = self.compute.compile(code, language, handler).await {

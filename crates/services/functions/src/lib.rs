@@ -40,6 +40,7 @@ use ::store::{Blobs, Store};
 use base::{Clock, Random};
 use compute::Compute;
 use contract::{AccountId, Call, Fault};
+use dispatch::Dispatch;
 use futures_util::future::BoxFuture;
 
 pub use active::Target;
@@ -65,6 +66,8 @@ pub struct Deps {
     pub random: Random,
     /// Makes credentials of roles.
     pub credentials: RoleCredentials,
+    /// How code that lies in a bucket is read.
+    pub dispatch: Dispatch,
     /// Which container images callers may name: those of this machine only where every caller may read its files.
     pub images: compute::Reach,
 }
@@ -92,6 +95,7 @@ pub struct Functions {
     clock: Clock,
     random: Random,
     credentials: RoleCredentials,
+    dispatch: dispatch::Within,
     images: compute::Reach,
     table: active::Table,
     mappings: mappings::Mappings,
@@ -111,7 +115,7 @@ impl Functions {
     /// Opens the service on what the store holds: all functions answer when this returns. Their code is unpacked again, where
     /// it is missing, when they are first called or by [`Functions::start`], whichever comes first.
     pub async fn open(deps: Deps) -> Result<Arc<Self>, ::store::Error> {
-        let Deps { store, blobs, compute, clock, random, credentials, images } = deps;
+        let Deps { store, blobs, compute, clock, random, credentials, dispatch, images } = deps;
         let links = packages::Links::open(&store, &random).await?;
         // Before the first look, so that nothing falls between the two.
         let watch = std::sync::Mutex::new(Some(store.watch(crate::store::root())));
@@ -124,6 +128,7 @@ impl Functions {
             clock,
             random,
             credentials,
+            dispatch: dispatch.within(),
             images,
             table: active::Table::default(),
             links,

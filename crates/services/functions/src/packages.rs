@@ -1,14 +1,17 @@
-//! Code packages on their way in and out: taken from a request or from the node's own code store, checked and unpacked by
+//! Code packages on their way in and out: taken from a request, a bucket or the node's own code store, checked and unpacked by
 //! compute, kept as blobs; and handed out again under links that expire.
+
+mod objects;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::store::{BlobId, BlobStream, Key, Record, Store, Stored};
+use ::store::{BlobId, BlobStream, Blobs, Key, Record, Store, Stored};
 use aws_lc_rs::hmac;
 use base::Random;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use contract::{Call, Cause, Fault};
+use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Archive, Code, Pinned, Settings, package};
@@ -45,7 +48,7 @@ pub struct Package {
 
 impl Functions {
     /// Takes a package in: it is unpacked and in the blobs when this returns, and a broken one has left nothing behind.
-    pub(crate) async fn take(&self, operation: &str, source: Source) -> Result<Taken, Fault> {
+    pub(crate) async fn take(&self, call: &Call, operation: &str, source: Source) -> Result<Taken, Fault> {
         let Source { zip, bucket, key, object_version, image } = source;
         if let Some(uri) = image {
             return match (zip, bucket, key, object_version) {
@@ -56,13 +59,14 @@ impl Functions {
             };
         }
         let (archive, stored) =
-            self.take_archive(operation, Source { zip, bucket, key, object_version, image: None }).await?;
+            self.take_archive(call, operation, Source { zip, bucket, key, object_version, image: None }).await?;
         Ok(Taken { code: Code::Zip(archive), _stored: stored })
     }
 
     /// Takes a zip package in; what it returns beside it keeps it until a record does.
     pub(crate) async fn take_archive(
         &self,
+        call: &Call,
         operation: &str,
         source: Source,
     ) -> Result<(Archive, Option<Stored>), Fault> {
@@ -80,10 +84,9 @@ impl Functions {
             (None, Some(bucket), Some(key)) if bucket == ASSETS && object_version.is_none() => {
                 self.take_asset(&key).await
             }
-            (None, Some(bucket), Some(_)) => Err(faults::invalid(format!(
-                "Freehold serves no objects yet, so code cannot come from the bucket '{bucket}': send it as ZipFile, or put it \
-                 into the node's own code store and name it by S3Bucket {ASSETS} and its SHA-256 as S3Key."
-            ))),
+            (None, Some(bucket), Some(key)) => {
+                self.take_object(call, objects::Object { bucket, key, version: object_version }).await
+            }
             (None, Some(_), None) | (None, None, Some(_)) => {
                 Err(faults::invalid("S3Bucket and S3Key must be given together."))
             }
@@ -99,7 +102,7 @@ impl Functions {
             ))
         };
         let id: BlobId = key.parse().map_err(|_| missing())?;
-        let package = match self.blobs.read(id, ..).await {
+        let package = match self.kept(id).await {
             Ok(package) => package,
             Err(::store::Error::BlobMissing(_)) => return Err(missing()),
             Err(::store::Error::BlobTooLong { limit }) => {
@@ -110,6 +113,24 @@ impl Functions {
         let bytes = package.len() as u64;
         self.unpack(package).await?;
         Ok((Archive { sha256: *id.sha256(), bytes }, None))
+    }
+
+    /// A package as it was put: in one piece if the blobs give it so, else gathered, since one from a bucket may be longer than that.
+    pub(crate) async fn kept(&self, id: BlobId) -> Result<Bytes, ::store::Error> {
+        let bytes = self.blobs.len(id).await?;
+        if bytes <= Blobs::READ_MAX.bytes() {
+            return self.blobs.read(id, ..).await;
+        }
+        // What no package may be is not gathered either: the node's own code store takes anything.
+        if bytes > compute::UNZIPPED_BYTES_MAX {
+            return Err(::store::Error::BlobTooLong { limit: base::ByteSize(compute::UNZIPPED_BYTES_MAX) });
+        }
+        let mut pieces = self.blobs.stream(id, ..).await?;
+        let mut package = BytesMut::new();
+        while let Some(piece) = pieces.try_next().await? {
+            package.extend_from_slice(&piece);
+        }
+        Ok(package.freeze())
     }
 
     /// Pins an image by its digest: it can be run when this returns.
@@ -132,7 +153,7 @@ impl Functions {
     ) -> Result<(), Fault> {
         for archive in archives {
             if !self.compute.has_code(&archive.id()) {
-                let package = self.blobs.read(archive.sha256.into(), ..).await.map_err(Refusal::from)?;
+                let package = self.kept(archive.sha256.into()).await.map_err(Refusal::from)?;
                 self.unpack(package).await?;
             }
         }

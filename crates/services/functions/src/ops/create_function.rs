@@ -46,7 +46,7 @@ impl Handle<CreateFunction> for Functions {
             image: input.code.image_uri.take(),
         };
         input::check_source(package, &source)?;
-        let taken = self.take("CreateFunction", source).await?;
+        let taken = self.take(call, "CreateFunction", source).await?;
         self.compile(&taken.code, &settings).await?;
         self.check_size(&taken.code, &settings).await?;
         let publish = input.publish == Some(true);

@@ -40,7 +40,7 @@ impl Handle<UpdateFunctionCode> for Functions {
         };
         let package = Package::of(&current.latest.code);
         input::check_source(package, &source)?;
-        let taken = self.take("UpdateFunctionCode", source).await?;
+        let taken = self.take(call, "UpdateFunctionCode", source).await?;
         self.compile_what_is_there(&taken.code, &current.latest.settings).await?;
         self.check_size(&taken.code, &current.latest.settings).await?;
         let publish = input.publish == Some(true);

@@ -33,7 +33,7 @@ impl Handle<PublishLayerVersion> for Functions {
             object_version: input.content.s3_object_version,
             image: None,
         };
-        let (archive, kept) = self.take_archive("PublishLayerVersion", source).await?;
+        let (archive, kept) = self.take_archive(call, "PublishLayerVersion", source).await?;
         let layers = layers::bytes(&self.store.snapshot(), &layer.scope).await.map_err(Refusal::from)?;
         let stored = self.table.scope(&layer.scope).code_bytes().saturating_add(layers);
         package::check_storage(stored, archive.bytes)?;

@@ -68,6 +68,54 @@ async fn get_function_leads_to_the_code_itself() {
 }
 
 #[tokio::test]
+async fn code_comes_from_a_bucket_as_it_comes_with_a_request() {
+    let world = World::new().await;
+    let object = |version: Option<&str>| op::FunctionCode {
+        s3_bucket: Some("mine".into()),
+        s3_key: Some("code.zip".into()),
+        s3_object_version: version.map(Into::into),
+        ..Default::default()
+    };
+    let wanted = op::CreateFunctionRequest { code: object(None), ..creation("stored") };
+    let made = world.ask::<op::CreateFunction>(wanted).await.expect("it is made");
+    let sent = world.change_code("stored", "exit 2").await;
+    assert_eq!((made.code_sha256.as_ref(), made.code_size), (sent.code_sha256.as_ref(), sent.code_size));
+    let old = op::UpdateFunctionCodeRequest {
+        function_name: "stored".into(),
+        s3_bucket: Some("mine".into()),
+        s3_key: Some("code.zip".into()),
+        s3_object_version: Some("old".into()),
+        ..Default::default()
+    };
+    let changed = world.ask::<op::UpdateFunctionCode>(old).await.expect("it is changed");
+    assert_ne!(changed.code_sha256, made.code_sha256);
+    let layer = op::PublishLayerVersionRequest {
+        layer_name: "tools".into(),
+        content: op::LayerVersionContentInput {
+            s3_bucket: Some("mine".into()),
+            s3_key: Some("code.zip".into()),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let layer = world.ask::<op::PublishLayerVersion>(layer).await.expect("it is published");
+    assert_eq!(layer.content.and_then(|content| content.code_sha256), made.code_sha256);
+    let nowhere = op::FunctionCode { s3_bucket: Some("other".into()), ..object(None) };
+    let nowhere =
+        world.refusal::<op::CreateFunction>(op::CreateFunctionRequest { code: nowhere, ..creation("b") }).await;
+    let told = "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist";
+    assert_eq!((nowhere.0.as_str(), nowhere.1.as_str()), ("InvalidParameterValueException", told));
+}
+
+#[tokio::test]
+async fn a_package_that_is_longer_than_one_read_is_read_again() {
+    let world = World::new().await;
+    let long = bytes::Bytes::from(vec![7; ::store::Blobs::READ_MAX.bytes() as usize + 1]);
+    let stored = world.functions.blobs.put(long.clone()).await.expect("it is kept");
+    assert!(world.functions.kept(stored.id).await.expect("it is read") == long);
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_function_is_refused_and_leaves_nothing() {
     let world = World::new().await;
     let bad_zip = op::FunctionCode { zip_file: Some("no zip".into()), ..Default::default() };
@@ -88,7 +136,7 @@ async fn what_cannot_be_a_function_is_refused_and_leaves_nothing() {
         (
             Box::new(move |i| i.code = bucket.clone()),
             "InvalidParameterValueException",
-            "Freehold serves no objects yet",
+            "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.",
         ),
         (Box::new(move |i| i.code = asset("abc")), "InvalidParameterValueException", "NoSuchKey"),
         (Box::new(move |i| i.code = asset(&"0".repeat(64))), "InvalidParameterValueException", "NoSuchKey"),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use base::{Clock, Random, task::Tasks};
 use bytes::Bytes;
 use compute::{Compute, LogBatch, LogSink};
-use contract::{AccountId, Call, Fault, Operation, Origin, Principal, Region, Trace};
+use contract::{AccountId, Arn, Call, Cause, Effect, Fault, Handle, Operation, Origin, Principal, Region, Trace};
 use dispatch::{Dispatch, Limits, Metrics, OpenAuthority, Parts, Registry};
 use futures_util::future::BoxFuture;
 use store::{Blobs, Store};
-use wire::lambda as op;
+use wire::{Payload, lambda as op, s3};
 
 use crate::model::package::tests::zip_of;
 use crate::{Deps, Functions};
@@ -33,6 +33,30 @@ impl LogSink for Silence {
     }
 }
 
+/// Stands for S3: the bucket `mine` has one package, of two versions, that comes in pieces.
+struct Shelf;
+
+impl Handle<s3::GetObject> for Shelf {
+    const EFFECT: Effect = Effect::Read;
+
+    fn resource(&self, call: &Call, input: &s3::GetObjectRequest) -> Arn {
+        Arn::new("s3", &call.region, call.account, format!("{}/{}", input.bucket, input.key))
+    }
+
+    async fn handle(&self, _call: &Call, input: s3::GetObjectRequest) -> Result<s3::GetObjectOutput, Fault> {
+        let package = match (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref()) {
+            ("mine", "code.zip", None) => package("exit 2"),
+            ("mine", "code.zip", Some("old")) => package("exit 1"),
+            ("mine", ..) => return Err(Fault::new(Cause::NotFound, "NoSuchKey", "The specified key does not exist.")),
+            _ => return Err(Fault::new(Cause::NotFound, "NoSuchBucket", "The specified bucket does not exist")),
+        };
+        let bytes = package.len() as u64;
+        let pieces: Vec<_> = package.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let body = Payload::stream(Box::pin(futures_util::stream::iter(pieces)), Some(bytes));
+        Ok(s3::GetObjectOutput { body: Some(body), ..Default::default() })
+    }
+}
+
 impl World {
     pub(super) async fn new() -> Self {
         let clock = Clock::system();
@@ -45,6 +69,15 @@ impl World {
         let (clock, random) = (Clock::system(), Random::system());
         let mut options = compute::Options::new(folder.path().join("compute"), Arc::new(Silence));
         options.sandbox = sandbox::Mode::Off;
+        let mut registry = Registry::new(Parts {
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: Tasks::new(),
+            metrics: Metrics::new(),
+            authority: Arc::new(OpenAuthority),
+            limits: Limits::default(),
+        });
+        registry.add::<s3::GetObject, _>(&Arc::new(Shelf));
         let deps = Deps {
             store,
             blobs,
@@ -60,17 +93,10 @@ impl World {
                     })
                 })
             }),
+            dispatch: registry.dispatch(),
             images: compute::Reach::Everywhere,
         };
         let functions = Functions::open(deps).await.expect("it opens");
-        let mut registry = Registry::new(Parts {
-            clock: clock.clone(),
-            random: random.clone(),
-            tasks: Tasks::new(),
-            metrics: Metrics::new(),
-            authority: Arc::new(OpenAuthority),
-            limits: Limits::default(),
-        });
         crate::register(&mut registry, &functions);
         Self { functions, dispatch: registry.open(), clock, random, _folder: folder }
     }
