@@ -71,6 +71,7 @@ impl Services {
             events::resources::resource_types(),
             functions::resources::types(),
             logs::resources::resource_types(),
+            objects::resources::resource_types(),
             pipes::resources::resource_types(),
             queues::resources::resource_types(),
             schedules::resources::resource_types(),

@@ -35,6 +35,7 @@ pub mod model;
 mod notify;
 pub mod ops;
 mod policies;
+pub mod resources;
 mod store;
 #[cfg(test)]
 mod tests;
