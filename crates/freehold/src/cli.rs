@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, deliveries, deploy, doctor, env, fire, invoke, logs, ls, rm, top, up};
+use crate::commands::{completions, deliveries, deploy, doctor, env, fire, invoke, logs, ls, rm, tables, top, up};
 use crate::endpoint::Endpoint;
 use crate::screen::ColourChoice;
 
@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Ls(ls::Args),
     /// Watch what functions do
     Top(top::Args),
+    /// Show tables and what lies in them
+    Tables(tables::Args),
     /// Show what is on its way between services and what failed, and send it again
     Deliveries(deliveries::Args),
     /// Delete applications or functions
@@ -176,6 +178,14 @@ mod tests {
         check("freehold deliveries redrive", Err(ErrorKind::MissingRequiredArgument));
         check("freehold deliveries redrive rule/a --all", Err(ErrorKind::ArgumentConflict));
         check("freehold deliveries redrive --all", Ok(()));
+        check("freehold tables", Ok(()));
+        check("freehold tables list --json", Ok(()));
+        check("freehold tables peek", Err(ErrorKind::MissingRequiredArgument));
+        check("freehold tables peek orders --limit 0", Err(ErrorKind::ValueValidation));
+        check("freehold tables query orders", Err(ErrorKind::MissingRequiredArgument));
+        check("freehold tables query orders ada -7 --reverse", Ok(()));
+        check("freehold tables query orders ada --from -1 --to 5 --index by-state", Ok(()));
+        check("freehold tables query orders ada --begins a --to 5", Err(ErrorKind::ArgumentConflict));
         check("freehold rm", Err(ErrorKind::MissingRequiredArgument));
         check("freehold rm a b --yes", Ok(()));
         check("freehold doctor --json --endpoint http://localhost:1", Ok(()));

@@ -10,5 +10,6 @@ pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod rm;
+pub(crate) mod tables;
 pub(crate) mod top;
 pub(crate) mod up;

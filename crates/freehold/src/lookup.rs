@@ -22,6 +22,13 @@ pub(crate) async fn log_groups(client: &Client, prefix: Option<&str>) -> Result<
     pages(client, "logs", "DescribeLogGroups", input, "logGroups", ("nextToken", "nextToken")).await
 }
 
+/// Every table's name, in their order.
+pub(crate) async fn tables(client: &Client) -> Result<Vec<String>, Error> {
+    let token = ("ExclusiveStartTableName", "LastEvaluatedTableName");
+    let all = pages(client, "dynamodb", "ListTables", json!({}), "TableNames", token).await?;
+    Ok(all.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
+}
+
 /// The function's name in its configuration.
 pub(crate) fn name_of(function: &Value) -> &str {
     function.get("FunctionName").and_then(Value::as_str).unwrap_or_default()

@@ -71,6 +71,7 @@ async fn dispatch(command: &Command, session: &Session) -> Result<Exit, Problem>
         Command::Fire(args) => commands::fire::run(args, session).await,
         Command::Ls(args) => commands::ls::run(args, session).await,
         Command::Top(args) => commands::top::run(args, session).await,
+        Command::Tables(args) => commands::tables::run(args, session).await,
         Command::Deliveries(args) => commands::deliveries::run(args, session).await,
         Command::Rm(args) => commands::rm::run(args, session).await,
         Command::Doctor(args) => commands::doctor::run(args, session).await,

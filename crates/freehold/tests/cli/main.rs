@@ -6,3 +6,4 @@ mod applications;
 mod mistakes;
 mod offline;
 mod support;
+mod tables;
