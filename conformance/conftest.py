@@ -123,7 +123,7 @@ class Node:
             env=self.environment(),
             text=True,
             capture_output=True,
-            timeout=120,
+            timeout=600,
             stdin=subprocess.DEVNULL,
             **settings,
         )
