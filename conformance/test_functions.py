@@ -539,3 +539,37 @@ def test_the_caller_is_told_who_it_is(node):
     identity = node.client("sts").get_caller_identity()
     assert (identity["Account"], identity["UserId"]) == (ACCOUNT, ACCOUNT)
     assert identity["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+
+
+def test_code_comes_from_a_bucket(node, lambda_client):
+    s3 = node.client("s3", s3={"addressing_style": "path"})
+    s3.create_bucket(Bucket="packages-of-code")
+    s3.put_bucket_versioning(Bucket="packages-of-code", VersioningConfiguration={"Status": "Enabled"})
+
+    def put(word):
+        code = python_zip(f"def handler(event, context):\n    return '{word}'\n")
+        return s3.put_object(Bucket="packages-of-code", Key="a/code.zip", Body=code)["VersionId"]
+
+    first, _second = put("first"), put("second")
+    place = {"S3Bucket": "packages-of-code", "S3Key": "a/code.zip"}
+
+    def answer():
+        return json.load(lambda_client.invoke(FunctionName="from-bucket")["Payload"])
+
+    lambda_client.create_function(
+        FunctionName="from-bucket", Runtime="python3.13", Handler="app.handler", Role="arn:aws:iam::000000000000:role/any", Code=place
+    )
+    assert answer() == "second"
+    lambda_client.update_function_code(FunctionName="from-bucket", **place, S3ObjectVersion=first)
+    assert answer() == "first"
+    with pytest.raises(ClientError) as refused:
+        lambda_client.update_function_code(FunctionName="from-bucket", **{**place, "S3Key": "none.zip"})
+    assert refused.value.response["Error"] == {
+        "Code": "InvalidParameterValueException",
+        "Message": "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.",
+    }
+    assert answer() == "first"
+    layer = lambda_client.publish_layer_version(LayerName="from-bucket", Content=place)
+    assert layer["Content"]["CodeSize"] > 0
+    lambda_client.delete_layer_version(LayerName="from-bucket", VersionNumber=layer["Version"])
+    lambda_client.delete_function(FunctionName="from-bucket")
