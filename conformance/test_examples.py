@@ -2,8 +2,10 @@
 
 import datetime
 import json
+import struct
 import urllib.error
 import urllib.request
+import zlib
 
 import pytest
 from conftest import ROOT
@@ -83,6 +85,60 @@ def test_clicks_are_enriched_and_sorted(own_node):
         return set(counts.values()) == {"0"}
 
     eventually(is_empty, 60, "the end of the clicks")
+
+
+def png(side):
+    """A picture in one colour, whose rows are filtered as most programs do."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    first, rest = b"\1" + bytes([200, 100, 50]) + bytes(3 * side - 3), (b"\2" + bytes(3 * side)) * (side - 1)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(first + rest)) + chunk(b"IEND", b"")
+
+
+def test_uploads_become_thumbnails_and_a_loop_ends(own_node):
+    node = own_node(str(ROOT / "examples" / "thumbnails"), "--no-watch")
+    node.start()
+    bucket = eventually(lambda: outputs(node, "thumbnails").get("Bucket"), 60, "the application")
+    s3 = node.client("s3", s3={"addressing_style": "path"})
+
+    def keys():
+        return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+    def thumbnail(name):
+        return eventually(lambda: f"thumbnails/{name}" in keys() and s3.get_object(Bucket=bucket, Key=f"thumbnails/{name}"), 60, name)
+
+    s3.put_object(Bucket=bucket, Key="uploads/a b.png", Body=png(300))
+    small = thumbnail("a b.png")["Body"].read()
+    assert struct.unpack_from(">II", small, 16) == (60, 60)
+    rows = zlib.decompress(small[small.index(b"IDAT") + 4 : small.index(b"IEND") - 8])
+    assert rows == (b"\0" + bytes([200, 100, 50]) * 60) * 60
+
+    # The page: what is posted to it is put, and shown when it is small.
+    url = f"{node.endpoint}/_fn/shrink/"
+    assert b"<input type=file" in urllib.request.urlopen(url, timeout=30).read()
+    with urllib.request.urlopen(urllib.request.Request(url, png(80)), timeout=30) as sent:
+        name = json.load(sent)["name"]
+    assert thumbnail(name)["ContentType"] == "image/png"
+    assert urllib.request.urlopen(url + name, timeout=30).read().startswith(b"\x89PNG")
+    assert len(keys()) == 4, "what the function writes does not wake it"
+
+    # Without the filter it does, and the chain of calls is cut.
+    [told] = s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"]
+    del told["Filter"]
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [told]})
+    s3.put_object(Bucket=bucket, Key="loop.png", Body=png(4))
+    logs = node.client("logs")
+
+    def refusal():
+        found = logs.filter_log_events(logGroupName="/aws/lambda/shrink", filterPattern="RecursiveInvocationException")
+        return found["events"]
+
+    eventually(refusal, 60, "the end of the loop")
+    depths = [key.count("thumbnails/") for key in keys() if key.endswith("loop.png")]
+    assert 2 < max(depths) <= 16, depths
 
 
 def outputs(node, stack):
