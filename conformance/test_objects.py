@@ -610,3 +610,75 @@ def test_attributes(s3, bucket):
     assert shown["StorageClass"] == "STANDARD" and shown["Checksum"]["ChecksumSHA256"] == put["ChecksumSHA256"]
     call = dict(Bucket=bucket, Key="k", ObjectAttributes=["Colour"])
     assert refused(s3.get_object_attributes, **call) == (400, "InvalidArgument")
+
+
+@pytest.mark.parametrize("size", [0, 100, 20_000, 200_000, 3 * MIB])
+def test_keys_of_clients(s3, bucket, size):
+    data = random.Random(size).randbytes(size)
+    key, other = b"k" * 32, b"o" * 32
+    ours = dict(SSECustomerAlgorithm="AES256", SSECustomerKey=key)
+    put = s3.put_object(Bucket=bucket, Key="k", Body=data, **ours)
+    assert put["SSECustomerAlgorithm"] == "AES256"
+    assert body(s3, bucket, "k", **ours) == data
+    if size:
+        assert body(s3, bucket, "k", Range=f"bytes={size // 3}-{size // 2}", **ours) == data[size // 3 : size // 2 + 1]
+    assert refused(s3.get_object, Bucket=bucket, Key="k") == (400, "InvalidRequest")
+    wrong = dict(SSECustomerAlgorithm="AES256", SSECustomerKey=other)
+    assert refused(s3.get_object, Bucket=bucket, Key="k", **wrong) == (403, "AccessDenied")
+    source = dict(CopySourceSSECustomerAlgorithm="AES256", CopySourceSSECustomerKey=key)
+    s3.copy_object(Bucket=bucket, Key="plain", CopySource=f"{bucket}/k", **source)
+    got = s3.get_object(Bucket=bucket, Key="plain")
+    assert got["Body"].read() == data and got["ServerSideEncryption"] == "AES256"
+    assert refused(s3.get_object, Bucket=bucket, Key="plain", **ours) == (400, "InvalidRequest")
+
+
+def test_parts_are_sealed_with_the_key_of_their_upload(s3, bucket):
+    ours = dict(SSECustomerAlgorithm="AES256", SSECustomerKey=b"k" * 32)
+    parts = [b"a" * (5 * MIB + 1), b"b" * 70_000]
+    arguments = dict(Bucket=bucket, Key="k", UploadId=s3.create_multipart_upload(Bucket=bucket, Key="k", **ours)["UploadId"])
+    assert refused(s3.upload_part, PartNumber=1, Body=b"", **arguments) == (400, "InvalidRequest")
+    tags = [s3.upload_part(PartNumber=n, Body=part, **arguments, **ours)["ETag"] for n, part in enumerate(parts, 1)]
+    listed = [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(tags, 1)]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
+    assert body(s3, bucket, "k", **ours) == b"".join(parts)
+    assert body(s3, bucket, "k", Range="bytes=5242870-5242890", **ours) == b"".join(parts)[5242870:5242891]
+    assert refused(s3.get_object, Bucket=bucket, Key="k") == (400, "InvalidRequest")
+
+
+def test_keys_of_the_node(node, s3, bucket):
+    words = b"nobody may read this in the folder " * 10
+    for key, size in [("short", 1), ("middling", 40), ("long", 4000)]:
+        s3.put_object(Bucket=bucket, Key=key, Body=words * size)
+        assert s3.head_object(Bucket=bucket, Key=key)["ServerSideEncryption"] == "AES256"
+    s3.put_object(Bucket=bucket, Key="kms", Body=words, ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/mine")
+    got = s3.get_object(Bucket=bucket, Key="kms")
+    assert (got["ServerSideEncryption"], got["SSEKMSKeyId"]) == ("aws:kms", "alias/mine") and got["Body"].read() == words
+    call = dict(Bucket=bucket, Key="k", ServerSideEncryption="rot13")
+    assert refused(s3.put_object, **call) == (400, "InvalidArgument")
+    for path in node.data.rglob("*"):
+        if path.is_file():
+            assert words[:35] not in path.read_bytes(), path
+
+
+def test_pages_of_other_origins(node, s3, bucket):
+    rule = {"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["https://a.example"], "AllowedHeaders": ["x-amz-*"]}
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [{**rule, "MaxAgeSeconds": 60, "ExposeHeaders": ["etag"]}]})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"shared")
+    url = f"{node.endpoint}/{bucket}/k"
+
+    def ask(method, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            return urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=30)
+        except urllib.error.HTTPError as error:
+            return error
+
+    asked = dict(Access_Control_Request_Method="PUT", Access_Control_Request_Headers="x-amz-meta-a")
+    answer = ask("OPTIONS", Origin="https://a.example", **asked)
+    assert answer.status == 200 and answer.headers["access-control-allow-origin"] == "https://a.example"
+    assert answer.headers["access-control-max-age"] == "60"
+    assert answer.headers["access-control-allow-headers"] == "x-amz-meta-a"
+    assert ask("OPTIONS", Origin="https://evil.example", **asked).status == 403
+    answer = ask("GET", Origin="https://a.example")
+    assert answer.read() == b"shared" and answer.headers["access-control-expose-headers"] == "etag"
+    assert ask("GET", Origin="https://evil.example").status == 403

@@ -6,13 +6,15 @@
 
 mod body;
 mod chunked;
+mod cors;
 mod proof;
 mod target;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{AccountId, Call, Cause, Fault, Region};
+use contract::{AccountId, Call, Cause, Fault, Origin, Region};
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, request};
@@ -27,6 +29,7 @@ pub(crate) use self::target::Target;
 
 use self::body::bad;
 use self::proof::Proof;
+use crate::auth::Mode;
 use crate::mount::Visit;
 use crate::serve::retry_after;
 use crate::{Body, Door, RequestBody, auth, body as bodies, status};
@@ -68,12 +71,30 @@ impl Door {
         target: Target,
     ) -> Response<Body> {
         let id = visit.request_id.to_string();
+        let page = cors::Asked::read(&parts.method, &parts.headers);
+        let rule = match (&page, &target.bucket) {
+            (Some(page), Some(bucket)) => self.cors_rule(page, bucket, &visit).await,
+            _ => None,
+        };
         let mut asked = Asked::default();
-        let mut response = match self.operate_on_objects(&parts, body, &visit, &target, &mut asked).await {
-            Ok(output) => answer(asked.operation, &*output, &id),
+        let answered = match (&page, &rule) {
+            (Some(page), None) if page.preflight => Err(no_rule()),
+            (Some(page), Some(_)) if page.preflight => Ok(None),
+            _ => match self.check_visitor(&parts, &visit, rule.is_some()) {
+                Ok(()) => self.operate_on_objects(&parts, body, &visit, &target, &mut asked).await.map(Some),
+                Err(fault) => Err(fault),
+            },
+        };
+        let mut response = match answered {
+            Ok(Some(output)) => answer(asked.operation, &*output, &id),
+            Ok(None) => Response::new(bodies::whole(Bytes::new())),
             Err(fault) => refusal(fault, &parts.method, &target, &id),
         };
         let headers = response.headers_mut();
+        match (page, rule) {
+            (Some(page), Some(rule)) => page.tell(&rule, headers),
+            _ => self.allow_origin(parts.headers.get(http::header::ORIGIN).cloned(), headers),
+        }
         headers.remove(wire::server::REQUEST_ID);
         let ids =
             [("x-amz-request-id", id.as_str()), ("x-amz-id-2", &wire::server::host_id(&id)), ("server", "AmazonS3")];
@@ -81,6 +102,27 @@ impl Door {
             crate::serve::set(headers, HeaderName::from_static(name), value);
         }
         response
+    }
+
+    /// In open mode, whether this may be a web page's doing. Whom a bucket's own rules let in may come from anywhere, but must still
+    /// know the node by a name of its own.
+    fn check_visitor(&self, parts: &request::Parts, visit: &Visit, let_in: bool) -> Result<(), Fault> {
+        match (self.check_page(parts, visit.host()), &self.parts().mode) {
+            (Err(_), Mode::Open) if let_in => {
+                self.parts().guard.check(visit.host(), parts.uri.path(), &http::HeaderMap::new())
+            }
+            (checked, _) => checked,
+        }
+    }
+
+    /// The rule of the bucket that lets a page in.
+    async fn cors_rule(&self, page: &cors::Asked<'_>, bucket: &str, visit: &Visit) -> Option<s3::CORSRule> {
+        let proof = Proof::of_node();
+        let mut call = self.object_call(visit, &proof, WAIT_MAX);
+        call.origin = Origin::Inside { part: "door", base_url: Arc::clone(&visit.base_url) };
+        let input = s3::GetBucketCorsRequest { bucket: bucket.to_owned(), ..s3::GetBucketCorsRequest::default() };
+        let rules = self.parts().dispatch.call::<s3::GetBucketCors>(&call, input).await.ok()?.cors_rules?;
+        page.rule(&rules).cloned()
     }
 
     async fn operate_on_objects(
@@ -91,7 +133,6 @@ impl Door {
         target: &Target,
         asked: &mut Asked,
     ) -> Result<Box<dyn Shape>, Fault> {
-        self.check_page(parts, visit.host())?;
         let query = parts.uri.query().unwrap_or_default();
         let subject = match (&target.bucket, &target.key) {
             (None, _) => Subject::Service,
@@ -253,6 +294,13 @@ fn unreadable(why: &ObjectInputError, body: &Bytes) -> Fault {
             bad(400, "MalformedXML", message)
         }
     }
+}
+
+fn no_rule() -> Fault {
+    let message = "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request \
+                   method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the \
+                   resource's CORS spec.";
+    Fault { status: Some(403), ..Fault::new(Cause::Denied, "AccessForbidden", message) }
 }
 
 fn not_allowed(method: &Method) -> Fault {

@@ -278,7 +278,7 @@ impl Door {
     }
 
     /// Pages of listed origins may read answers. A mount that says something itself is not contradicted.
-    fn allow_origin(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    pub(crate) fn allow_origin(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         let Some(origin) = origin.filter(|origin| self.is_listed(origin)) else { return };
         if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

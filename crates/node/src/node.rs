@@ -76,7 +76,7 @@ impl Node {
             Some(public) => Some(door::bind(public, Face::Public).await?),
             None => None,
         };
-        let Storage { store, blobs, root, code, temporary } =
+        let Storage { store, blobs, root, seal, code, temporary } =
             Storage::open(&config.data, config.blobs.as_deref(), &clock, &random).await?;
 
         let base_url: Arc<str> = url(bound.address()).into();
@@ -163,6 +163,7 @@ impl Node {
             blobs: blobs.clone(),
             clock: clock.clone(),
             random: random.clone(),
+            key: seal,
             dispatch: registry.dispatch(),
             announcer: Arc::clone(&events) as _,
         });

@@ -1,7 +1,8 @@
 //! Where a node's data lies: the store, the blobs, the root key, and the folder in which code is unpacked.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use base::{Clock, Random};
@@ -18,6 +19,8 @@ pub(crate) struct Storage {
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
     pub(crate) root: RootKey,
+    /// What objects are sealed with.
+    pub(crate) seal: [u8; 32],
     /// Unpacked code and bootstraps: can be made again from the blobs.
     pub(crate) code: PathBuf,
     /// Deletes the folder of a node in memory when it stops.
@@ -62,7 +65,8 @@ impl Storage {
         let store = Store::open(Options::new(location, clock.clone()))?;
         let blobs = open_blobs(&path, bucket, clock, random).await?;
         let root = RootKey::load_or_create(&path.join("credentials.json"), random)?;
-        Ok(Self { store, blobs, root, code: path.join("code"), temporary: None })
+        let seal = seal_key(&path.join("objects.key"), random)?;
+        Ok(Self { store, blobs, root, seal, code: path.join("code"), temporary: None })
     }
 
     fn in_memory(clock: &Clock, random: &Random) -> Result<Self, StartError> {
@@ -70,7 +74,14 @@ impl Storage {
         let temporary = temporary.map_err(|source| StartError::Folder { path: std::env::temp_dir(), source })?;
         let (store, blobs) = (Store::memory(clock.clone()), Blobs::memory(clock.clone()));
         let code = temporary.path().join("code");
-        Ok(Self { store, blobs, root: RootKey::generate(random), code, temporary: Some(temporary) })
+        Ok(Self {
+            store,
+            blobs,
+            root: RootKey::generate(random),
+            seal: fresh_key(random),
+            code,
+            temporary: Some(temporary),
+        })
     }
 }
 
@@ -94,6 +105,44 @@ async fn open_blobs(data: &Path, bucket: Option<&str>, clock: &Clock, random: &R
         ))),
         Some(url) => Ok(Blobs::in_bucket(bucket::of_url(url)?, &spool, clock.clone(), random).await?),
     }
+}
+
+/// The key that objects are sealed with: 64 hexadecimal digits in a file of its owner's. Without it they cannot be read, so one that is
+/// there and is none is never written over.
+fn seal_key(path: &Path, random: &Random) -> Result<[u8; 32], StartError> {
+    let failed = |source| StartError::Folder { path: path.to_owned(), source };
+    let mut key = [0; 32];
+    match std::fs::read_to_string(path) {
+        Ok(text) => match hex::decode_to_slice(text.trim(), &mut key) {
+            Ok(()) => Ok(key),
+            Err(error) => Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            key = fresh_key(random);
+            write_key(path, &hex::encode(key)).map_err(failed)?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Written aside, synced, then put in its place: what is sealed with it must not outlive it.
+fn write_key(path: &Path, text: &str) -> std::io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    match path.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn fresh_key(random: &Random) -> [u8; 32] {
+    let mut key = [0; 32];
+    random.fill(&mut key);
+    key
 }
 
 #[cfg(test)]
@@ -125,5 +174,17 @@ mod tests {
         assert!(moved.contains("copy what is in"), "{moved}");
         let back = open(None, "blobs-spool").await;
         assert!(back.contains("lie in a bucket"), "{back}");
+    }
+
+    #[test]
+    fn the_key_of_objects_stays_and_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("objects.key");
+        let key = seal_key(&path, &Random::system()).unwrap();
+        assert_eq!(seal_key(&path, &Random::system()).unwrap(), key);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "damaged").unwrap();
+        assert!(seal_key(&path, &Random::system()).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "damaged");
     }
 }

@@ -18,6 +18,11 @@ pub(super) struct Proof {
 }
 
 impl Proof {
+    /// The node asks itself.
+    pub(super) fn of_node() -> Self {
+        Self { principal: Principal::Root, claim: None, secret: None }
+    }
+
     /// The chain of signatures of a body in signed chunks.
     pub(super) fn chunks(&self) -> Option<Chunks> {
         Some(self.claim.as_ref()?.chunks(self.secret.as_deref()?))

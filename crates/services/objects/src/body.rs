@@ -2,9 +2,11 @@
 
 mod intake;
 mod outlet;
+mod seal;
 mod sums;
 
 pub(crate) use self::intake::{Intake, Taken};
+pub(crate) use self::seal::{Customer, Sealing, check_reader};
 pub(crate) use self::sums::{Wanted, given, show};
 
 /// The longest body that lies in its version's own record.

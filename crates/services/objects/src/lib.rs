@@ -11,8 +11,7 @@
 //! - Order is the store's: keys by their UTF-8 bytes, versions of a key newest first, by the number of the snapshot that the change was
 //!   made on, which grows with every change of the same key.
 //!
-//! Not done yet, and said so where somebody asks: encryption on the disk (keys of clients and of KMS are refused), replication.
-//! Lifecycles, cross-origin rules and websites are kept and shown, and not acted on.
+//! - Every body is sealed: with a key made from the node's, or from the one that a client brings (see `body/seal.rs`).
 //!
 //! Where bytes lie: up to [`body::INLINE_BYTES_MAX`] in the version's own record, so that a put is one commit and a get one read; up to
 //! [`body::BESIDE_BYTES_MAX`] in a record beside it, which listings do not read; else in a blob. The parts of an upload stay what they
@@ -26,6 +25,7 @@
 //!
 //! Start reading at `store/versions.rs`, then `body.rs` and `ops/put_object.rs`.
 
+mod background;
 mod body;
 mod conditions;
 mod error;
@@ -61,6 +61,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Ids of versions and uploads.
     pub random: Random,
+    /// What bodies are sealed with, unless a client brings a key.
+    pub key: [u8; 32],
     /// Who decides on what a call touches beside its own resource: a copy's source, each key of many.
     pub dispatch: Dispatch,
     /// Who tells the event bus.
@@ -78,8 +80,8 @@ pub struct Objects {
 impl Objects {
     /// The service, on what is kept.
     pub fn new(deps: Deps) -> Arc<Self> {
-        let Deps { store, blobs, clock, random, dispatch, announcer } = deps;
-        let shelf = Shelf::new(store, blobs, random);
+        let Deps { store, blobs, clock, random, key, dispatch, announcer } = deps;
+        let shelf = Shelf::new(store, blobs, random, key);
         Arc::new(Self { shelf, clock, dispatch: dispatch.within(), announcer })
     }
 

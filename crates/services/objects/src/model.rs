@@ -72,6 +72,9 @@ pub struct Version {
     /// Where the bytes are.
     #[serde(default)]
     pub body: Body,
+    /// How they are sealed; an object of parts says here only whose keys its parts are sealed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
     /// What is said of it in headers.
     #[serde(default)]
     pub about: About,
@@ -163,6 +166,26 @@ impl About {
     }
 }
 
+/// How a body is sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// What makes its key its own.
+    pub salt: String,
+    /// Whose key it is made from.
+    pub by: SealedBy,
+}
+
+/// Whose key a body is sealed with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SealedBy {
+    /// The node's.
+    Node,
+    /// The node's, which stands for that one of KMS.
+    Kms(String),
+    /// The client's, who brings it with every request; its MD5 is kept to know it again.
+    Customer(String),
+}
+
 /// A checksum of an object or a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
@@ -207,6 +230,9 @@ pub struct Upload {
     pub algorithm: Option<String>,
     /// Whether the object's checksum is made of the parts' ones.
     pub composite: bool,
+    /// How the parts are sealed.
+    #[serde(default)]
+    pub sealed: Option<SealedBy>,
     /// Retention of the object.
     #[serde(default)]
     pub retention: Option<Retention>,
@@ -231,6 +257,9 @@ pub struct Part {
     pub at_ms: i64,
     /// Where the bytes are.
     pub body: Body,
+    /// How they are sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
     /// Its checksum.
     pub checksum: Option<Checksum>,
 }

@@ -20,6 +20,7 @@ mod put_object;
 mod versioning;
 
 pub(crate) use self::configurations::read;
+pub(crate) use self::delete_object::check_lock;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub(crate) use self::configs::*;
 pub(crate) use self::keys::*;
+pub(crate) use self::parts::NumberedPart;
 pub(crate) use self::versions::{Found, Removed, found, missing_version};
 
 use crate::error::{Error, no_such_bucket};
@@ -25,11 +26,13 @@ pub(crate) struct Shelf {
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
     pub(crate) random: Random,
+    /// What bodies are sealed with.
+    pub(crate) key: [u8; 32],
 }
 
 impl Shelf {
-    pub(crate) fn new(store: Store, blobs: Blobs, random: Random) -> Self {
-        Self { store, blobs, random }
+    pub(crate) fn new(store: Store, blobs: Blobs, random: Random, key: [u8; 32]) -> Self {
+        Self { store, blobs, random, key }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -82,7 +82,7 @@ async fn random_work_leaves_what_a_naive_list_has() {
 async fn play(seed: u64, steps: u64) {
     let random = Random::seeded(seed);
     let clock = Clock::system();
-    let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(seed + 1000));
+    let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(seed + 1000), [0; 32]);
     let mut bucket = Bucket { name: "b".into(), ..Bucket::default() };
     let mut model = Model::default();
     for step in 0..steps {

@@ -7,18 +7,21 @@ use ::store::Stored;
 use base::ByteSize;
 use bytes::{Bytes, BytesMut};
 use contract::Fault;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::task::JoinHandle;
 use wire::{ByteStream, Payload, Trailers};
 
+use super::seal::{Cipher, Sealing};
 use super::sums::{Hashers, Sums, Wanted};
 use super::{BESIDE_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::error::{Error, refused};
-use crate::model::Body;
+use crate::model::{Body, Sealed};
 use crate::store::Shelf;
 
 /// The most bytes that one request may bring.
 const BYTES_MAX: u64 = 5 << 30;
+/// The same with what sealing adds.
+const SEALED_BYTES_MAX: u64 = BYTES_MAX + (BYTES_MAX >> 12) + 16;
 /// So many bytes are hashed at a time, away from the reactor; twice as many may wait for it.
 const BATCH_BYTES: usize = 512 << 10;
 
@@ -29,19 +32,21 @@ pub(crate) struct Taken {
     pub(crate) data: Bytes,
     pub(crate) size: u64,
     pub(crate) sums: Sums,
+    pub(crate) sealed: Option<Sealed>,
     _stored: Option<Stored>,
 }
 
 impl Taken {
     /// What lies in a blob already, and was summed up when it came.
-    pub(crate) fn shared(body: Body, size: u64) -> Self {
-        Self { body, data: Bytes::new(), size, sums: Sums { md5: Vec::new(), checksum: None }, _stored: None }
+    pub(crate) fn shared(body: Body, size: u64, sealed: Option<Sealed>) -> Self {
+        Self { sealed, body, data: Bytes::new(), size, sums: Sums { md5: Vec::new(), checksum: None }, _stored: None }
     }
 }
 
 /// Takes bodies in.
 pub(crate) struct Intake<'a> {
     pub(crate) shelf: &'a Shelf,
+    pub(crate) sealing: &'a Sealing,
 }
 
 impl Intake<'_> {
@@ -88,11 +93,13 @@ impl Intake<'_> {
         let mut hashers = wanted.hashers();
         hashers.update(&data);
         let sums = wanted.check(hashers, trailers)?;
+        let (sealed, cipher) = self.fresh_seal()?;
+        let size = data.len() as u64;
         let body = match data.len() {
             0..=INLINE_BYTES_MAX => Body::Inline,
             _ => Body::Beside(self.shelf.fresh_id()),
         };
-        Ok(Taken { body, size: data.len() as u64, data, sums, _stored: None })
+        Ok(Taken { body, size, data: cipher.seal_whole(&data)?, sums, sealed: Some(sealed), _stored: None })
     }
 
     async fn keep_long(
@@ -106,17 +113,29 @@ impl Intake<'_> {
         let source = Box::pin(futures_util::stream::iter([Ok(begun)]).chain(rest));
         let tee =
             Tee { source, hashing: Hashing::begin(&wanted), wanted, trailers, size: 0, outcome: Arc::clone(&outcome) };
-        let pieces = futures_util::stream::try_unfold(tee, |mut tee| async move {
-            match tee.next().await {
-                Ok(piece) => Ok(piece.map(|piece| (piece, tee))),
-                Err(error) => Err(std::io::Error::other(error)),
-            }
-        });
-        let stored = self.shelf.blobs.put_stream(Box::pin(pieces), ByteSize(BYTES_MAX)).await?;
+        let pieces =
+            futures_util::stream::try_unfold(
+                tee,
+                |mut tee| async move { Ok(tee.next().await?.map(|piece| (piece, tee))) },
+            );
+        let (sealed, cipher) = self.fresh_seal()?;
+        let pieces = cipher.sealing(Box::pin(pieces)).map_err(std::io::Error::other);
+        let stored = self.shelf.blobs.put_stream(Box::pin(pieces), ByteSize(SEALED_BYTES_MAX)).await?;
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (size, sums) = outcome.ok_or(Error::Internal)?;
         let body = Body::Blob { id: stored.id.to_string(), owner: self.shelf.fresh_id() };
-        Ok(Taken { body, data: Bytes::new(), size, sums, _stored: Some(stored) })
+        Ok(Taken { body, data: Bytes::new(), size, sums, sealed: Some(sealed), _stored: Some(stored) })
+    }
+
+    /// A key that no other body has.
+    fn fresh_seal(&self) -> Result<(Sealed, Cipher), Error> {
+        let sealed = Sealed { salt: self.shelf.fresh_id(), by: self.sealing.by() };
+        let customer = match self.sealing {
+            Sealing::Customer(customer) => Some(customer),
+            Sealing::Node | Sealing::Kms(_) => None,
+        };
+        let cipher = Cipher::new(&self.shelf.key, &sealed, customer)?;
+        Ok((sealed, cipher))
     }
 }
 

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use wire::{ByteStream, Payload};
 
+use super::seal::{Cipher, Customer, frames};
 use crate::error::Error;
-use crate::model::{Body, Version};
-use crate::store::{Shelf, data_key};
+use crate::model::{Body, Sealed, Version};
+use crate::store::{NumberedPart, Shelf, data_key};
 
 /// A stretch of an object that lies in one place.
 pub(crate) enum Piece {
@@ -21,7 +22,17 @@ pub(crate) enum Piece {
         start: u64,
         /// Up to where.
         end: u64,
+        /// What opens it, and how long it is when opened.
+        cipher: Option<(Cipher, u64)>,
     },
+}
+
+/// The bytes of a version or a part, as they are kept.
+struct Kept<'a> {
+    body: &'a Body,
+    data: &'a Bytes,
+    sealed: Option<&'a Sealed>,
+    size: u64,
 }
 
 impl Shelf {
@@ -31,8 +42,8 @@ impl Shelf {
         snapshot: &Snapshot,
         version: &Version,
         data: &Bytes,
-        start: u64,
-        end: u64,
+        customer: Option<&Customer>,
+        (start, end): (u64, u64),
     ) -> Result<Payload, Error> {
         let mut pieces = Vec::new();
         match &version.body {
@@ -42,12 +53,17 @@ impl Shelf {
                     let (from, to) = (start.max(offset), end.min(offset + part.part.size));
                     if from < to {
                         let within = (from - offset, to - offset);
-                        pieces.push(self.piece(snapshot, &part.part.body, &part.data, within).await?);
+                        let NumberedPart { part, data, .. } = &part;
+                        let kept = Kept { body: &part.body, data, sealed: part.sealed.as_ref(), size: part.size };
+                        pieces.push(self.piece(snapshot, kept, customer, within).await?);
                     }
                     offset += part.part.size;
                 }
             }
-            body if start < end => pieces.push(self.piece(snapshot, body, data, (start, end)).await?),
+            body if start < end => {
+                let kept = Kept { body, data, sealed: version.sealed.as_ref(), size: version.size };
+                pieces.push(self.piece(snapshot, kept, customer, (start, end)).await?);
+            }
             _ => {}
         }
         Ok(self.joined(pieces, end - start))
@@ -56,24 +72,30 @@ impl Shelf {
     async fn piece(
         &self,
         snapshot: &Snapshot,
-        body: &Body,
-        data: &Bytes,
+        kept: Kept<'_>,
+        customer: Option<&Customer>,
         (start, end): (u64, u64),
     ) -> Result<Piece, Error> {
+        let cipher = kept.sealed.map(|sealed| Cipher::new(&self.key, sealed, customer)).transpose()?;
         let cut = |bytes: &Bytes| {
             let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
             (range.end <= bytes.len()).then(|| bytes.slice(range))
         };
-        let held = match body {
-            Body::Inline => cut(data),
-            Body::Beside(id) => snapshot.get(&data_key(id)).await?.as_ref().and_then(cut),
+        let held = match kept.body {
+            Body::Inline => Some(kept.data.clone()),
+            Body::Beside(id) => snapshot.get(&data_key(id)).await?,
             Body::Blob { id, .. } => {
-                return Ok(Piece::Blob { id: id.parse().map_err(|_| Error::Internal)?, start, end });
+                let id = id.parse().map_err(|_| Error::Internal)?;
+                return Ok(Piece::Blob { id, start, end, cipher: cipher.map(|cipher| (cipher, kept.size)) });
             }
             Body::Parts(_) => None,
         };
-        held.map(Piece::Held).ok_or_else(|| {
-            tracing::error!(?body, "the bytes of an object are not where they should be");
+        let opened = match (held, cipher) {
+            (Some(held), Some(cipher)) => Some(cipher.open_whole(&held)?),
+            (held, _) => held,
+        };
+        opened.as_ref().and_then(cut).map(Piece::Held).ok_or_else(|| {
+            tracing::error!(body = ?kept.body, "the bytes of an object are not where they should be");
             Error::Internal
         })
     }
@@ -92,7 +114,12 @@ impl Shelf {
             async move {
                 let stream: ByteStream = match piece {
                     Piece::Held(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
-                    Piece::Blob { id, start, end } => {
+                    Piece::Blob { id, start, end, cipher: Some((cipher, size)) } => {
+                        let (from, to) = frames(start, end, size);
+                        let stream = blobs.stream(id, from..to).await.map_err(Error::from)?;
+                        cipher.opening(stream, start, end)
+                    }
+                    Piece::Blob { id, start, end, cipher: None } => {
                         let stream = blobs.stream(id, start..end).await.map_err(Error::from)?;
                         Box::pin(stream.map_err(|error| Error::from(error).into()))
                     }

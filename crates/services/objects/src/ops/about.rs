@@ -67,6 +67,7 @@ macro_rules! describe {
         $output.storage_class = about.class.clone();
         $output.tag_count = (!about.tags.is_empty()).then(|| about.tags.len() as i32);
         $output.parts_count = None;
+        crate::ops::encryption::show_seal!($output, version.sealed.as_ref().map(|sealed| &sealed.by));
         if let Some(retention) = &version.retention {
             $output.object_lock_mode = Some($crate::ops::about::mode(retention).into());
             $output.object_lock_retain_until_date = $crate::ops::time(retention.until_ms);

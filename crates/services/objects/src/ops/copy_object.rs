@@ -6,12 +6,12 @@ use percent_encoding::percent_decode_str;
 use wire::s3::{CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
 
 use super::about::about;
-use super::encryption::check_encryption;
+use super::encryption::{asked, show_seal, source_customer};
 use super::get_object::Looked;
 use super::locks::said;
 use super::{object_arn, time};
 use crate::Objects;
-use crate::body::{Intake, Taken, Wanted, show};
+use crate::body::{Customer, Intake, Sealing, Taken, Wanted, check_reader, show};
 use crate::conditions::Conditions;
 use crate::error::{Error, access_denied, invalid_argument, invalid_request, no_such_version};
 use crate::events::EventType;
@@ -21,6 +21,14 @@ use crate::store::Found;
 
 /// The largest object that is copied in one piece.
 const COPY_BYTES_MAX: u64 = 5 << 30;
+
+/// What is copied, and the keys on both sides.
+#[derive(Clone, Copy)]
+struct Opened<'a> {
+    found: &'a Found,
+    customer: Option<&'a Customer>,
+    sealing: &'a Sealing,
+}
 
 /// Where a copy comes from.
 pub(super) struct Source {
@@ -58,7 +66,6 @@ impl Handle<CopyObject> for Objects {
 
     async fn handle(&self, call: &Call, input: CopyObjectRequest) -> Result<CopyObjectOutput, Fault> {
         check_key(&input.key)?;
-        check_encryption!(input);
         let source = Source::parse(&input.copy_source)?;
         let Looked { bucket: from, found } = self.look_at_source(call, &source).await?;
         let conditions = Conditions {
@@ -74,8 +81,12 @@ impl Handle<CopyObject> for Objects {
             );
             return Err(invalid_request(message));
         }
+        let customer = source_customer!(input);
+        check_reader(found.version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
+        let sealing = self.sealing(&input.bucket, asked!(input)).await?;
         let draft = self.draft(&input, &source, &found)?;
-        let (mut draft, taken) = self.copied(draft, &found, input.checksum_algorithm.as_deref()).await?;
+        let opened = Opened { found: &found, customer: customer.as_ref(), sealing: &sealing };
+        let (mut draft, taken) = self.copied(draft, opened, input.checksum_algorithm.as_deref()).await?;
         let into = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
         self.check_acl(&input.bucket, input.acl.as_deref(), false).await?;
         (draft.retention, draft.legal_hold) = self.lock_of(&into, said!(input)).await?;
@@ -97,11 +108,13 @@ impl Handle<CopyObject> for Objects {
         show!(result, &draft.checksum);
         result.checksum_type = draft.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
         let kept = from.versioning != crate::model::Versioning::Never;
+        let mut output = CopyObjectOutput::default();
+        show_seal!(output, draft.sealed.as_ref().map(|sealed| &sealed.by));
         Ok(CopyObjectOutput {
             copy_object_result: Some(result),
             copy_source_version_id: kept.then(|| found.version.id().to_owned()),
             version_id: id,
-            ..CopyObjectOutput::default()
+            ..output
         })
     }
 }
@@ -157,22 +170,35 @@ impl Objects {
     }
 
     /// The draft with bytes of its own: those that lie in one blob are shared, others are read and put anew.
-    async fn copied(&self, draft: Version, found: &Found, algorithm: Option<&str>) -> Result<(Version, Taken), Error> {
+    async fn copied(
+        &self,
+        draft: Version,
+        opened: Opened<'_>,
+        algorithm: Option<&str>,
+    ) -> Result<(Version, Taken), Error> {
+        let Opened { found, customer, sealing } = opened;
+        let by = found.version.sealed.as_ref().map(|sealed| &sealed.by);
+        let same_key = customer.is_none() && by == Some(&sealing.by());
         let asked = algorithm.and_then(|name| Algorithm::parse(&name.to_ascii_uppercase()));
         let has =
             draft.checksum.as_ref().filter(|checksum| !checksum.composite).and_then(|checksum| checksum.algorithm());
         let is_same = has.is_some() && asked.is_none_or(|asked| Some(asked) == has);
-        if let (Body::Blob { id, .. }, true) = (&draft.body, is_same) {
+        if let (Body::Blob { id, .. }, true) = (&draft.body, is_same && same_key) {
             let body = Body::Blob { id: id.clone(), owner: self.shelf.fresh_id() };
-            return Ok((Version { body: body.clone(), ..draft }, Taken::shared(body, found.version.size)));
+            return Ok((
+                Version { body: body.clone(), ..draft },
+                Taken::shared(body, found.version.size, found.version.sealed.clone()),
+            ));
         }
         let snapshot = self.shelf.snapshot();
-        let payload = self.shelf.read(&snapshot, &found.version, &found.data, 0, found.version.size).await?;
+        let payload =
+            self.shelf.read(&snapshot, &found.version, &found.data, customer, (0, found.version.size)).await?;
         let wanted = Wanted::only(asked.or(has).or(Some(Algorithm::Crc64Nvme)));
-        let taken = Intake { shelf: &self.shelf }.take(payload, wanted).await?;
+        let taken = Intake { shelf: &self.shelf, sealing }.take(payload, wanted).await?;
         let draft = Version {
             etag: hex::encode(&taken.sums.md5),
             body: taken.body.clone(),
+            sealed: taken.sealed.clone(),
             checksum: taken.sums.checksum.clone(),
             ..draft
         };

@@ -4,9 +4,10 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3;
 
 use super::about::describe;
+use super::encryption::customer;
 use super::object_arn;
 use crate::Objects;
-use crate::body::show;
+use crate::body::{check_reader, show};
 use crate::conditions::Conditions;
 use crate::error::{Error, invalid_argument, no_such_key, refused};
 use crate::model::{Body, Bucket, Version, Versioning};
@@ -197,6 +198,8 @@ impl Handle<s3::GetObject> for Objects {
             .await?;
         let Looked { bucket, found } = looked;
         let version = &found.version;
+        let customer = customer!(input);
+        check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
         conditions!(input).check_read(version)?;
         let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
         let mut output = s3::GetObjectOutput::default();
@@ -211,7 +214,9 @@ impl Handle<s3::GetObject> for Objects {
             show!(output, &version.checksum);
             output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
         }
-        output.body = Some(self.shelf.read(&snapshot, version, &found.data, stretch.start, stretch.end).await?);
+        output.body = Some(
+            self.shelf.read(&snapshot, version, &found.data, customer.as_ref(), (stretch.start, stretch.end)).await?,
+        );
         Ok(output)
     }
 }
@@ -231,6 +236,8 @@ impl Handle<s3::HeadObject> for Objects {
             .await?;
         let Looked { bucket, found } = looked;
         let version = &found.version;
+        let customer = customer!(input);
+        check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
         conditions!(input).check_read(version)?;
         let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
         let mut output = s3::HeadObjectOutput::default();

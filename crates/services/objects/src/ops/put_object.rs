@@ -5,7 +5,7 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{PutObject, PutObjectOutput, PutObjectRequest};
 
 use super::about::about;
-use super::encryption::check_encryption;
+use super::encryption::{asked, show_seal};
 use super::locks::said;
 use super::object_arn;
 use crate::Objects;
@@ -24,7 +24,6 @@ impl Handle<PutObject> for Objects {
 
     async fn handle(&self, call: &Call, mut input: PutObjectRequest) -> Result<PutObjectOutput, Fault> {
         check_key(&input.key)?;
-        check_encryption!(input);
         let about = about!(input);
         // Known before the body is read, so that a client with a gigabyte is told at once.
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
@@ -38,12 +37,14 @@ impl Handle<PutObject> for Objects {
             Some(Algorithm::Crc64Nvme),
         )?;
         let payload = input.body.take().unwrap_or_default();
-        let taken = Intake { shelf: &self.shelf }.take(payload, wanted).await?;
+        let sealing = self.sealing(&input.bucket, asked!(input)).await?;
+        let taken = Intake { shelf: &self.shelf, sealing: &sealing }.take(payload, wanted).await?;
         let draft = Version {
             at_ms: self.now_ms(),
             size: taken.size,
             etag: hex::encode(&taken.sums.md5),
             body: taken.body.clone(),
+            sealed: taken.sealed.clone(),
             about,
             checksum: taken.sums.checksum.clone(),
             retention,
@@ -61,6 +62,7 @@ impl Handle<PutObject> for Objects {
         let (draft, id) = self.put(put, draft, &taken).await?;
         let mut output =
             PutObjectOutput { e_tag: Some(draft.quoted_etag()), version_id: id, ..PutObjectOutput::default() };
+        show_seal!(output, draft.sealed.as_ref().map(|sealed| &sealed.by));
         show!(output, &draft.checksum);
         output.checksum_type = draft.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
         Ok(output)

@@ -11,6 +11,10 @@ use crate::model::Bucket;
 
 /// Who may do what.
 pub(crate) const POLICY: &str = "policy";
+/// What goes by itself.
+pub(crate) const LIFECYCLE: &str = "lifecycle";
+/// How new objects are sealed.
+pub(crate) const ENCRYPTION: &str = "encryption";
 /// Who owns what others put, and whether lists may grant anything.
 pub(crate) const OWNERSHIP: &str = "ownership";
 /// What is public is not, whatever policies say.

@@ -58,13 +58,13 @@ pub(super) fn encryption(configuration: &s3::ServerSideEncryptionConfiguration) 
     let [rule] = &configuration.rules[..] else { return Err(malformed_xml()) };
     let default = rule.apply_server_side_encryption_by_default.as_ref();
     match default.map(|default| (default.sse_algorithm.as_str(), default.kms_master_key_id.is_some())) {
-        None | Some(("AES256", false)) => Ok(()),
+        None | Some(("AES256", false) | ("aws:kms", _)) => Ok(()),
         Some(("AES256", true)) => {
             let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms";
             Err(invalid_argument(message, "KMSMasterKeyID", ""))
         }
-        Some((kms @ ("aws:kms" | "aws:kms:dsse"), _)) => {
-            let message = format!("A header you provided implies functionality that is not implemented: {kms}.");
+        Some(("aws:kms:dsse", _)) => {
+            let message = "A header you provided implies functionality that is not implemented: aws:kms:dsse.";
             Err(refused(501, "NotImplemented", message))
         }
         Some(_) => Err(malformed_xml()),

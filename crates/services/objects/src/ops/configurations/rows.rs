@@ -143,11 +143,9 @@ get!(
     "encryption",
     "GetEncryptionConfiguration",
     Some("ServerSideEncryptionConfiguration"),
-    // AWS seals everything and says so; what is not sealed must not be said to be.
-    Absent::Fault(
-        "ServerSideEncryptionConfigurationNotFoundError",
-        "The server side encryption configuration was not found"
-    )
+    Absent::Default(json!({
+        "Rules": [{ "ApplyServerSideEncryptionByDefault": { "SSEAlgorithm": "AES256" }, "BucketKeyEnabled": false }]
+    }))
 );
 delete!(DeleteBucketEncryption, DeleteBucketEncryptionRequest, "encryption", "PutEncryptionConfiguration");
 

@@ -12,7 +12,7 @@ use crate::body::{given, show};
 use crate::conditions::check_put;
 use crate::error::{Error, bad_digest, invalid_request, malformed_xml, refused};
 use crate::events::{Event, EventType, sequencer};
-use crate::model::{Body, Checksum, Part, Upload, Version};
+use crate::model::{Body, Checksum, Part, Sealed, SealedBy, Upload, Version};
 use crate::ops::object_arn;
 use crate::store::upload_key;
 
@@ -86,6 +86,10 @@ impl Handle<CompleteMultipartUpload> for Objects {
             key: Some(input.key),
             ..CompleteMultipartUploadOutput::default()
         };
+        let by = version.sealed.as_ref().map(|sealed| &sealed.by).filter(|by| !matches!(by, SealedBy::Customer(_)));
+        if let Some(by) = by {
+            output.server_side_encryption = Some(if *by == SealedBy::Node { "AES256" } else { "aws:kms" }.into());
+        }
         show!(output, &version.checksum);
         output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
         Ok(output)
@@ -170,6 +174,7 @@ fn whole(
         size,
         etag,
         body: Body::Parts(input.upload_id.clone()),
+        sealed: upload.sealed.clone().map(|by| Sealed { salt: String::new(), by }),
         about: upload.about.clone(),
         checksum,
         parts: u32::try_from(parts.len()).ok(),

@@ -8,7 +8,7 @@ use crate::Objects;
 use crate::error::{Error, invalid_request};
 use crate::model::{Upload, check_key};
 use crate::ops::about::about;
-use crate::ops::encryption::check_encryption;
+use crate::ops::encryption::{asked, show_seal};
 use crate::ops::locks::said;
 use crate::ops::object_arn;
 use crate::store::upload_key;
@@ -27,17 +27,18 @@ impl Handle<CreateMultipartUpload> for Objects {
         input: CreateMultipartUploadRequest,
     ) -> Result<CreateMultipartUploadOutput, Fault> {
         check_key(&input.key)?;
-        check_encryption!(input);
         let about = about!(input);
         let (algorithm, composite) = sums(&input)?;
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
         self.check_acl(&input.bucket, input.acl.as_deref(), false).await?;
         let (retention, legal_hold) = self.lock_of(&bucket, said!(input)).await?;
+        let sealing = self.sealing(&input.bucket, asked!(input)).await?;
         let upload = Upload {
             at_ms: self.now_ms(),
             about,
             algorithm: algorithm.map(|algorithm| algorithm.name().to_owned()),
             composite,
+            sealed: Some(sealing.by()),
             retention,
             legal_hold,
         };
@@ -55,13 +56,15 @@ impl Handle<CreateMultipartUpload> for Objects {
                 }
             })
             .await?;
+        let mut output = CreateMultipartUploadOutput::default();
+        show_seal!(output, upload.sealed.as_ref());
         Ok(CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(id),
             checksum_algorithm: upload.algorithm,
             checksum_type: algorithm.map(|_| if composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
-            ..CreateMultipartUploadOutput::default()
+            ..output
         })
     }
 }

@@ -7,11 +7,12 @@ use wire::s3::{self, CopyPartResult};
 
 use super::PARTS_MAX;
 use crate::Objects;
-use crate::body::{Intake, Wanted, given, show};
+use crate::body::{Customer, Intake, Sealing, Wanted, check_reader, given, show};
 use crate::conditions::Conditions;
 use crate::error::{Error, invalid_argument, invalid_request, no_such_upload, refused};
-use crate::model::{Part, Upload};
+use crate::model::{Part, SealedBy, Upload};
 use crate::ops::copy_object::Source;
+use crate::ops::encryption::{customer, show_seal, source_customer};
 use crate::ops::{object_arn, time};
 
 /// Which part of what.
@@ -52,9 +53,11 @@ impl Handle<s3::UploadPart> for Objects {
             default_algorithm(&upload),
         )?;
         check_algorithm(&upload, &wanted)?;
-        let part = self.take_part(&place, input.body.take().unwrap_or_default(), wanted).await?;
+        let sealing = sealing(&upload, customer!(input))?;
+        let part = self.take_part(&place, input.body.take().unwrap_or_default(), wanted, &sealing).await?;
         let mut output =
             s3::UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), ..s3::UploadPartOutput::default() };
+        show_seal!(output, upload.sealed.as_ref());
         show!(output, &part.checksum);
         Ok(output)
     }
@@ -80,14 +83,18 @@ impl Handle<s3::UploadPartCopy> for Objects {
             if_modified_since: input.copy_source_if_modified_since,
             if_unmodified_since: input.copy_source_if_unmodified_since,
         };
+        let from = source_customer!(input);
+        check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), from.as_ref())?;
         conditions.check_copy(version)?;
         let (start, end) = match &input.copy_source_range {
             None => (0, version.size),
             Some(range) => stretch(range, version.size)?,
         };
         let snapshot = self.shelf.snapshot();
-        let payload = self.shelf.read(&snapshot, version, &looked.found.data, start, end).await?;
-        let part = self.take_part(&place, payload, Wanted::only(default_algorithm(&upload))).await?;
+        let payload = self.shelf.read(&snapshot, version, &looked.found.data, from.as_ref(), (start, end)).await?;
+        let sealing = sealing(&upload, customer!(input))?;
+        let wanted = Wanted::only(default_algorithm(&upload));
+        let part = self.take_part(&place, payload, wanted, &sealing).await?;
         let mut result = CopyPartResult {
             e_tag: Some(format!("\"{}\"", part.etag)),
             last_modified: time(part.at_ms),
@@ -111,13 +118,20 @@ impl Objects {
         self.shelf.upload(&snapshot, place.bucket, place.key, place.upload).await
     }
 
-    async fn take_part(&self, place: &Place<'_>, payload: Payload, wanted: Wanted) -> Result<Part, Error> {
-        let taken = Intake { shelf: &self.shelf }.take(payload, wanted).await?;
+    async fn take_part(
+        &self,
+        place: &Place<'_>,
+        payload: Payload,
+        wanted: Wanted,
+        sealing: &Sealing,
+    ) -> Result<Part, Error> {
+        let taken = Intake { shelf: &self.shelf, sealing }.take(payload, wanted).await?;
         let part = Part {
             size: taken.size,
             etag: hex::encode(&taken.sums.md5),
             at_ms: self.now_ms(),
             body: taken.body.clone(),
+            sealed: taken.sealed.clone(),
             checksum: taken.sums.checksum.clone(),
         };
         let (part_there, taken) = (&part, &taken);
@@ -130,6 +144,20 @@ impl Objects {
             })
             .await?;
         Ok(part)
+    }
+}
+
+/// How a part is sealed: as its upload said, with the same key as all others.
+fn sealing(upload: &Upload, customer: Option<Customer>) -> Result<Sealing, Fault> {
+    match (&upload.sealed, customer) {
+        (Some(SealedBy::Customer(md5)), Some(customer)) if customer.md5 == *md5 => Ok(Sealing::Customer(customer)),
+        (Some(SealedBy::Customer(_)), _) => Err(invalid_request(
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
+             encryption parameters.",
+        )),
+        (_, Some(_)) => Err(invalid_request("The multipart upload initiate did not request encryption with that key.")),
+        (Some(SealedBy::Kms(key)), None) => Ok(Sealing::Kms(key.clone())),
+        (Some(SealedBy::Node) | None, None) => Ok(Sealing::Node),
     }
 }
 
