@@ -17,7 +17,7 @@ use bytes::Bytes;
 use contract::{AccountId, Call, Cause, Fault, Origin, Region};
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode, request};
+use http::{Method, Response, StatusCode, Version, request};
 use http_body::Frame;
 use http_body_util::{BodyExt, Either, StreamBody};
 use signature::Claim;
@@ -85,12 +85,17 @@ impl Door {
                 Err(fault) => Err(fault),
             },
         };
+        let refused = answered.is_err();
         let mut response = match answered {
             Ok(Some(output)) => answer(asked.operation, &*output, &id),
             Ok(None) => Response::new(bodies::whole(Bytes::new())),
             Err(fault) => refusal(fault, &parts.method, &target, &id),
         };
         let headers = response.headers_mut();
+        // A client that waits to be told to send its body will not send it now; what it sends next must not be taken for it.
+        if refused && parts.headers.contains_key(http::header::EXPECT) && parts.version <= Version::HTTP_11 {
+            crate::serve::set(headers, http::header::CONNECTION, "close");
+        }
         match (page, rule) {
             (Some(page), Some(rule)) => page.tell(&rule, headers),
             _ => self.allow_origin(parts.headers.get(http::header::ORIGIN).cloned(), headers),

@@ -205,6 +205,13 @@ impl Door {
         visit: Visit,
     ) -> Response<Body> {
         let path = parts.uri.path();
+        // Before pages are looked at: a bucket's own rules may let them in.
+        if mount.is_none()
+            && !self.is_preflight(&parts)
+            && let Some(target) = self.left_to_objects(&parts)
+        {
+            return self.objects(parts, body, visit, target).await;
+        }
         if let Err(fault) = self.check_page(&parts, visit.host()) {
             return refuse(&fault);
         }
@@ -215,7 +222,6 @@ impl Door {
             Some(mount) => self.visit(&**mount, parts, body, visit).await,
             None if hello::is_asked_for(&parts) => hello::page(&parts, visit.host()),
             None if path.starts_with("/_") => refuse(&unknown_path(path)),
-            None if let Some(target) = self.left_to_objects(&parts) => self.objects(parts, body, visit, target).await,
             None => self.aws(parts, body, visit).await,
         }
     }

@@ -166,6 +166,7 @@ impl Node {
             key: seal,
             dispatch: registry.dispatch(),
             announcer: Arc::clone(&events) as _,
+            base_url: Arc::clone(&base_url),
         });
         let services = Services {
             events,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::store::Range;
 use base::task::{Kind, Tasks};
+use contract::{AccountId, Call, Origin, Principal, Region, Trace};
 use wire::s3::{BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule};
 
 use crate::Objects;
@@ -116,9 +117,24 @@ impl Objects {
                 let sequencer = sequencer(&tx);
                 let version_id = removed.id.as_deref();
                 let event = Event { kind, key, size: None, etag: None, version_id, sequencer: &sequencer };
-                self.tell(&tx, &bucket, event).await
+                self.tell(&tx, &self.ticking(&bucket), &bucket, event).await
             })
             .await
+    }
+
+    /// Nobody's call, in which a lifecycle tells of what it did.
+    fn ticking(&self, bucket: &Bucket) -> Call {
+        let random = &self.shelf.random;
+        Call {
+            id: random.uuid(),
+            principal: Principal::Service { name: "s3.amazonaws.com", source: None },
+            account: AccountId::ONLY,
+            region: Region::parse(&bucket.region).unwrap_or_else(Region::default_one),
+            deadline: self.clock.elapsed() + EVERY,
+            trace: Trace::start(&self.clock, random),
+            hops: 0,
+            origin: Origin::Inside { part: "objects", base_url: Arc::clone(&self.base_url) },
+        }
     }
 
     async fn expire_uploads(&self, bucket: &Bucket, rules: &[LifecycleRule]) -> Result<(), Error> {

@@ -67,6 +67,8 @@ pub struct Deps {
     pub dispatch: Dispatch,
     /// Who tells the event bus.
     pub announcer: Arc<dyn delivery::Announcer>,
+    /// What addresses begin with in what is told without anybody's call.
+    pub base_url: Arc<str>,
 }
 
 /// The service.
@@ -75,14 +77,15 @@ pub struct Objects {
     clock: Clock,
     dispatch: dispatch::Within,
     announcer: Arc<dyn delivery::Announcer>,
+    base_url: Arc<str>,
 }
 
 impl Objects {
     /// The service, on what is kept.
     pub fn new(deps: Deps) -> Arc<Self> {
-        let Deps { store, blobs, clock, random, key, dispatch, announcer } = deps;
+        let Deps { store, blobs, clock, random, key, dispatch, announcer, base_url } = deps;
         let shelf = Shelf::new(store, blobs, random, key);
-        Arc::new(Self { shelf, clock, dispatch: dispatch.within(), announcer })
+        Arc::new(Self { shelf, clock, dispatch: dispatch.within(), announcer, base_url })
     }
 
     fn now_ms(&self) -> i64 {
