@@ -71,6 +71,7 @@ impl Door {
         target: Target,
     ) -> Response<Body> {
         let id = visit.request_id.to_string();
+        let is_empty = http_body::Body::is_end_stream(&body);
         let page = cors::Asked::read(&parts.method, &parts.headers);
         let rule = match (&page, &target.bucket) {
             (Some(page), Some(bucket)) => self.cors_rule(page, bucket, &visit).await,
@@ -92,8 +93,9 @@ impl Door {
             Err(fault) => refusal(fault, &parts.method, &target, &id),
         };
         let headers = response.headers_mut();
-        // A client that waits to be told to send its body will not send it now; what it sends next must not be taken for it.
-        if refused && parts.headers.contains_key(http::header::EXPECT) && parts.version <= Version::HTTP_11 {
+        // A client that waits to be told to send its body will not send it now; what it sends next must not be taken for it. Nor is
+        // it told so where the body is empty, and then botocore reads the next answer on that connection wrongly.
+        if (refused || is_empty) && parts.headers.contains_key(http::header::EXPECT) && parts.version <= Version::HTTP_11 {
             crate::serve::set(headers, http::header::CONNECTION, "close");
         }
         match (page, rule) {
