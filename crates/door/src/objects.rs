@@ -95,7 +95,10 @@ impl Door {
         let headers = response.headers_mut();
         // A client that waits to be told to send its body will not send it now; what it sends next must not be taken for it. Nor is
         // it told so where the body is empty, and then botocore reads the next answer on that connection wrongly.
-        if (refused || is_empty) && parts.headers.contains_key(http::header::EXPECT) && parts.version <= Version::HTTP_11 {
+        if (refused || is_empty)
+            && parts.headers.contains_key(http::header::EXPECT)
+            && parts.version <= Version::HTTP_11
+        {
             crate::serve::set(headers, http::header::CONNECTION, "close");
         }
         match (page, rule) {

@@ -211,7 +211,7 @@ impl Cipher {
 /// Where the frames lie that a stretch of a body of `size` bytes is in.
 pub(crate) fn frames(start: u64, end: u64, size: u64) -> (u64, u64) {
     let sealed = |frames: u64| frames * (FRAME + TAG);
-    let last = (size / FRAME) * (FRAME + TAG) + if size % FRAME > 0 { size % FRAME + TAG } else { 0 };
+    let last = (size / FRAME) * (FRAME + TAG) + if !size.is_multiple_of(FRAME) { size % FRAME + TAG } else { 0 };
     (sealed(start / FRAME), sealed(end.div_ceil(FRAME)).min(last))
 }
 
