@@ -15,7 +15,7 @@
 //!
 //! Limits: batches of 10,000 messages and of 6 MB, windows of 5 minutes, 1,000 batches of a source in hand.
 //!
-//! Start reading at `pollers.rs`, then `stream.rs`.
+//! Start reading at `pollers.rs`, then `stream.rs` and `readers.rs`.
 
 pub mod answer;
 pub mod filter;
@@ -23,10 +23,13 @@ pub mod gathering;
 pub mod message;
 pub mod pollers;
 mod queue;
+pub mod readers;
 pub mod scale;
+mod shards;
 pub mod stream;
 
 pub use filter::Filters;
 pub use gathering::Limits;
 pub use message::Message;
 pub use pollers::{Batch, Handed, Plan, Pollers, Progress, Sink, Tools};
+pub use readers::{Readers, Reading, ShardSink, Tried};

@@ -8,9 +8,9 @@
 //! - A record is done, or given up and told of as a [`Discard`], before the checkpoint passes it: after a crash whoever goes on from the
 //!   checkpoint handles every record at least once.
 //! - Records of a partition key are first handed over in their order.
-//! - A shard holds at most [`Shard::HELD_MAX`] records.
+//! - A shard holds at most [`Shard::HELD_MAX`] records, and takes in no more while they are [`Shard::HELD_BYTES_MAX`] bytes.
 //!
-//! Nothing here uses it yet but its tests: tables and streams will.
+//! [`crate::readers`] drives it.
 
 mod checkpoint;
 mod discard;
@@ -57,6 +57,8 @@ pub struct Record {
     pub arrived_ms: i64,
     /// As the handler gets it.
     pub document: Document,
+    /// How long the document is as JSON.
+    pub bytes: usize,
 }
 
 /// A batch that is to be handed over.
@@ -95,36 +97,57 @@ pub struct Shard {
     lanes: Vec<Lane>,
     /// In order of the shard: sequence, and whether it is done.
     open: VecDeque<(u128, bool)>,
+    /// Of all records that are held.
+    bytes: usize,
     checkpoint: Checkpoint,
 }
 
 impl Shard {
     /// The most records that are held at once: a lane that waits for a retry must not take all memory.
     pub const HELD_MAX: usize = 20_000;
+    /// Nothing more is taken in while the records held are so long: images of items may be large.
+    pub const HELD_BYTES_MAX: usize = 32 << 20;
 
     /// A shard from a checkpoint on.
     pub fn new(settings: Settings, checkpoint: Checkpoint) -> Self {
         let lanes = if settings.tumbling.is_some() { 1 } else { settings.lanes.clamp(1, 10) };
         let lane = Lane::new(checkpoint.window.clone());
-        Self { settings, lanes: vec![lane; lanes], open: VecDeque::new(), checkpoint }
+        Self { settings, lanes: vec![lane; lanes], open: VecDeque::new(), bytes: 0, checkpoint }
     }
 
     /// How many more records may be read from the stream now.
     pub fn room(&self) -> usize {
+        if self.bytes >= Self::HELD_BYTES_MAX {
+            return 0;
+        }
         Self::HELD_MAX.saturating_sub(self.open.len())
     }
 
     /// Takes in records that follow those taken in before; any that the checkpoint has passed are left out.
     pub fn feed(&mut self, records: Vec<Record>, now_ms: i64) {
         for record in records {
-            let last = self.open.back().map(|(sequence, _)| *sequence).or(self.checkpoint.after);
-            if last.is_some_and(|last| record.sequence <= last) {
+            if !self.follows(record.sequence) {
                 continue;
             }
             self.open.push_back((record.sequence, false));
+            self.bytes += record.bytes;
             let lane = self.lane_of(&record.partition);
             self.lanes[lane].push(record, now_ms);
         }
+    }
+
+    /// A record that nobody wants, in its turn: the checkpoint passes it when all before it is done.
+    pub fn pass(&mut self, sequence: u128) {
+        if self.follows(sequence) {
+            self.open.push_back((sequence, true));
+            self.close(&[]);
+        }
+    }
+
+    /// Whether it comes after all that were taken in.
+    fn follows(&self, sequence: u128) -> bool {
+        let last = self.open.back().map(|(sequence, _)| *sequence).or(self.checkpoint.after);
+        last.is_none_or(|last| sequence > last)
     }
 
     /// What is to be handed over now, and what was given up because it is too old.
@@ -180,6 +203,7 @@ impl Shard {
     /// Marks records as done, and moves the checkpoint past what has nothing undone before it.
     fn close(&mut self, records: &[Record]) {
         for record in records {
+            self.bytes = self.bytes.saturating_sub(record.bytes);
             if let Ok(place) = self.open.binary_search_by_key(&record.sequence, |(sequence, _)| *sequence) {
                 self.open[place].1 = true;
             }

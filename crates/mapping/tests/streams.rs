@@ -23,7 +23,7 @@ fn settings() -> Settings {
 }
 
 fn record(sequence: u128, partition: &str, arrived_ms: i64) -> Record {
-    Record { sequence, partition: partition.to_owned(), arrived_ms, document: json!(sequence.to_string()) }
+    Record { sequence, partition: partition.to_owned(), arrived_ms, document: json!(sequence.to_string()), bytes: 8 }
 }
 
 fn records(count: u128) -> Vec<Record> {
@@ -134,7 +134,7 @@ fn tumbling_windows_carry_their_state_and_end() {
 async fn checkpoints_are_kept() {
     let store = Store::memory(Clock::system());
     assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), Checkpoint::default());
-    let checkpoint = &Checkpoint { after: Some(u128::MAX), window: None };
+    let checkpoint = &Checkpoint { after: Some(u128::MAX), ..Checkpoint::default() };
     store
         .transact(|tx| async move {
             checkpoint.save(&tx, "reader", "shard");

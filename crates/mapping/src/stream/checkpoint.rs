@@ -9,6 +9,9 @@ use store::{Error, Key, Record, Store, Transaction};
 pub struct Checkpoint {
     /// Every record up to this one is done or given up; none: not even the first.
     pub after: Option<u128>,
+    /// The iterator that the reading begins with where nothing was done yet; none: the oldest record.
+    #[serde(default)]
+    pub start: Option<String>,
     /// The tumbling window that is open there.
     pub window: Option<Window>,
 }
@@ -30,6 +33,11 @@ impl Record for Checkpoint {
 }
 
 impl Checkpoint {
+    /// All checkpoints of one reader, by shard.
+    pub fn prefix(reader: &str) -> Key {
+        Key::new("stream-checkpoints").with(reader)
+    }
+
     /// The checkpoint of a shard for one reader of it; a fresh one if there is none.
     pub async fn load(store: &Store, reader: &str, shard: &str) -> Result<Self, Error> {
         Ok(store.snapshot().get_record(&key(reader, shard)).await?.unwrap_or_default())
@@ -47,5 +55,5 @@ impl Checkpoint {
 }
 
 fn key(reader: &str, shard: &str) -> Key {
-    Key::new("stream-checkpoints").with(reader).with(shard)
+    Checkpoint::prefix(reader).with(shard)
 }

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn the_destination_learns_where_the_records_lie() {
-        let record = |sequence| Record { sequence, partition: "p".into(), arrived_ms: 1_000, document: json!(null) };
+        let record =
+            |sequence| Record { sequence, partition: "p".into(), arrived_ms: 1_000, document: json!(null), bytes: 4 };
         let discard = Discard { records: vec![record(3), record(7)], tries: 2, reason: Reason::Retries };
         let origin = Origin {
             info: "KinesisBatchInfo",

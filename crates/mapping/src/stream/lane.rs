@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use crate::gathering::BATCH_BYTES_MAX;
+
 use super::{Attempt, Discard, Ending, Reason, Record, Settings, Window, millis};
 
 /// Records that are tried again together.
@@ -113,7 +115,13 @@ impl Lane {
         };
         let most = self.waiting.len().min(settings.batch.max(1));
         let inside = |(record, _): &&(Record, i64)| end_ms.is_none_or(|end_ms| record.arrived_ms < end_ms);
-        let count = self.waiting.iter().take(most).take_while(inside).count();
+        let mut bytes = 0;
+        let fits = |(record, _): &&(Record, i64)| {
+            let first = bytes == 0;
+            bytes += record.bytes + 1;
+            first || bytes <= BATCH_BYTES_MAX
+        };
+        let count = self.waiting.iter().take(most).take_while(inside).take_while(fits).count();
         let full = count == settings.batch.max(1) || count < most;
         let waited = now_ms.saturating_sub(*came_ms) >= millis(settings.window);
         ((full || waited) && count > 0).then_some(count)
@@ -145,7 +153,7 @@ impl Lane {
                 let (done, left): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.sequence < sequence);
                 // Something was done, so this is no retry of the same: the rest begins anew.
                 let tries = if done.is_empty() { tries } else { 0 };
-                let discard = self.failed(left, tries, settings);
+                let discard = self.retry(left, tries, settings);
                 Ended { done, discard }
             }
             Ending::Failed if records.is_empty() => {
@@ -174,6 +182,14 @@ impl Lane {
             let second = records.split_off(records.len() / 2);
             self.again.push_front(Again { records: second, tries });
             self.again.push_front(Again { records, tries });
+            return None;
+        }
+        self.retry(records, tries, settings)
+    }
+
+    /// The same records again, in one piece: the handler has said which of them is to blame, or they cannot be cut.
+    fn retry(&mut self, records: Vec<Record>, tries: u32, settings: &Settings) -> Option<Discard> {
+        if records.is_empty() {
             return None;
         }
         let tries = tries.saturating_add(1);

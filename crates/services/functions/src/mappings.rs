@@ -3,6 +3,8 @@
 //! The table follows the store as that of the functions does: what is committed is taken in before it is answered. A mapping whose
 //! function is missing, paused or throttled keeps its messages in the queue, and says so.
 
+mod shards;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -12,8 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use contract::caller::BoxFuture;
 use contract::{Call, Caller, Cause, Fault, Operation, Origin, Principal, Trace};
 use mapping::answer::{self, Report};
-use mapping::{Batch, Handed, Plan, Pollers, Progress, Sink, Tools};
+use mapping::{Batch, Handed, Plan, Pollers, Progress, Readers, Reading, Sink, Tools};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use uuid::Uuid;
 use wire::lambda as op;
 
@@ -38,9 +41,46 @@ pub(crate) struct Mappings {
 /// A mapping and who works for it.
 struct Kept {
     mapping: Mapping,
-    pollers: Option<Pollers>,
+    pollers: Option<Workers>,
     /// Those of earlier settings, who finish what they have in hand.
-    leaving: Vec<Pollers>,
+    leaving: Vec<Workers>,
+}
+
+/// Those who work for one mapping.
+enum Workers {
+    OfQueue(Pollers),
+    OfStream(Readers),
+}
+
+impl Workers {
+    fn stop(&self) {
+        match self {
+            Self::OfQueue(pollers) => pollers.stop(),
+            Self::OfStream(readers) => readers.stop(),
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        match self {
+            Self::OfQueue(pollers) => pollers.has_stopped(),
+            Self::OfStream(readers) => readers.has_stopped(),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        match self {
+            Self::OfQueue(pollers) => pollers.progress(),
+            Self::OfStream(readers) => readers.progress(),
+        }
+    }
+
+    /// Becomes true when they have stopped; queues have no order that others must wait for.
+    fn ended(&self) -> Option<watch::Receiver<bool>> {
+        match self {
+            Self::OfQueue(_) => None,
+            Self::OfStream(readers) => Some(readers.ended()),
+        }
+    }
 }
 
 /// How a mapping is doing.
@@ -65,7 +105,7 @@ impl Mappings {
         let kept = table.get(&(scope.clone(), *id));
         Doing {
             leaving: kept.is_some_and(|kept| kept.leaving.iter().any(|pollers| !pollers.has_stopped())),
-            progress: kept.and_then(|kept| kept.pollers.as_ref()).map(Pollers::progress).unwrap_or_default(),
+            progress: kept.and_then(|kept| kept.pollers.as_ref()).map(Workers::progress).unwrap_or_default(),
         }
     }
 }
@@ -79,7 +119,7 @@ impl Functions {
         }
         let mut table = self.mappings.table();
         for ((scope, _), kept) in table.iter_mut() {
-            kept.pollers = self.pollers(scope, &kept.mapping);
+            kept.pollers = self.workers(scope, &kept.mapping, &kept.leaving);
         }
     }
 
@@ -101,11 +141,11 @@ impl Functions {
                     pollers.stop();
                     kept.leaving.push(pollers);
                 }
-                kept.pollers = self.pollers(scope, &mapping);
+                kept.pollers = self.workers(scope, &mapping, &kept.leaving);
                 kept.mapping = mapping;
             }
             None => {
-                let pollers = self.pollers(scope, &mapping);
+                let pollers = self.workers(scope, &mapping, &[]);
                 table.insert(place, Kept { mapping, pollers, leaving: Vec::new() });
             }
         }
@@ -127,8 +167,8 @@ impl Functions {
         Ok(())
     }
 
-    /// Pollers for a mapping, if it is to poll and there is a way to.
-    fn pollers(&self, scope: &Scope, mapping: &Mapping) -> Option<Pollers> {
+    /// Who works for a mapping, if it is to poll and there is a way to. Of a stream they begin when those before them have ended.
+    fn workers(&self, scope: &Scope, mapping: &Mapping, before: &[Workers]) -> Option<Workers> {
         let tools = self.mappings.tools().filter(|_| mapping.enabled)?;
         let filters = match mapping.settings.compiled() {
             Ok(filters) => filters,
@@ -138,6 +178,32 @@ impl Functions {
                 return None;
             }
         };
+        let function = Function {
+            functions: Weak::clone(&self.itself),
+            tools: tools.clone(),
+            arn: scope.arn_of(&mapping.function),
+            scope: scope.clone(),
+            name: mapping.function.clone(),
+        };
+        if let (Some(stream), Some(settings)) = (&mapping.settings.stream, mapping.settings.reading()) {
+            let sink = shards::Shards {
+                function,
+                mapping: mapping.id,
+                reader: stream.reader,
+                stream: mapping.source.to_string(),
+                reports_failures: mapping.settings.reports_failures,
+                on_failure: stream.on_failure.clone(),
+            };
+            let reading = Reading {
+                stream: mapping.source.clone(),
+                account: scope.account,
+                region: scope.region.clone(),
+                settings,
+                filters,
+            };
+            let before = before.iter().filter_map(Workers::ended).collect();
+            return Some(Workers::OfStream(Readers::start(reading, Arc::new(sink), tools, before)));
+        }
         let plan = Plan {
             queue: mapping.source.clone(),
             account: scope.account,
@@ -146,35 +212,59 @@ impl Functions {
             filters,
             concurrency_max: mapping.settings.concurrency_max.map_or(mapping::scale::MOST, |most| most as usize),
         };
-        let sink = FunctionSink {
-            functions: Weak::clone(&self.itself),
-            tools: tools.clone(),
-            arn: scope.arn_of(&mapping.function),
-            scope: scope.clone(),
-            function: mapping.function.clone(),
-            reports_failures: mapping.settings.reports_failures,
-        };
-        Some(Pollers::start(plan, Arc::new(sink), tools))
+        let sink = FunctionSink { function, reports_failures: mapping.settings.reports_failures };
+        Some(Workers::OfQueue(Pollers::start(plan, Arc::new(sink), tools)))
     }
 }
 
-/// A function that handles batches.
-struct FunctionSink {
+/// The function of a mapping.
+struct Function {
     functions: Weak<Functions>,
     tools: Tools,
     scope: Scope,
-    function: Reference,
+    name: Reference,
     arn: String,
+}
+
+impl Function {
+    fn with_runner<T>(&self, see: impl FnOnce(&Runner, bool) -> T) -> Option<T> {
+        let active = self.functions.upgrade()?.table.get(&self.scope, self.name.name.as_str())?;
+        let runner = active.runner(self.name.qualifier.as_ref(), || 0)?;
+        Some(see(runner, active.is_paused()))
+    }
+
+    /// An ordinary invocation, and its call's id. The mapping's owner has asked for it by making the mapping, so no policy of the
+    /// function is needed, as on AWS.
+    async fn invoke(&self, event: &Value) -> (Uuid, Result<Value, Fault>) {
+        let Tools { clock, random, base_url, caller, .. } = &self.tools;
+        let call = Call {
+            id: random.uuid(),
+            principal: Principal::Root,
+            account: self.scope.account,
+            region: self.scope.region.clone(),
+            deadline: clock.elapsed() + INVOKE_MAX,
+            trace: Trace::start(clock, random),
+            hops: 1,
+            origin: Origin::Inside { part: "mapping", base_url: Arc::clone(base_url) },
+        };
+        let input = json!({ "FunctionName": self.arn, "Payload": STANDARD.encode(event.to_string()) });
+        (call.id, caller.call(op::Invoke::ID, &call, input).await)
+    }
+
+    /// The function's own role, as on AWS: it must be allowed to read what it is given.
+    fn principal(&self) -> Principal {
+        let role = self.with_runner(|runner, _| Arc::clone(&runner.role));
+        Principal::Role { role: role.unwrap_or_else(|| "".into()), session: self.name.name.as_str().into() }
+    }
+}
+
+/// A function that handles batches of a queue.
+struct FunctionSink {
+    function: Function,
     reports_failures: bool,
 }
 
 impl FunctionSink {
-    fn with_runner<T>(&self, see: impl FnOnce(&Runner, bool) -> T) -> Option<T> {
-        let active = self.functions.upgrade()?.table.get(&self.scope, self.function.name.as_str())?;
-        let runner = active.runner(self.function.qualifier.as_ref(), || 0)?;
-        Some(see(runner, active.is_paused()))
-    }
-
     fn judge(&self, batch: &Batch, answered: Result<Value, Fault>) -> Handed {
         let answer = match answered {
             Ok(answer) => answer,
@@ -213,37 +303,21 @@ fn judge_fault(fault: &Fault) -> Handed {
 }
 
 impl Sink for FunctionSink {
-    /// An ordinary invocation. The mapping's owner has asked for it by making the mapping, so no policy of the function is needed, as on
-    /// AWS.
     fn hand<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Handed> {
         Box::pin(async move {
             let records: Vec<&Value> = batch.messages.iter().map(|message| &message.record).collect();
-            let payload = json!({ "Records": records }).to_string();
-            let Tools { clock, random, base_url, caller, .. } = &self.tools;
-            let call = Call {
-                id: random.uuid(),
-                principal: Principal::Root,
-                account: self.scope.account,
-                region: self.scope.region.clone(),
-                deadline: clock.elapsed() + INVOKE_MAX,
-                trace: Trace::start(clock, random),
-                hops: 1,
-                origin: Origin::Inside { part: "mapping", base_url: Arc::clone(base_url) },
-            };
-            let input = json!({ "FunctionName": self.arn, "Payload": STANDARD.encode(payload) });
-            self.judge(batch, caller.call(op::Invoke::ID, &call, input).await)
+            let (_, answered) = self.function.invoke(&json!({ "Records": records })).await;
+            self.judge(batch, answered)
         })
     }
 
-    /// The function's own role, as on AWS: it must be allowed to receive and delete.
     fn principal(&self) -> Principal {
-        let role = self.with_runner(|runner, _| Arc::clone(&runner.role));
-        Principal::Role { role: role.unwrap_or_else(|| "".into()), session: self.function.name.as_str().into() }
+        self.function.principal()
     }
 
     fn obstacle(&self) -> Option<String> {
-        match self.with_runner(|_, paused| paused) {
-            None => Some(format!("Function not found: {}", self.arn)),
+        match self.function.with_runner(|_, paused| paused) {
+            None => Some(format!("Function not found: {}", self.function.arn)),
             Some(true) => Some("Rate Exceeded: the function's reserved concurrency is 0.".to_owned()),
             Some(false) => None,
         }

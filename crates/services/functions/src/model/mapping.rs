@@ -1,5 +1,7 @@
 //! Event source mappings: from where to which function, in which batches. The decisions here are pure.
 
+mod stream;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use uuid::Uuid;
 use crate::faults;
 use crate::name::{Reference, Scope};
 
+pub use stream::{Start, StreamChange, StreamSettings};
+
 /// The most messages of a batch that does not wait for more, and of a queue that keeps order.
 const SMALL_BATCH_MAX: u32 = 10;
 
@@ -20,7 +24,7 @@ const SMALL_BATCH_MAX: u32 = 10;
 pub struct Mapping {
     /// AWS's `UUID`.
     pub id: Uuid,
-    /// The queue.
+    /// The queue, or the stream.
     pub source: Arn,
     /// Who handles the messages.
     pub function: Reference,
@@ -51,6 +55,8 @@ pub struct MappingSettings {
     pub metrics: Option<Vec<String>>,
     /// The level of the mapping's own log; kept and shown.
     pub log_level: Option<String>,
+    /// What only streams have; none if the source is a queue.
+    pub stream: Option<StreamSettings>,
 }
 
 /// What a call wants to be different; `None` leaves it as it is.
@@ -70,6 +76,8 @@ pub struct MappingChange {
     pub metrics: Option<Vec<String>>,
     /// `LoggingConfig`.
     pub log_level: Option<Option<String>>,
+    /// What only streams have.
+    pub stream: StreamChange,
 }
 
 impl Default for MappingSettings {
@@ -82,16 +90,30 @@ impl Default for MappingSettings {
             concurrency_max: None,
             metrics: None,
             log_level: None,
+            stream: None,
         }
     }
 }
 
 impl MappingSettings {
+    /// What a stream's mapping has that says nothing of its own.
+    pub fn of_stream(stream: StreamSettings) -> Self {
+        Self { batch_size: stream::BATCH, stream: Some(stream), ..Self::default() }
+    }
+
     /// The settings after a change.
     #[must_use]
     pub fn with(mut self, change: MappingChange) -> Self {
-        let MappingChange { batch_size, window_s, filters, reports_failures, concurrency_max, metrics, log_level } =
-            change;
+        let MappingChange {
+            batch_size,
+            window_s,
+            filters,
+            reports_failures,
+            concurrency_max,
+            metrics,
+            log_level,
+            stream,
+        } = change;
         self.batch_size = batch_size.unwrap_or(self.batch_size);
         self.window_s = window_s.unwrap_or(self.window_s);
         self.filters = filters.unwrap_or(self.filters);
@@ -99,11 +121,26 @@ impl MappingSettings {
         self.concurrency_max = concurrency_max.unwrap_or(self.concurrency_max);
         self.metrics = metrics.or(self.metrics);
         self.log_level = log_level.unwrap_or(self.log_level);
+        self.stream = self.stream.map(|settings| settings.with(stream));
         self
     }
 
-    /// Refuses what a queue cannot be polled with.
+    /// Refuses what the source cannot be polled with.
     pub fn check(&self, source: &Arn) -> Result<(), Fault> {
+        match &self.stream {
+            Some(stream) => stream.check()?,
+            None => self.check_queue(source)?,
+        }
+        if self.filters.len() > mapping::filter::COUNT_MAX {
+            return Err(faults::invalid(format!(
+                "An event source mapping has at most {} filters.",
+                mapping::filter::COUNT_MAX
+            )));
+        }
+        self.compiled().map(drop)
+    }
+
+    fn check_queue(&self, source: &Arn) -> Result<(), Fault> {
         let fifo = source.resource.ends_with(".fifo");
         if fifo && self.batch_size > SMALL_BATCH_MAX {
             return Err(faults::invalid(format!(
@@ -118,13 +155,7 @@ impl MappingSettings {
                 "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
             ));
         }
-        if self.filters.len() > mapping::filter::COUNT_MAX {
-            return Err(faults::invalid(format!(
-                "An event source mapping has at most {} filters.",
-                mapping::filter::COUNT_MAX
-            )));
-        }
-        self.compiled().map(drop)
+        Ok(())
     }
 
     /// The filters, ready to match.

@@ -29,6 +29,9 @@ impl Handle<DeleteEventSourceMapping> for Functions {
             .transact(|tx| async move {
                 let found = stored::get(&tx, scope, &id).await?.ok_or_else(faults::nothing_there)?;
                 stored::delete(&tx, scope, &id);
+                if let Some(stream) = &found.settings.stream {
+                    stored::forget_reader(&tx, &stream.reader.to_string()).await?;
+                }
                 Ok::<_, Refusal>(found)
             })
             .await?;

@@ -4,15 +4,15 @@ use contract::Fault;
 use jiff::Timestamp;
 use uuid::Uuid;
 use wire::lambda::{
-    CreateEventSourceMappingRequest, EventSourceMappingConfiguration, EventSourceMappingLoggingConfig,
-    EventSourceMappingMetricsConfig, Filter, FilterCriteria, FunctionResponseType, ScalingConfig,
-    UpdateEventSourceMappingRequest,
+    CreateEventSourceMappingRequest, DestinationConfig, EventSourceMappingConfiguration,
+    EventSourceMappingLoggingConfig, EventSourceMappingMetricsConfig, Filter, FilterCriteria, FunctionResponseType,
+    OnFailure, ScalingConfig, UpdateEventSourceMappingRequest,
 };
 
 use super::view::unsigned;
 use crate::faults;
 use crate::mappings::Doing;
-use crate::model::mapping::{Mapping, MappingChange, result_of};
+use crate::model::mapping::{Mapping, MappingChange, StreamChange, StreamSettings, result_of};
 use crate::name::Scope;
 
 /// When a mapping is shown.
@@ -38,7 +38,7 @@ pub(super) fn shown(scope: &Scope, mapping: &Mapping, moment: Moment) -> EventSo
         Moment::Looked(doing) => Some(result_of(&doing.progress)),
         Moment::Created | Moment::Updated { .. } | Moment::Deleted => None,
     };
-    EventSourceMappingConfiguration {
+    let shown = EventSourceMappingConfiguration {
         uuid: Some(mapping.id.to_string()),
         event_source_mapping_arn: Some(mapping.arn(scope)),
         event_source_arn: Some(mapping.source.to_string()),
@@ -65,6 +65,28 @@ pub(super) fn shown(scope: &Scope, mapping: &Mapping, moment: Moment) -> EventSo
         state: Some(state(mapping, &moment).to_owned()),
         state_transition_reason: Some("USER_INITIATED".to_owned()),
         ..EventSourceMappingConfiguration::default()
+    };
+    match &settings.stream {
+        Some(stream) => with_stream(shown, stream),
+        None => shown,
+    }
+}
+
+fn with_stream(shown: EventSourceMappingConfiguration, stream: &StreamSettings) -> EventSourceMappingConfiguration {
+    // Minus one is how AWS says "for ever".
+    let bounded = |most: Option<u32>| most.map_or(Some(-1), |most| i32::try_from(most).ok());
+    EventSourceMappingConfiguration {
+        starting_position: Some(stream.start.name().into()),
+        parallelization_factor: i32::try_from(stream.lanes).ok(),
+        destination_config: Some(DestinationConfig {
+            on_success: None,
+            on_failure: Some(OnFailure { destination: stream.on_failure.clone() }),
+        }),
+        maximum_record_age_in_seconds: bounded(stream.age_max_s),
+        bisect_batch_on_function_error: Some(stream.bisects),
+        maximum_retry_attempts: bounded(stream.retries_max),
+        tumbling_window_in_seconds: i32::try_from(stream.tumbling_s).ok(),
+        ..shown
     }
 }
 
@@ -116,6 +138,20 @@ macro_rules! common {
                 .logging_config
                 .as_ref()
                 .map(|config| config.system_log_level.as_ref().map(|level| level.as_str().to_owned())),
+            stream: StreamChange {
+                lanes: $input
+                    .parallelization_factor
+                    .map(|lanes| unsigned("parallelizationFactor", lanes))
+                    .transpose()?,
+                bisects: $input.bisect_batch_on_function_error,
+                retries_max: $input.maximum_retry_attempts.map(|most| u32::try_from(most).ok()),
+                age_max_s: $input.maximum_record_age_in_seconds.map(|most| u32::try_from(most).ok()),
+                tumbling_s: $input
+                    .tumbling_window_in_seconds
+                    .map(|seconds| unsigned("tumblingWindowInSeconds", seconds))
+                    .transpose()?,
+                on_failure: $input.destination_config.as_ref().map(on_failure),
+            },
         }
     };
 }
@@ -128,6 +164,10 @@ pub(super) fn changes(input: &CreateEventSourceMappingRequest) -> Result<Mapping
 /// What updating asks for.
 pub(super) fn updates(input: &UpdateEventSourceMappingRequest) -> Result<MappingChange, Fault> {
     Ok(common!(input))
+}
+
+fn on_failure(config: &DestinationConfig) -> Option<String> {
+    config.on_failure.as_ref()?.destination.clone().filter(|destination| !destination.is_empty())
 }
 
 fn patterns(criteria: &FilterCriteria) -> Vec<String> {
@@ -180,6 +220,42 @@ pub(super) fn refuse_stream_updates(input: &UpdateEventSourceMappingRequest) -> 
         document_db_event_source_config => "DocumentDBEventSourceConfig",
     );
     refuse_unserved(input.kms_key_arn.as_deref(), input.provisioned_poller_config.is_some())
+}
+
+/// What creating refuses for streams of tables: what belongs to brokers, and what to queues.
+pub(super) fn refuse_brokers(input: &CreateEventSourceMappingRequest) -> Result<(), Fault> {
+    refuse!(input,
+        starting_position_timestamp => "StartingPositionTimestamp",
+        topics => "Topics",
+        queues => "Queues",
+        self_managed_event_source => "SelfManagedEventSource",
+        source_access_configurations => "SourceAccessConfigurations",
+        amazon_managed_kafka_event_source_config => "AmazonManagedKafkaEventSourceConfig",
+        self_managed_kafka_event_source_config => "SelfManagedKafkaEventSourceConfig",
+        document_db_event_source_config => "DocumentDBEventSourceConfig",
+    );
+    refuse_scaling(input.scaling_config.as_ref())?;
+    refuse_unserved(input.kms_key_arn.as_deref(), input.provisioned_poller_config.is_some())
+}
+
+/// What updating refuses for streams of tables.
+pub(super) fn refuse_broker_updates(input: &UpdateEventSourceMappingRequest) -> Result<(), Fault> {
+    refuse!(input,
+        source_access_configurations => "SourceAccessConfigurations",
+        amazon_managed_kafka_event_source_config => "AmazonManagedKafkaEventSourceConfig",
+        self_managed_kafka_event_source_config => "SelfManagedKafkaEventSourceConfig",
+        document_db_event_source_config => "DocumentDBEventSourceConfig",
+    );
+    refuse_scaling(input.scaling_config.as_ref())?;
+    refuse_unserved(input.kms_key_arn.as_deref(), input.provisioned_poller_config.is_some())
+}
+
+/// A stream's lanes are its only scaling. An empty setting asks for nothing.
+fn refuse_scaling(scaling: Option<&ScalingConfig>) -> Result<(), Fault> {
+    match scaling.and_then(|scaling| scaling.maximum_concurrency) {
+        Some(_) => Err(faults::invalid("Unsupported ScalingConfig parameter for given event source mapping type.")),
+        None => Ok(()),
+    }
 }
 
 fn refuse_unserved(key: Option<&str>, provisioned: bool) -> Result<(), Fault> {

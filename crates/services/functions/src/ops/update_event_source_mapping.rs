@@ -6,7 +6,7 @@ use wire::lambda::{EventSourceMappingConfiguration, UpdateEventSourceMapping, Up
 use super::create_event_source_mapping::refuse_twin;
 use super::get_event_source_mapping::resource;
 use super::lookup;
-use super::mapping_view::{Moment, id, refuse_stream_updates, shown, updates};
+use super::mapping_view::{Moment, id, refuse_broker_updates, refuse_stream_updates, shown, updates};
 use crate::model::mapping::Mapping;
 use crate::name::{Reference, Scope};
 use crate::store::{Refusal, mapping as stored};
@@ -25,11 +25,14 @@ impl Handle<UpdateEventSourceMapping> for Functions {
         input: UpdateEventSourceMappingRequest,
     ) -> Result<EventSourceMappingConfiguration, Fault> {
         let (scope, id) = (&Scope::of(call), id(&input.uuid)?);
-        refuse_stream_updates(&input)?;
         let _one_at_a_time = self.mappings.changing.lock().await;
         let snapshot = self.store.snapshot();
         let before = stored::get(&snapshot, scope, &id).await.map_err(Refusal::from)?;
         let before = before.ok_or_else(faults::nothing_there)?;
+        match before.settings.stream {
+            Some(_) => refuse_broker_updates(&input)?,
+            None => refuse_stream_updates(&input)?,
+        }
         let function = match &input.function_name {
             Some(name) => Reference::parse(scope, name)?,
             None => before.function.clone(),
@@ -46,7 +49,7 @@ impl Handle<UpdateEventSourceMapping> for Functions {
             let found = lookup::find(&snapshot, scope, &after.function).await;
             let version = found.map_err(|_| faults::invalid("Function does not exist"))?.version;
             let (role, timeout_s) = (version.settings.role, version.settings.timeout_s);
-            self.check_queue(call, &after.source, &after.function, &role, timeout_s).await?;
+            self.check_source(call, &after.source, &after.function, &role, timeout_s).await?;
         }
         self.store
             .transact(|tx| async move {

@@ -50,15 +50,27 @@ const PATTERN: Form = Form::Fields(&[optional("Pattern", Form::Text)]);
 const RENAMED: (&str, &str) = ("KmsKeyArn", "KMSKeyArn");
 
 /// What a property that was taken out of the template goes back to.
-fn defaults() -> [(&'static str, Value); 6] {
-    [
-        ("BatchSize", json!(10)),
+fn defaults(source: Option<&str>) -> Vec<(&'static str, Value)> {
+    let is_stream = source.and_then(Arn::parse).is_some_and(|source| source.service == "dynamodb");
+    let mut defaults = vec![
+        ("BatchSize", json!(if is_stream { 100 } else { 10 })),
         ("Enabled", json!(true)),
         ("FilterCriteria", json!({})),
         ("FunctionResponseTypes", json!([])),
         ("MaximumBatchingWindowInSeconds", json!(0)),
         ("ScalingConfig", json!({})),
-    ]
+    ];
+    if is_stream {
+        defaults.extend([
+            ("BisectBatchOnFunctionError", json!(false)),
+            ("DestinationConfig", json!({})),
+            ("MaximumRecordAgeInSeconds", json!(-1)),
+            ("MaximumRetryAttempts", json!(-1)),
+            ("ParallelizationFactor", json!(1)),
+            ("TumblingWindowInSeconds", json!(0)),
+        ]);
+    }
+    defaults
 }
 
 impl ResourceType for Mapping {
@@ -104,6 +116,7 @@ impl ResourceType for Mapping {
     ) -> Result<Change, PropertyFault> {
         let retagged = TagChange::between(old, new)?;
         let (mut old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
+        let source = new.get("EventSourceArn").and_then(Value::as_str).map(str::to_owned);
         for fixed in ["EventSourceArn", "StartingPosition", "StartingPositionTimestamp", "SelfManagedEventSource"] {
             if old.remove(fixed) != new.remove(fixed) {
                 return Ok(Change::Replace);
@@ -116,7 +129,7 @@ impl ResourceType for Mapping {
             if let Some(value) = new.remove(RENAMED.0) {
                 new.insert(RENAMED.1.to_owned(), value);
             }
-            for (name, value) in defaults() {
+            for (name, value) in defaults(source.as_deref()) {
                 new.entry(name).or_insert(value);
             }
             new.insert("UUID".to_owned(), physical_id.into());

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use ::store::{Key, Range, Record, Transaction};
 use contract::{AccountId, Arn, Region};
+use mapping::stream::Checkpoint;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Read, all};
-use crate::model::mapping::{Mapping, MappingSettings};
+use crate::model::mapping::{Mapping, MappingSettings, Start, StreamSettings};
 use crate::name::{Reference, Scope};
 
 /// The prefix of all mappings.
@@ -57,6 +58,27 @@ pub(crate) async fn everywhere(read: &impl Read) -> Result<Vec<(Scope, Mapping)>
     Ok(found)
 }
 
+/// All checkpoints of a reader, by shard.
+pub(crate) async fn checkpoints(
+    read: &impl Read,
+    reader: &str,
+) -> Result<BTreeMap<String, Checkpoint>, ::store::Error> {
+    let prefix = Checkpoint::prefix(reader);
+    let mut found = BTreeMap::new();
+    for (key, value) in all(read, Range::prefix(&prefix)).await? {
+        found.insert(key.parts_after(&prefix)?.text()?, ::store::record::decode(&value)?);
+    }
+    Ok(found)
+}
+
+/// Forgets all checkpoints of a reader.
+pub(crate) async fn forget_reader(tx: &Transaction, reader: &str) -> Result<(), ::store::Error> {
+    for shard in checkpoints(tx, reader).await?.keys() {
+        Checkpoint::forget(tx, reader, shard);
+    }
+    Ok(())
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct MappingRecord {
     id: Uuid,
@@ -72,18 +94,60 @@ struct MappingRecord {
     log_level: Option<String>,
     tags: BTreeMap<String, String>,
     modified_ms: i64,
+    #[serde(default)]
+    stream: Option<StreamRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StreamRecord {
+    reader: Uuid,
+    /// As AWS spells it.
+    start: String,
+    lanes: u32,
+    bisects: bool,
+    retries_max: Option<u32>,
+    age_max_s: Option<u32>,
+    tumbling_s: u32,
+    on_failure: Option<String>,
 }
 
 impl Record for MappingRecord {
     const KIND: &'static str = "lambda-mapping";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    /// Version 1 had queues only.
+    fn migrate(_from: u16, body: serde_json::Value) -> Result<serde_json::Value, String> {
+        Ok(body)
+    }
+}
+
+impl StreamRecord {
+    fn of(settings: StreamSettings) -> Self {
+        let StreamSettings { reader, start, lanes, bisects, retries_max, age_max_s, tumbling_s, on_failure } = settings;
+        let start = start.name().to_owned();
+        Self { reader, start, lanes, bisects, retries_max, age_max_s, tumbling_s, on_failure }
+    }
+
+    fn into_model(self) -> Option<StreamSettings> {
+        let Self { reader, start, lanes, bisects, retries_max, age_max_s, tumbling_s, on_failure } = self;
+        let start = Start::parse(&start)?;
+        Some(StreamSettings { reader, start, lanes, bisects, retries_max, age_max_s, tumbling_s, on_failure })
+    }
 }
 
 impl MappingRecord {
     fn of(scope: &Scope, mapping: &Mapping) -> Self {
         let Mapping { id, source, function, enabled, settings, tags, modified_ms } = mapping.clone();
-        let MappingSettings { batch_size, window_s, filters, reports_failures, concurrency_max, metrics, log_level } =
-            settings;
+        let MappingSettings {
+            batch_size,
+            window_s,
+            filters,
+            reports_failures,
+            concurrency_max,
+            metrics,
+            log_level,
+            stream,
+        } = settings;
         Self {
             id,
             source: source.to_string(),
@@ -98,6 +162,7 @@ impl MappingRecord {
             log_level,
             tags,
             modified_ms,
+            stream: stream.map(StreamRecord::of),
         }
     }
 
@@ -116,6 +181,10 @@ impl MappingRecord {
                 concurrency_max: self.concurrency_max,
                 metrics: self.metrics,
                 log_level: self.log_level,
+                stream: match self.stream {
+                    Some(stream) => Some(stream.into_model().ok_or_else(|| broken("a starting position"))?),
+                    None => None,
+                },
             },
             tags: self.tags,
             modified_ms: self.modified_ms,

@@ -331,7 +331,9 @@ impl Handle<aws::GetRecords> for Tables {
         let iterator =
             Iterator::read(&input.shard_iterator).ok_or_else(|| Error::Invalid("Invalid ShardIterator".to_owned()))?;
         let now_ms = self.now_ms();
-        if iterator.made_ms + ITERATOR_MS < now_ms {
+        // One that a mapping began with is kept until its first record is handled, however late that comes.
+        let waits = matches!(call.origin, Origin::Inside { part: "mapping", .. });
+        if !waits && iterator.made_ms + ITERATOR_MS < now_ms {
             return Err(aws::ExpiredIteratorException::fault(format!(
                 "Iterator expired. The iterator was created at time {} while right now it is {} which is further in the future \
                  than the tolerated delay of {ITERATOR_MS} milliseconds.",
@@ -341,7 +343,6 @@ impl Handle<aws::GetRecords> for Tables {
         }
         let (desk, stream) = self.stream(call, &iterator.arn)?;
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(RECORDS_MAX);
-        let waits = matches!(call.origin, Origin::Inside { part: "mapping", .. });
         // Before the first look, so that what comes after it is heard of.
         let mut watch = self.cellar.store.watch(changes::stream(desk.number, &stream));
         let until = self.clock.elapsed() + WAIT_MAX;
