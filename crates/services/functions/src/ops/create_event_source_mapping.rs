@@ -39,8 +39,9 @@ impl Handle<CreateEventSourceMapping> for Functions {
         let source = source(&input)?;
         let plain = match is_stream(&source) {
             true => {
+                let start = start(&input, &source)?;
                 refuse_brokers(&input)?;
-                MappingSettings::of_stream(StreamSettings::new(self.random.uuid(), start(&input, &source)?))
+                MappingSettings::of_stream(StreamSettings::new(self.random.uuid(), start))
             }
             false => {
                 refuse_streams(&input)?;
