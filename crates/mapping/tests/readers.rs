@@ -2,7 +2,7 @@
 //! was kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::task::Tasks;
@@ -41,12 +41,12 @@ struct State {
 
 impl World {
     fn new() -> Self {
-        let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().expect("it is a time"));
         Self(Arc::new(Inner { state: Mutex::default(), came: Notify::new(), clock, hand }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap()
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shard(&self, id: &str, parent: Option<&str>, records: &[u64], ended: bool) {
@@ -128,11 +128,11 @@ impl Caller for World {
                 }
                 "GetRecords" => {
                     let iterator = text("ShardIterator");
-                    let (shard, after) = iterator.split_once('|').unwrap();
-                    let (found, ended) = self.records(shard, after.parse().unwrap()).await;
+                    let (shard, after) = iterator.split_once('|').expect("it is one of ours");
+                    let (found, ended) = self.records(shard, after.parse().expect("it is a number")).await;
                     let next = found.last().map_or(after.to_owned(), u64::to_string);
                     let shown = |number: &u64| {
-                        json!({ "eventName": if number % 2 == 0 { "MODIFY" } else { "INSERT" }, "dynamodb": {
+                        json!({ "eventName": if number.is_multiple_of(2) { "MODIFY" } else { "INSERT" }, "dynamodb": {
                             "SequenceNumber": number.to_string(), "Keys": { "id": { "N": (number % 3).to_string() } },
                             "ApproximateCreationDateTime": self.0.clock.now_ms() / 1_000,
                         } })

@@ -202,6 +202,18 @@ mod tests {
         assert_eq!(steps[0].input["ScalingConfig"], json!({ "MaximumConcurrency": 7 }));
         assert_eq!((&steps[0].input["UUID"], &steps[0].input["FilterCriteria"]), (&json!("id"), &json!({})));
         assert_eq!(changes(&change(with("EventSourceArn", json!("arn:aws:sqs:us-east-1:000000000000:other")))), None);
+        let of_stream = |attempts: Option<u32>| {
+            let mut properties = json!({
+                "EventSourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/1", "FunctionName": "worker",
+            });
+            attempts.iter().for_each(|most| properties["MaximumRetryAttempts"] = json!(most));
+            properties
+        };
+        let Change::InPlace(steps) = Mapping.update("id", &naming(), &of_stream(Some(2)), &of_stream(None)).unwrap()
+        else {
+            panic!("it can be done in place")
+        };
+        assert_eq!((&steps[0].input["MaximumRetryAttempts"], &steps[0].input["BatchSize"]), (&json!(-1), &json!(100)));
         let retagged = change(with("Tags", json!([{ "Key": "a", "Value": "1" }])));
         assert_eq!(changes(&retagged), Some(vec!["TagResource"]));
     }
