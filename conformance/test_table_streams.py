@@ -156,7 +156,7 @@ def test_a_mapping_shows_its_settings_and_refuses_in_aws_words(node):
         "InvalidParameterValueException",
         f"Unsupported starting position for arn type: {line.arn}",
     )
-    missing = f"{line.arn[:-3]}999"
+    missing = f"{line.arn}9"
     assert refused(ask, **{**source, "EventSourceArn": missing}, StartingPosition="LATEST") == (
         "InvalidParameterValueException",
         f"Stream not found: {missing}",
