@@ -48,6 +48,10 @@ impl Registry {
     }
 
     /// Serves an operation: `registry.add::<CreateFunction, _>(service)`.
+    ///
+    /// Inlined, so that a service's lines are one small piece of code: as functions of their own they lay all over the program, and a
+    /// start had the kernel bring in half of it to run them.
+    #[inline(always)]
     pub fn add<Op, H>(&mut self, service: &Arc<H>)
     where
         Op: Operation,
@@ -55,22 +59,28 @@ impl Registry {
         Op::Output: StaticShape,
         H: Handle<Op>,
     {
-        let action = match H::ACTION {
+        let handler = Handler::<Op, H> { service: Arc::clone(service), operation: PhantomData };
+        let manners = Manners { effect: H::EFFECT, action: H::ACTION, always_allowed: H::ALWAYS_ALLOWED };
+        self.enter(Op::ID, TypeId::of::<Op>(), manners, Box::new(handler));
+    }
+
+    fn enter(&mut self, id: OperationId, operation: TypeId, manners: Manners, handler: Box<dyn Erased>) {
+        let action = match manners.action {
             Some(action) => action.into(),
-            None => format!("{}:{}", Op::ID.service, Op::ID.name).into(),
+            None => format!("{}:{}", id.service, id.name).into(),
         };
         let entry = Entry {
-            id: Op::ID,
-            effect: H::EFFECT,
+            id,
+            effect: manners.effect,
             action,
-            always_allowed: H::ALWAYS_ALLOWED,
-            metrics: self.parts.metrics.operation(Op::ID),
+            always_allowed: manners.always_allowed,
+            metrics: self.parts.metrics.operation(id),
             attachments: None,
-            handler: Box::new(Handler::<Op, H> { service: Arc::clone(service), operation: PhantomData }),
+            handler,
         };
-        let twice = self.entries.insert(Op::ID, entry);
-        assert!(twice.is_none(), "{} is registered twice", Op::ID);
-        self.types.insert(TypeId::of::<Op>(), Op::ID);
+        let twice = self.entries.insert(id, entry);
+        assert!(twice.is_none(), "{id} is registered twice");
+        self.types.insert(operation, id);
     }
 
     /// Asks `attachments` for the policies of the service's resources. `service` is the name in [`OperationId::service`].
@@ -95,6 +105,13 @@ impl Registry {
         self.dispatch.open(Inner::new(self.parts, entries, types, self.attachments));
         self.dispatch
     }
+}
+
+/// What a handler says of its operation.
+struct Manners {
+    effect: Effect,
+    action: Option<&'static str>,
+    always_allowed: bool,
 }
 
 /// One operation, as the road needs it.
