@@ -269,7 +269,7 @@ def test_every_accepted_event_runs_across_kills(own_node):
         stop = threading.Event()
         marks = [set() for _ in range(WORKERS)]
         workers = [
-            threading.Thread(target=load, args=(node, stop, marks[worker], f"{kill}-{worker}"))
+            threading.Thread(target=load, args=(node, stop, marks[worker], f"{kill}-{worker}"), daemon=True)
             for worker in range(WORKERS)
         ]
         for worker in workers:

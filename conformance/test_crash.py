@@ -117,7 +117,7 @@ def test_nothing_acknowledged_is_lost(own_node):
     for kill in range(KILLS):
         stop = threading.Event()
         workers = [
-            threading.Thread(target=load, args=(node, ledger, seed + kill * WORKERS + worker, stop))
+            threading.Thread(target=load, args=(node, ledger, seed + kill * WORKERS + worker, stop), daemon=True)
             for worker in range(WORKERS)
         ]
         for worker in workers:

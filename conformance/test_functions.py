@@ -149,7 +149,8 @@ def test_what_cannot_be_created_is_refused(client, name):
         refused(code, part, client.create_function, **{key: value for key, value in arguments.items() if value is not None})
 
     attempt(invalid, "Could not unzip uploaded file. Please check your file, then try to upload again.", Code={"ZipFile": b"no"})
-    attempt(invalid, "Freehold serves no objects yet", Code={"S3Bucket": "bucket", "S3Key": "key"})
+    nowhere = "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist"
+    attempt(invalid, nowhere, Code={"S3Bucket": f"no-{uuid.uuid4()}", "S3Key": "key"})
     attempt(invalid, "Please provide a source for function code.", Code={})
     attempt(invalid, "Runtime and Handler are mandatory parameters", Runtime=None)
     attempt(invalid, "java21", Runtime="java21")

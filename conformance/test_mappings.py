@@ -445,7 +445,7 @@ def test_kills_under_load_lose_nothing_and_keep_groups_in_order(own_node):
 
     for _ in range(KILLS):
         stop = threading.Event()
-        workers = [threading.Thread(target=load, args=(worker, stop)) for worker in range(3)]
+        workers = [threading.Thread(target=load, args=(worker, stop), daemon=True) for worker in range(3)]
         for worker in workers:
             worker.start()
         time.sleep(chance.uniform(0.5, 1.5))

@@ -100,7 +100,7 @@ def test_what_was_acknowledged_is_there_byte_for_byte(own_node):
     for _ in range(KILLS):
         stop = threading.Event()
         before = sum(worker.acknowledged for worker in workers)
-        threads = [threading.Thread(target=worker.work, args=(node, stop)) for worker in workers]
+        threads = [threading.Thread(target=worker.work, args=(node, stop), daemon=True) for worker in workers]
         for thread in threads:
             thread.start()
         # Killed in the middle of things, whatever the machine's pace.

@@ -180,7 +180,7 @@ def test_a_waiting_receiver_is_woken_at_once(sqs, queue):
         assert sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
         took.append(time.monotonic() - started)
 
-    waiter = threading.Thread(target=wait)
+    waiter = threading.Thread(target=wait, daemon=True)
     waiter.start()
     sqs.send_message(QueueUrl=queue, MessageBody="x")
     waiter.join(15)
@@ -501,8 +501,8 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, suffix):
         def send(group):
             numbers[group] = send_all(client, url, group, ledger, stop, numbers[group])
 
-        senders = [threading.Thread(target=send, args=(f"g{n}",)) for n in range(4)]
-        receivers = [threading.Thread(target=receive_all, args=(client, url, ledger, stop)) for _ in range(1 if suffix else 3)]
+        senders = [threading.Thread(target=send, args=(f"g{n}",), daemon=True) for n in range(4)]
+        receivers = [threading.Thread(target=receive_all, args=(client, url, ledger, stop), daemon=True) for _ in range(1 if suffix else 3)]
         for thread in senders + receivers:
             thread.start()
         time.sleep(chance.uniform(0.5, 1.5))
@@ -518,7 +518,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, suffix):
         node.start()
     client = node.client("sqs")
     stop = threading.Event()
-    collector = threading.Thread(target=receive_all, args=(client, url, ledger, stop))
+    collector = threading.Thread(target=receive_all, args=(client, url, ledger, stop), daemon=True)
     collector.start()
 
     def missing():

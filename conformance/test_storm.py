@@ -62,7 +62,7 @@ def arn(sqs, url):
 
 
 def worker(target, *arguments):
-    thread = threading.Thread(target=target, args=arguments)
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
     thread.start()
     return thread
 

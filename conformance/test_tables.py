@@ -295,7 +295,7 @@ def test_nothing_acknowledged_is_lost(own_node):
     for _ in range(KILLS):
         stop = threading.Event()
         clients = [node.client("dynamodb", retries={"max_attempts": 0}) for _ in counts]
-        workers = [threading.Thread(target=count, args=(client, n, stop)) for n, client in enumerate(clients)]
+        workers = [threading.Thread(target=count, args=(client, n, stop), daemon=True) for n, client in enumerate(clients)]
         for worker in workers:
             worker.start()
         # The moment of the kill is what the test varies; it is no wait for a state.
