@@ -68,7 +68,7 @@ fn request(host: &str, service: &str, kind: &str, more: &str, body: &str) -> Vec
     let key = format!("Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0");
     let length = body.len();
     format!(
-        "POST / HTTP/1.1\r\nhost: {host}\r\nuser-agent: bench\r\ncontent-type: {kind}\r\n{more}\
+        "POST / HTTP/1.1\r\nhost: {host}\r\nuser-agent: bench\r\nx-amz-date: 20260101T000000Z\r\ncontent-type: {kind}\r\n{more}\
          authorization: AWS4-HMAC-SHA256 {key}\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()

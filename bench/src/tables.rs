@@ -59,12 +59,16 @@ pub async fn run(root: &Path) -> Result<()> {
     for (work, name, target) in WORK {
         let mut rates = vec![Vec::new(); servers.len()];
         for _ in 0..ROUNDS {
-            for (server, rates) in servers.iter().zip(&mut rates) {
-                rates.push(round(server, work).await?);
+            rates[0].push(round(&servers[0], work).await?);
+            if let Some(emulator) = servers.get(1) {
+                match round(emulator, work).await {
+                    Ok(rate) => rates[1].push(rate),
+                    Err(why) => eprintln!("dynalite does not do {name}: {why}"),
+                }
             }
         }
         let ours = median(&rates[0]);
-        let theirs = rates.get(1).map(|rates| median(rates));
+        let theirs = rates.get(1).filter(|rates| !rates.is_empty()).map(|rates| median(rates));
         rows.push(vec![
             name.to_owned(),
             format!("{ours:.0}"),
@@ -143,6 +147,12 @@ async fn round(server: &str, work: Work) -> Result<f64> {
 
 fn request(server: &str, work: Work, client: usize, number: usize) -> Vec<u8> {
     let partition = format!("p{client}");
+    // Each key comes twice, with another content: no put finds what it puts.
+    let item = |partition: &str, number: usize, bytes: usize| {
+        let mut item = item(partition, number % (REQUESTS / 2), bytes);
+        item["turn"] = json!({ "N": (number / (REQUESTS / 2)).to_string() });
+        item
+    };
     let (operation, input) = match work {
         Work::Put => ("PutItem", json!({ "TableName": "bench", "Item": item(&partition, number, 1000) })),
         Work::Get => {
