@@ -184,6 +184,24 @@ macro_rules! conditions {
     };
 }
 
+/// What both answers say of a version, and of the stretch of it that was asked for.
+macro_rules! tell {
+    ($output:ident, $input:ident, $version:ident, $bucket:ident, $stretch:ident) => {
+        describe!($output, *$version, $bucket);
+        overrides!($output, $input);
+        $output.content_length = i64::try_from($stretch.end - $stretch.start).ok();
+        $output.content_range = content_range($stretch, $version.size);
+        if $input.part_number.is_some() {
+            $output.parts_count = $version.parts.map(|parts| parts as i32);
+        }
+        let wants_sums = $input.checksum_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
+        if wants_sums && !$stretch.partial {
+            show!($output, &$version.checksum);
+            $output.checksum_type = $version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
+        }
+    };
+}
+
 impl Handle<s3::GetObject> for Objects {
     const EFFECT: Effect = Effect::Read;
 
@@ -203,17 +221,7 @@ impl Handle<s3::GetObject> for Objects {
         conditions!(input).check_read(version)?;
         let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
         let mut output = s3::GetObjectOutput::default();
-        describe!(output, *version, bucket);
-        overrides!(output, input);
-        output.content_length = i64::try_from(stretch.end - stretch.start).ok();
-        output.content_range = content_range(stretch, version.size);
-        if input.part_number.is_some() {
-            output.parts_count = version.parts.map(|parts| parts as i32);
-        }
-        if input.checksum_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")) && !stretch.partial {
-            show!(output, &version.checksum);
-            output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
-        }
+        tell!(output, input, version, bucket, stretch);
         output.body = Some(
             self.shelf.read(&snapshot, version, &found.data, customer.as_ref(), (stretch.start, stretch.end)).await?,
         );
@@ -241,17 +249,7 @@ impl Handle<s3::HeadObject> for Objects {
         conditions!(input).check_read(version)?;
         let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
         let mut output = s3::HeadObjectOutput::default();
-        describe!(output, *version, bucket);
-        overrides!(output, input);
-        output.content_length = i64::try_from(stretch.end - stretch.start).ok();
-        output.content_range = content_range(stretch, version.size);
-        if input.part_number.is_some() {
-            output.parts_count = version.parts.map(|parts| parts as i32);
-        }
-        if input.checksum_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")) && !stretch.partial {
-            show!(output, &version.checksum);
-            output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
-        }
+        tell!(output, input, version, bucket, stretch);
         Ok(output)
     }
 }
