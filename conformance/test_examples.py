@@ -141,6 +141,79 @@ def test_uploads_become_thumbnails_and_a_loop_ends(own_node):
     assert 2 < max(depths) <= 16, depths
 
 
+def test_orders_are_taken_once_and_shipped_once(own_node):
+    node = own_node(str(ROOT / "examples" / "orders-api"), "--no-watch")
+    node.start()
+    made = eventually(lambda: outputs(node, "orders-api"), 60, "the application")
+    url = f"{node.endpoint}/_fn/orders-api"
+
+    def ask(method, path, body=None, **headers):
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(url + path, data, {"content-type": "application/json", **headers}, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    # What was there before the stream's first reader came is handed over as well.
+    lines = [{"sku": "tea", "count": 2}, {"sku": "cup", "count": 1}]
+    again = {"idempotency-key": "once"}
+    status, order = ask("POST", "/", {"customer": "ada", "lines": lines}, **again)
+    assert (status, order["state"], order["id"], order["lines"]) == (201, "placed", "once", lines)
+    status, same = ask("POST", "/", {"customer": "eve", "lines": lines[:1]}, **again)
+    assert (status, same["customer"], same["placed"]) == (200, "ada", order["placed"])
+
+    def shipped(id):
+        return ask("GET", f"/{id}")[1]["state"] == "shipped"
+
+    eventually(lambda: shipped("once"), 60, "the order on its way")
+    order = ask("GET", "/once")[1]
+    assert order["shipment"] and order["lines"] == lines
+    assert ask("POST", "/once/cancel") == (409, {"error": "The order is shipped."})
+
+    ids = ["once"] + [ask("POST", "/", {"customer": "ada", "lines": lines})[1]["id"] for _ in range(14)]
+    status, page = ask("GET", "/?customer=ada")
+    assert (status, len(page["orders"])) == (200, 10)
+    rest = ask("GET", f"/?customer=ada&after={page['after']}")[1]
+    assert [found["id"] for found in page["orders"] + rest["orders"]] == ids[::-1] and "after" not in rest
+    for id in ids:
+        eventually(lambda: shipped(id), 60, f"order {id} on its way")
+    sqs = node.client("sqs")
+
+    def count(queue):
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return sum(map(int, sqs.get_queue_attributes(QueueUrl=made[queue], AttributeNames=names)["Attributes"].values()))
+
+    eventually(lambda: count("Shipments") == 0, 60, "the end of the work")
+    assert count("Stuck") == 0
+
+    for body in [{}, {"customer": "ada", "lines": []}, {"customer": "ada", "lines": [{"sku": "tea", "count": 0}]}]:
+        assert ask("POST", "/", body)[0] == 400, body
+    assert ask("GET", "/nobody") == (404, {"error": "There is no such order."})
+    assert ask("DELETE", "/once")[0] == 404
+
+    # Who cancels in time gets nothing sent: the message finds an order that is not placed any more.
+    node.client("dynamodb").put_item(
+        TableName=made["Table"],
+        Item={
+            "id": {"S": "late"},
+            "customer": {"S": "eve"},
+            "lines": {"L": []},
+            "state": {"S": "cancelled"},
+            "placed": {"S": "2026-01-01T00:00:00.000Z"},
+        },
+    )
+    logs = node.client("logs")
+
+    def left_alone():
+        found = logs.filter_log_events(logGroupName="/aws/lambda/orders-ship", filterPattern='"late is cancelled already"')
+        return found["events"]
+
+    eventually(left_alone, 60, "the word that it is left alone")
+    assert ask("GET", "/late")[1]["state"] == "cancelled"
+
+
 def outputs(node, stack):
     listed = json.loads(node.freehold("ls", "apps", "--json").stdout)["applications"]
     found = [one.get("outputs") or {} for one in listed if one["name"] == stack]
