@@ -4,10 +4,12 @@
 //! up anywhere. Everybody else needs a policy: the identity's own, which an [`Authority`] knows, or the resource's own, which the
 //! service keeps that owns the resource and shows through [`Attachments`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use contract::{Arn, Call, Cause, Fault, Origin, Principal};
 use policy::{Caller, CallerKind, Context, Decision, Denial, Policies, Policy, Request, ResourcePolicy};
+use wire::Shape;
 
 use crate::BoxFuture;
 
@@ -44,6 +46,14 @@ pub struct Identity {
     pub session: Option<Vec<Arc<Policy>>>,
 }
 
+impl Identity {
+    /// Whether any of its policies asks for a condition key that begins so.
+    pub fn mentions(&self, key: &str) -> bool {
+        let session = self.session.iter().flatten();
+        self.policies.iter().chain(&self.boundary).chain(session).any(|policy| policy.mentions(key))
+    }
+}
+
 /// Knows no identity: for nodes that keep no roles' policies, and tests. Role sessions get no permission from it.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenAuthority;
@@ -72,6 +82,43 @@ impl Authority for OpenAuthority {
 pub trait Attachments: Send + Sync + 'static {
     /// The policy of that resource. A resource that is not there has none: that it is missing is the operation's to tell.
     fn attached<'a>(&'a self, call: &'a Call, resource: &'a Arn) -> BoxFuture<'a, Result<Attached, Fault>>;
+
+    /// The same with what the service itself tells of a call: condition keys of its own, and actions that depend on what the call says.
+    /// This is what is asked; a service that has nothing to add does not write it.
+    fn told<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Told, Fault>> {
+        Box::pin(async move {
+            let attached = self.attached(asked.call, asked.resource).await?;
+            Ok(Told { attached, actions: None, keys: Vec::new() })
+        })
+    }
+}
+
+/// What is to be decided, as a service sees it.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// What it wants to do: the operation's own action, unless a service asks for others.
+    pub actions: &'a [&'a str],
+    /// What it touches.
+    pub resource: &'a Arn,
+    /// What the operation is given; none where something else than an operation is decided.
+    pub input: Option<&'a dyn Shape>,
+    /// Condition keys that are known already.
+    pub context: &'a Context<'a>,
+    /// What the caller's own policies say.
+    pub identity: &'a Identity,
+}
+
+/// What a service tells of a call.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The resource's policy.
+    pub attached: Attached,
+    /// Every one of these must be allowed, in place of what was asked for.
+    pub actions: Option<Vec<&'static str>>,
+    /// Condition keys.
+    pub keys: Vec<(Cow<'static, str>, String)>,
 }
 
 /// The policy attached to a resource.
@@ -101,6 +148,8 @@ pub(crate) struct Question<'a> {
     /// Every one of them must be allowed.
     pub(crate) actions: &'a [&'a str],
     pub(crate) resource: &'a Arn,
+    /// What the operation is given, where it is one.
+    pub(crate) input: Option<&'a dyn Shape>,
     /// Condition keys beyond those that every call has.
     pub(crate) context: Context<'a>,
 }
@@ -120,21 +169,29 @@ pub(crate) async fn authorise(
     clock: &base::Clock,
     question: Question<'_>,
 ) -> Result<(), Fault> {
-    let Question { call, actions, resource, context } = question;
+    let Question { call, actions, resource, input, mut context } = question;
     // In open mode nothing is asked for, so nothing may be refused: local tools expect to be let through.
     if let Principal::Open { .. } = call.principal {
         return Ok(());
     }
-    let attached = match attachments {
-        Some(attachments) => attachments.attached(call, resource).await?,
-        None => Attached::Absent,
-    };
     let identity = match call.principal {
         Principal::Role { .. } => authority.identity(call).await?,
         Principal::Open { .. } | Principal::Root | Principal::Service { .. } | Principal::Anonymous => {
             Identity::default()
         }
     };
+    let told = match attachments {
+        Some(attachments) => {
+            let asked = Asked { call, actions, resource, input, context: &context, identity: &identity };
+            attachments.told(asked).await?
+        }
+        None => Told { attached: Attached::Absent, actions: None, keys: Vec::new() },
+    };
+    let Told { attached, actions: instead, keys } = told;
+    for (key, value) in keys {
+        context.insert(key, value);
+    }
+    let actions = instead.as_deref().unwrap_or(actions);
     let account = call.account.to_string();
     let arn = match &call.principal {
         Principal::Anonymous => "anonymous".to_owned(),

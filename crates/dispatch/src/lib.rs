@@ -22,7 +22,9 @@ mod registry;
 mod road;
 
 pub use admission::Limits;
-pub use authority::{Attached, Attachments, Authority, Identity, LenientAuthority, OpenAuthority, Silence};
+pub use authority::{
+    Asked, Attached, Attachments, Authority, Identity, LenientAuthority, OpenAuthority, Silence, Told,
+};
 pub use metrics::{Histogram, Metrics, Outcome};
 pub use registry::{Known, Registry};
 pub use road::{Dispatch, Parts, Within};

@@ -144,6 +144,9 @@ pub(crate) trait Errand: Send {
     /// What it touches. Asked before it runs.
     fn resource(&self, call: &Call) -> Arn;
 
+    /// What it was given. Asked before it runs.
+    fn input(&self) -> &dyn Shape;
+
     /// Runs the handler, once.
     fn run<'a>(&'a mut self, call: &'a Call) -> BoxFuture<'a, Result<(), Fault>>;
 
@@ -215,6 +218,10 @@ where
 {
     fn resource(&self, call: &Call) -> Arn {
         self.service.resource(call, self.input.as_ref().expect("an errand is asked before it runs"))
+    }
+
+    fn input(&self) -> &dyn Shape {
+        self.input.as_ref().expect("an errand is asked before it runs")
     }
 
     fn run<'a>(&'a mut self, call: &'a Call) -> BoxFuture<'a, Result<(), Fault>> {

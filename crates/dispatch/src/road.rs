@@ -99,7 +99,7 @@ impl Dispatch {
         context: Context<'_>,
     ) -> Result<(), Fault> {
         let inner = self.inner()?;
-        let question = Question { call, actions, resource, context };
+        let question = Question { call, actions, resource, input: None, context };
         let Parts { authority, clock, .. } = &inner.parts;
         authority::authorise(&**authority, inner.attachments.get(service), clock, question).await
     }
@@ -192,8 +192,15 @@ impl Within {
     }
 
     /// [`Dispatch::authorise`], for services whose operations touch more than one resource.
-    pub async fn authorise(&self, service: &str, call: &Call, actions: &[&str], resource: &Arn) -> Result<(), Fault> {
-        self.dispatch()?.authorise(service, call, actions, resource, Context::new()).await
+    pub async fn authorise(
+        &self,
+        service: &str,
+        call: &Call,
+        actions: &[&str],
+        resource: &Arn,
+        context: Context<'_>,
+    ) -> Result<(), Fault> {
+        self.dispatch()?.authorise(service, call, actions, resource, context).await
     }
 }
 
@@ -293,7 +300,8 @@ impl Inner {
             let resource = &*journey.resource.insert(errand.resource(call));
             let has_a_say = entry.attachments.is_some() || !authority::is_owner(&call.principal);
             if has_a_say && !entry.always_allowed {
-                let question = Question { call, actions: &[&entry.action], resource, context: Context::new() };
+                let (actions, input) = (&[&*entry.action], Some(errand.input()));
+                let question = Question { call, actions, resource, input, context: Context::new() };
                 let Parts { authority, clock, .. } = &self.parts;
                 authority::authorise(&**authority, entry.attachments.as_ref(), clock, question).await?;
             }

@@ -50,10 +50,12 @@ impl Door {
     pub(crate) fn left_to_objects(&self, parts: &request::Parts) -> Option<Target> {
         let target = Target::guessed(parts.uri.path())?;
         let head = auth::head(parts, "");
-        let is_form = parts
-            .headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form"));
+        // Other services take such forms, and by POST alone; some libraries call whatever they put one.
+        let is_form = parts.method == Method::POST
+            && parts
+                .headers
+                .get(CONTENT_TYPE)
+                .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form"));
         if is_form || parts.headers.contains_key("x-amz-target") || !matches!(Claim::read(&head), Ok(None)) {
             return None;
         }
@@ -284,8 +286,8 @@ fn worded(mut fault: Fault, target: &Target) -> Fault {
         "ServiceUnavailableException" => ("ServiceUnavailable", Some(503)),
         _ => return fault,
     };
-    if code == "AccessDenied" && fault.message.is_empty() {
-        fault.message = "Access Denied".into();
+    if code == "AccessDenied" {
+        fault.message = denied(&fault.message);
     }
     if let (Some(bucket), "SlowDown") = (&target.bucket, code) {
         fault = fault.with("BucketName", bucket.as_str());
@@ -293,6 +295,21 @@ fn worded(mut fault: Fault, target: &Target) -> Fault {
     code.clone_into(&mut fault.code);
     fault.status = status;
     fault
+}
+
+/// S3 tells people whom nobody knows nothing of why, and puts the resource in quotes for all others.
+fn denied(message: &str) -> String {
+    const OF: &str = " on resource: ";
+    if message.is_empty() || message.starts_with("User: anonymous ") {
+        return "Access Denied".into();
+    }
+    let end = message.rfind(" because no ").or_else(|| message.rfind(" with an explicit deny in a"));
+    match (message.split_once(OF), end) {
+        (Some((before, _)), Some(end)) if before.len() + OF.len() <= end => {
+            format!("{before}{OF}\"{}\"{}", &message[before.len() + OF.len()..end], &message[end..])
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// Words of S3's for input that cannot be read: it looks at a body as a whole, and at everything else one by one.
@@ -317,4 +334,31 @@ fn not_allowed(method: &Method) -> Fault {
     bad(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         .with("Method", method.as_str())
         .with("ResourceType", "OBJECT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_in_words_of_their_own() {
+        for (message, expected) in [
+            ("User: anonymous is not authorized to perform: s3:GetObject on resource: x because no y", "Access Denied"),
+            ("", "Access Denied"),
+            (
+                "User: a is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/k l because no p allows it",
+                "User: a is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::b/k l\" because no p allows it",
+            ),
+            (
+                "User: a is not authorized to perform: s3:X on resource: b with an explicit deny in a resource-based policy",
+                "User: a is not authorized to perform: s3:X on resource: \"b\" with an explicit deny in a resource-based policy",
+            ),
+            (
+                "Access Denied because object protected by object lock.",
+                "Access Denied because object protected by object lock.",
+            ),
+        ] {
+            assert_eq!(denied(message), expected);
+        }
+    }
 }

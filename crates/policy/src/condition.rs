@@ -62,6 +62,11 @@ impl Condition {
         Ok(Self { operator, key: key.into(), wanted })
     }
 
+    /// Whether its key begins so; keys compare without case.
+    pub(crate) fn asks_for(&self, key: &str) -> bool {
+        self.key.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key))
+    }
+
     /// Whether the request fulfils it.
     pub(crate) fn holds(&self, context: &Context<'_>) -> bool {
         let values = context.values(&self.key);

@@ -36,7 +36,7 @@ impl<'a> Context<'a> {
     }
 
     /// The value of a key that has exactly one: a policy variable can stand for no other.
-    pub(crate) fn single(&self, key: &str) -> Option<&str> {
+    pub fn single(&self, key: &str) -> Option<&str> {
         match self.values(key) {
             [value] => Some(value),
             _ => None,

@@ -50,6 +50,25 @@ impl Policy {
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
     }
+
+    /// What it denies, and nothing of what it allows.
+    #[must_use]
+    pub fn denials(&self) -> Self {
+        let denies = |statement: &&Statement| statement.effect == Effect::Deny;
+        Self { statements: self.statements.iter().filter(denies).cloned().collect() }
+    }
+
+    /// Both as one.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self { statements: self.statements.iter().chain(&other.statements).cloned().collect() }
+    }
+
+    /// Whether a condition asks for a key that begins so. What values of conditions and names of resources are filled in with is not
+    /// looked at.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.statements.iter().flat_map(|statement| &statement.conditions).any(|condition| condition.asks_for(key))
+    }
 }
 
 /// One statement.

@@ -183,3 +183,16 @@ fn a_required_resource_policy_must_allow() {
     check(root(), &to(r#"{"Service":"events.amazonaws.com"}"#), NO_RESOURCE);
     check(root(), &to(r#"{"AWS":"000000000000"}"#), "Resource -");
 }
+
+#[test]
+fn policies_are_taken_apart_and_joined() {
+    let allow = r#"{"Effect":"Allow","Principal":"*","Action":"lambda:*","Resource":"*"}"#;
+    let deny = r#"{"Effect":"Deny","Principal":"*","Action":"lambda:*","Resource":"*","Condition":{"Bool":{"AWS:SecureTransport":"false"}}}"#;
+    let both = resource(&format!("{allow},{deny}"));
+    assert_eq!(both.denials(), resource(deny));
+    assert_eq!(resource(allow).joined(&resource(deny)), both);
+    for (key, expected) in [("aws:secure", true), ("aws:SecureTransport", true), ("aws:SecureTransports", false)] {
+        assert_eq!(both.mentions(key), expected, "{key}");
+    }
+    assert!(!both.denials().joined(&resource(allow)).is_empty() && resource(allow).denials().is_empty());
+}

@@ -25,6 +25,7 @@
 //!
 //! Start reading at `store/versions.rs`, then `body.rs` and `ops/put_object.rs`.
 
+mod acl;
 mod background;
 mod body;
 mod conditions;

@@ -19,6 +19,8 @@ mod object_tags;
 mod put_object;
 mod versioning;
 
+pub(crate) use self::about::tags;
+pub(crate) use self::acls::is_enforced;
 pub(crate) use self::configurations::read;
 pub(crate) use self::delete_object::check_lock;
 
@@ -82,7 +84,7 @@ fn all_buckets() -> Arn {
 }
 
 /// The ARN of a bucket.
-fn bucket_arn(bucket: &str) -> Arn {
+pub(crate) fn bucket_arn(bucket: &str) -> Arn {
     Arn { service: "s3".into(), region: String::new(), account: String::new(), resource: bucket.to_owned() }
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn object_arn(bucket: &str, key: &str) -> Arn {
 }
 
 /// The owner of everything, as AWS names an account to S3: by a long number of its own.
-fn owner_id(account: AccountId) -> String {
+pub(crate) fn owner_id(account: AccountId) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, account.to_string().as_bytes()))
 }
 

@@ -41,7 +41,6 @@ macro_rules! about {
         about.metadata = $input.metadata.clone().unwrap_or_default();
         about.class = $input.storage_class.clone().filter(|class| class != "STANDARD");
         about.tags = $crate::ops::about::tags($input.tagging.as_deref())?;
-        about.acl = $input.acl.clone().filter(|acl| acl != "private");
         $crate::ops::about::check(&about)?;
         about
     }};
@@ -87,7 +86,7 @@ pub(super) fn encoding(sent: Option<&str>) -> Option<String> {
 }
 
 /// Tags as a header has them: a query string.
-pub(super) fn tags(header: Option<&str>) -> Result<BTreeMap<String, String>, Fault> {
+pub(crate) fn tags(header: Option<&str>) -> Result<BTreeMap<String, String>, Fault> {
     let mut tags = BTreeMap::new();
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     for pair in header.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {

@@ -1,96 +1,80 @@
-//! Access control lists, as buckets of today have them: the owner has everything, and whoever wants to grant something else is told to
-//! write a policy. Buckets whose ownership was set otherwise keep what is put, and give it back.
+//! `PutBucketAcl`, `GetBucketAcl`, `PutObjectAcl`, `GetObjectAcl`, and what requests that make something say of its list.
+//!
+//! In buckets as they are made today lists do not count: the owner has everything, and whoever wants to grant something else is told to
+//! write a policy.
 
-use contract::{Arn, Call, Effect, Fault, Handle};
+use contract::{Arn, Call, Effect, Fault, Handle, Principal};
 use wire::Empty;
 use wire::s3;
 
 use super::object_tags::which;
-use super::{bucket_arn, object_arn, owner, owner_id};
+use super::{bucket_arn, object_arn, owner};
 use crate::Objects;
-use crate::error::{Error, invalid_argument, malformed_xml, refused};
+use crate::acl::{self, List, Said};
+use crate::error::{Error, access_denied, malformed_xml, refused};
 use crate::events::EventType;
 use crate::model::{Bucket, Version};
-use crate::store::{ACL, OWNERSHIP};
-
-const CANNED: [&str; 8] = [
-    "private",
-    "public-read",
-    "public-read-write",
-    "aws-exec-read",
-    "authenticated-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
-    "log-delivery-write",
-];
-/// Everybody, as lists name them.
-const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
-/// Everybody who has an account.
-const AUTHENTICATED: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
-/// Who writes logs.
-const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
+use crate::store::{ACL, OWNERSHIP, PUBLIC_ACCESS};
 
 impl Objects {
-    /// Whether something may be put with that canned list: where the owner owns everything, only what says no more than that.
-    pub(super) async fn check_acl(&self, bucket: &str, canned: Option<&str>, grants: bool) -> Result<(), Error> {
-        if canned.is_none() && !grants {
-            return Ok(());
+    /// The list that a request asks for, as it is kept; a fault where the bucket lets nobody say that.
+    pub(super) async fn list_said(&self, call: &Call, bucket: &str, said: Said<'_>) -> Result<Option<String>, Error> {
+        if said.is_empty() {
+            return Ok(None);
         }
-        if let Some(unknown) = canned.filter(|canned| !CANNED.contains(canned)) {
-            return Err(invalid_argument("", "x-amz-acl", unknown).into());
+        let list = said.list(call.account)?;
+        let enforced = self.is_enforced(bucket).await?;
+        if enforced && !list.is_owners_alone(call.account) {
+            return Err(refused(400, "AccessControlListNotSupported", "The bucket does not allow ACLs").into());
         }
-        let harmless = matches!(canned, None | Some("bucket-owner-full-control")) && !grants;
-        match harmless || !self.is_enforced(bucket).await? {
-            true => Ok(()),
-            false => Err(refused(400, "AccessControlListNotSupported", "The bucket does not allow ACLs").into()),
+        if list.is_public() && self.blocks_public_acls(call, bucket).await? {
+            return Err(access_denied().into());
         }
+        Ok(list.keep().filter(|_| !enforced))
     }
 
-    /// Whether the bucket's owner owns everything in it.
-    async fn is_enforced(&self, bucket: &str) -> Result<bool, Error> {
+    /// Whether the bucket's owner owns everything in it, and lists do not count.
+    pub(crate) async fn is_enforced(&self, bucket: &str) -> Result<bool, Error> {
         let controls = self.configured_as::<s3::OwnershipControls>(bucket, OWNERSHIP).await?;
-        Ok(controls
-            .is_none_or(|controls| controls.rules.iter().any(|rule| rule.object_ownership == "BucketOwnerEnforced")))
+        Ok(controls.as_ref().is_some_and(is_enforced))
     }
-}
 
-fn grants_of(call: &Call, canned: Option<&str>) -> Vec<s3::Grant> {
-    let mut grants = vec![grant(None, Some(owner_id(call.account)), "FULL_CONTROL")];
-    let more: &[(&str, &str)] = match canned {
-        Some("public-read") => &[(ALL_USERS, "READ")],
-        Some("public-read-write") => &[(ALL_USERS, "READ"), (ALL_USERS, "WRITE")],
-        Some("authenticated-read") => &[(AUTHENTICATED, "READ")],
-        Some("log-delivery-write") => &[(LOG_DELIVERY, "WRITE"), (LOG_DELIVERY, "READ_ACP")],
-        _ => &[],
-    };
-    grants.extend(more.iter().map(|(group, permission)| grant(Some((*group).to_owned()), None, permission)));
-    grants
-}
-
-fn grant(uri: Option<String>, id: Option<String>, permission: &str) -> s3::Grant {
-    let kind = if uri.is_some() { "Group" } else { "CanonicalUser" };
-    let grantee = s3::Grantee { id, uri, type_: s3::Type::from(kind), ..s3::Grantee::default() };
-    s3::Grant { grantee: Some(grantee), permission: Some(s3::Permission::from(permission)) }
-}
-
-/// What is kept of a list: its canned name, or its document.
-fn kept(canned: Option<&str>, policy: Option<&s3::AccessControlPolicy>) -> Result<String, Fault> {
-    match (canned, policy) {
-        (Some(canned), _) => Ok(canned.to_owned()),
-        (None, Some(policy)) => Ok(wire::document::write(policy).to_string()),
-        (None, None) => Err(malformed_xml()),
-    }
-}
-
-fn shown(call: &Call, kept: Option<&str>) -> Result<Vec<s3::Grant>, Error> {
-    match kept {
-        Some(document) if document.starts_with('{') => {
-            let document = serde_json::from_str(document).map_err(|_| Error::Internal)?;
-            let policy: s3::AccessControlPolicy = super::configurations::read(document)?;
-            Ok(policy.grants.unwrap_or_default())
+    /// In open mode nothing is refused to anybody, so nothing would be protected by it.
+    async fn blocks_public_acls(&self, call: &Call, bucket: &str) -> Result<bool, Error> {
+        if let Principal::Open { .. } = call.principal {
+            return Ok(false);
         }
-        canned => Ok(grants_of(call, canned)),
+        let block = self.configured_as::<s3::PublicAccessBlockConfiguration>(bucket, PUBLIC_ACCESS).await?;
+        Ok(block.is_some_and(|block| block.block_public_acls == Some(true)))
     }
+
+    async fn bucket_list(&self, bucket: &str) -> Result<List, Error> {
+        let kept = self.configured(bucket, ACL, "").await?;
+        List::kept(kept.as_ref().and_then(|kept| kept.as_str()))
+    }
+
+    /// Whether lists may be said not to count from now on: not while the bucket's own gives somebody something.
+    pub(super) async fn check_new_ownership(
+        &self,
+        call: &Call,
+        bucket: &str,
+        controls: &s3::OwnershipControls,
+    ) -> Result<(), Error> {
+        match is_enforced(controls) && self.bucket_list(bucket).await?.has_others(call.account) {
+            true => Err(list_in_the_way().into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether lists do not count. A bucket whose controls were taken away is as buckets were before there were any.
+pub(crate) fn is_enforced(controls: &s3::OwnershipControls) -> bool {
+    controls.rules.iter().any(|rule| rule.object_ownership == "BucketOwnerEnforced")
+}
+
+pub(super) fn list_in_the_way() -> Fault {
+    let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+    refused(400, "InvalidBucketAclWithObjectOwnership", message)
 }
 
 impl Handle<s3::PutBucketAcl> for Objects {
@@ -100,12 +84,19 @@ impl Handle<s3::PutBucketAcl> for Objects {
         bucket_arn(&input.bucket)
     }
 
-    async fn handle(&self, _call: &Call, input: s3::PutBucketAclRequest) -> Result<Empty, Fault> {
+    async fn handle(&self, call: &Call, input: s3::PutBucketAclRequest) -> Result<Empty, Fault> {
         self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
-        let acl = input.acl.as_deref().filter(|acl| *acl != "private");
-        self.check_acl(&input.bucket, acl, input.access_control_policy.is_some()).await?;
-        let kept = kept(input.acl.as_deref(), input.access_control_policy.as_ref())?;
-        self.configure(&input.bucket, ACL, "", Some(kept.into())).await?;
+        let said = Said { document: input.access_control_policy.as_ref(), ..acl::said!(input, write) };
+        if said.is_empty() {
+            return Err(malformed_xml());
+        }
+        // That nobody else has anything is so in any bucket.
+        let kept = match said.canned {
+            Some("private") if !self.is_enforced(&input.bucket).await? => None,
+            Some("private") => return Ok(Empty),
+            _ => self.list_said(call, &input.bucket, said).await?,
+        };
+        self.configure(&input.bucket, ACL, "", kept.map(Into::into)).await?;
         Ok(Empty)
     }
 }
@@ -118,9 +109,8 @@ impl Handle<s3::GetBucketAcl> for Objects {
     }
 
     async fn handle(&self, call: &Call, input: s3::GetBucketAclRequest) -> Result<s3::GetBucketAclOutput, Fault> {
-        let kept = self.configured(&input.bucket, ACL, "").await?;
-        let grants = shown(call, kept.as_ref().and_then(|kept| kept.as_str()))?;
-        Ok(s3::GetBucketAclOutput { owner: Some(owner(call)), grants: Some(grants) })
+        let list = self.bucket_list(&input.bucket).await?;
+        Ok(s3::GetBucketAclOutput { owner: Some(owner(call)), grants: Some(list.shown(call.account)) })
     }
 }
 
@@ -133,10 +123,13 @@ impl Handle<s3::PutObjectAcl> for Objects {
 
     async fn handle(&self, call: &Call, input: s3::PutObjectAclRequest) -> Result<s3::PutObjectAclOutput, Fault> {
         self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
-        self.check_acl(&input.bucket, input.acl.as_deref(), input.access_control_policy.is_some()).await?;
-        let kept = kept(input.acl.as_deref(), input.access_control_policy.as_ref())?;
+        let said = Said { document: input.access_control_policy.as_ref(), ..acl::said!(input, write) };
+        if said.is_empty() {
+            return Err(malformed_xml());
+        }
+        let kept = self.list_said(call, &input.bucket, said).await?;
         let set = |_: &Bucket, version: &mut Version| {
-            version.about.acl = Some(kept.clone());
+            version.about.acl.clone_from(&kept);
             Ok(())
         };
         self.say(which!(input), Some((call, EventType::AclPut)), set).await?;
@@ -151,10 +144,13 @@ impl Handle<s3::GetObjectAcl> for Objects {
         object_arn(&input.bucket, &input.key)
     }
 
+    /// Where lists do not count, what was said before they stopped to is kept, and not shown.
     async fn handle(&self, call: &Call, input: s3::GetObjectAclRequest) -> Result<s3::GetObjectAclOutput, Fault> {
         let snapshot = self.shelf.snapshot();
-        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
-        let grants = shown(call, looked.found.version.about.acl.as_deref())?;
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
+        let version = self.told_to(call, &input.bucket, looked).await?.found.version;
+        let kept = if self.is_enforced(&input.bucket).await? { None } else { version.about.acl };
+        let grants = List::kept(kept.as_deref())?.shown(call.account);
         Ok(s3::GetObjectAclOutput { owner: Some(owner(call)), grants: Some(grants), request_charged: None })
     }
 }

@@ -21,7 +21,7 @@ impl Handle<s3::GetObjectAttributes> for Objects {
 
     async fn handle(
         &self,
-        _call: &Call,
+        call: &Call,
         input: s3::GetObjectAttributesRequest,
     ) -> Result<s3::GetObjectAttributesOutput, Fault> {
         if let Some(unknown) = input.object_attributes.iter().find(|name| !KNOWN.contains(&name.as_str())) {
@@ -30,7 +30,8 @@ impl Handle<s3::GetObjectAttributes> for Objects {
         }
         let asked = |name: &str| input.object_attributes.iter().any(|attribute| attribute == name);
         let snapshot = self.shelf.snapshot();
-        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
+        let looked = self.told_to(call, &input.bucket, looked).await?;
         let version = looked.found.version;
         let mut output = s3::GetObjectAttributesOutput {
             last_modified: time(version.at_ms),

@@ -9,6 +9,7 @@ use wire::s3;
 use super::bucket_arn;
 use crate::Objects;
 use crate::error::{access_denied, refused};
+use crate::policies::is_public;
 use crate::store::{POLICY, PUBLIC_ACCESS};
 
 /// The longest policy.
@@ -65,28 +66,8 @@ fn malformed(message: &str) -> Fault {
     refused(400, "MalformedPolicy", message)
 }
 
-/// Whether it lets in whoever comes: everybody, and under no condition.
-fn is_public(text: &str) -> bool {
-    let document: Value = serde_json::from_str(text).unwrap_or_default();
-    let statements = match &document["Statement"] {
-        Value::Array(statements) => statements.iter().collect(),
-        statement => vec![statement],
-    };
-    let everybody = |principal: &Value| match principal {
-        Value::String(text) => text == "*",
-        Value::Object(kinds) => kinds.values().any(|named| match named {
-            Value::Array(all) => all.iter().any(|one| one == "*"),
-            one => one == "*",
-        }),
-        _ => false,
-    };
-    statements.iter().any(|statement| {
-        statement["Effect"] == "Allow" && everybody(&statement["Principal"]) && statement.get("Condition").is_none()
-    })
-}
-
 impl Objects {
-    async fn policy_text(&self, bucket: &str) -> Result<String, Fault> {
+    async fn policy_or_fault(&self, bucket: &str) -> Result<String, Fault> {
         let document = self.configured(bucket, POLICY, "").await?;
         let text = document.as_ref().and_then(Value::as_str);
         let missing =
@@ -107,7 +88,7 @@ impl Handle<s3::GetBucketPolicy> for Objects {
         _call: &Call,
         input: s3::GetBucketPolicyRequest,
     ) -> Result<s3::GetBucketPolicyOutput, Fault> {
-        Ok(s3::GetBucketPolicyOutput { policy: Some(self.policy_text(&input.bucket).await?) })
+        Ok(s3::GetBucketPolicyOutput { policy: Some(self.policy_or_fault(&input.bucket).await?) })
     }
 }
 
@@ -123,7 +104,7 @@ impl Handle<s3::GetBucketPolicyStatus> for Objects {
         _call: &Call,
         input: s3::GetBucketPolicyStatusRequest,
     ) -> Result<s3::GetBucketPolicyStatusOutput, Fault> {
-        let public = is_public(&self.policy_text(&input.bucket).await?);
+        let public = is_public(&self.policy_or_fault(&input.bucket).await?);
         Ok(s3::GetBucketPolicyStatusOutput { policy_status: Some(s3::PolicyStatus { is_public: Some(public) }) })
     }
 }
@@ -146,23 +127,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_the_buckets_own_and_public_or_not() {
-        let statement = |principal: &str, resource: &str, more: &str| {
+    fn policies_are_the_buckets_own() {
+        let statement = |principal: &str, resource: &str| {
             format!(
-                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"{resource}"{more}}}]}}"#
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"{resource}"}}]}}"#
             )
         };
-        let condition = r#","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#;
-        for (text, good, public) in [
-            (statement("\"*\"", "arn:aws:s3:::b/*", ""), true, true),
-            (statement("{\"AWS\":\"*\"}", "arn:aws:s3:::b", ""), true, true),
-            (statement("\"*\"", "arn:aws:s3:::b/*", condition), true, false),
-            (statement("{\"AWS\":\"arn:aws:iam::000000000000:root\"}", "arn:aws:s3:::b/*", ""), true, false),
-            (statement("\"*\"", "arn:aws:s3:::other/*", ""), false, true),
-            (statement("\"*\"", "arn:aws:s3:::bb/*", ""), false, true),
+        for (text, good) in [
+            (statement("\"*\"", "arn:aws:s3:::b/*"), true),
+            (statement("{\"AWS\":\"*\"}", "arn:aws:s3:::b"), true),
+            (statement("\"*\"", "arn:aws:s3:::other/*"), false),
+            (statement("\"*\"", "arn:aws:s3:::bb/*"), false),
         ] {
             assert_eq!(check(&text, "b").is_ok(), good, "{text}");
-            assert_eq!(is_public(&text), public, "{text}");
         }
         assert!(check("{}", "b").is_err() && check("nonsense", "b").is_err());
     }

@@ -1,16 +1,18 @@
 //! `CreateBucket`, `DeleteBucket`, `HeadBucket`, `ListBuckets`, `GetBucketLocation`.
 
 use ::store::{Range, Scan};
-use contract::{Arn, Call, Effect, Fault, Handle, Region};
+use contract::{Arn, Call, Effect, Fault, Handle, Principal, Region};
 use serde_json::{Value, json};
 use wire::Empty;
 use wire::s3;
 
+use super::acls::list_in_the_way;
 use super::{all_buckets, bucket_arn, owner, time};
 use crate::Objects;
-use crate::error::{Error, invalid_argument, refused};
+use crate::acl;
+use crate::error::{Error, access_denied, invalid_argument, refused};
 use crate::model::{Bucket, Versioning, check_bucket_name};
-use crate::store::{OWNERSHIP, PUBLIC_ACCESS, bucket_key, uploads_key};
+use crate::store::{ACL, OWNERSHIP, PUBLIC_ACCESS, bucket_key, uploads_key};
 
 /// The region that has no name where buckets' places are told.
 const FIRST_REGION: &str = "us-east-1";
@@ -37,15 +39,20 @@ impl Handle<s3::CreateBucket> for Objects {
         };
         let ownership = input.object_ownership.unwrap_or_else(|| "BucketOwnerEnforced".into());
         check_ownership(&ownership)?;
-        if input.acl.as_deref().is_some_and(|acl| acl != "private") && ownership == "BucketOwnerEnforced" {
-            let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
-            return Err(refused(400, "InvalidBucketAclWithObjectOwnership", message));
+        let list = acl::said!(input, write).list(call.account)?;
+        if ownership == "BucketOwnerEnforced" && list.has_others(call.account) {
+            return Err(list_in_the_way());
         }
+        // New buckets have nothing that is public; where nothing is refused to anybody, that would protect nothing.
+        if list.is_public() && !matches!(call.principal, Principal::Open { .. }) {
+            return Err(access_denied());
+        }
+        let list = list.keep();
         let tags = input.create_bucket_configuration.and_then(|configuration| configuration.tags);
         self.shelf
             .store
             .transact(|tx| {
-                let (bucket, tags, ownership) = (bucket.clone(), tags.clone(), ownership.clone());
+                let (bucket, tags, ownership, list) = (bucket.clone(), tags.clone(), ownership.clone(), list.clone());
                 async move {
                     let there: Option<Bucket> = tx.get_record(&bucket_key(&bucket.name)).await?;
                     match there {
@@ -61,7 +68,7 @@ impl Handle<s3::CreateBucket> for Objects {
                         None => {}
                     }
                     let mut bucket = bucket;
-                    for (kind, document) in first_settings(&ownership, tags) {
+                    for (kind, document) in first_settings(&ownership, tags, list) {
                         self.shelf.set_config(&tx, &mut bucket, kind, "", Some(&document)).await?;
                     }
                     tx.put_record(bucket_key(&bucket.name), &bucket);
@@ -75,7 +82,7 @@ impl Handle<s3::CreateBucket> for Objects {
 }
 
 /// What a bucket of today begins with: its owner owns everything in it, and nothing of it is public.
-fn first_settings(ownership: &str, tags: Option<Vec<s3::Tag>>) -> Vec<(&'static str, Value)> {
+fn first_settings(ownership: &str, tags: Option<Vec<s3::Tag>>, list: Option<String>) -> Vec<(&'static str, Value)> {
     let mut settings = vec![
         (OWNERSHIP, json!({ "Rules": [{ "ObjectOwnership": ownership }] })),
         (
@@ -88,6 +95,7 @@ fn first_settings(ownership: &str, tags: Option<Vec<s3::Tag>>) -> Vec<(&'static 
             }),
         ),
     ];
+    settings.extend(list.map(|list| (ACL, list.into())));
     if let Some(tags) = tags.filter(|tags| !tags.is_empty()) {
         settings.push(("tagging", wire::document::write(&s3::Tagging { tag_set: tags })));
     }

@@ -11,9 +11,10 @@ use super::get_object::Looked;
 use super::locks::said;
 use super::{object_arn, time};
 use crate::Objects;
+use crate::acl;
 use crate::body::{Customer, Intake, Sealing, Taken, Wanted, check_reader, show};
 use crate::conditions::Conditions;
-use crate::error::{Error, access_denied, invalid_argument, invalid_request, no_such_version};
+use crate::error::{Error, invalid_argument, invalid_request, no_such_version};
 use crate::events::EventType;
 use crate::model::{Body, Version, check_key};
 use crate::ops::put_object::Put;
@@ -88,7 +89,7 @@ impl Handle<CopyObject> for Objects {
         let opened = Opened { found: &found, customer: customer.as_ref(), sealing: &sealing };
         let (mut draft, taken) = self.copied(draft, opened, input.checksum_algorithm.as_deref()).await?;
         let into = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
-        self.check_acl(&input.bucket, input.acl.as_deref(), false).await?;
+        draft.about.acl = self.list_said(call, &input.bucket, acl::said!(input)).await?;
         (draft.retention, draft.legal_hold) = self.lock_of(&into, said!(input)).await?;
         draft.at_ms = self.now_ms();
         let put = Put {
@@ -122,10 +123,10 @@ impl Handle<CopyObject> for Objects {
 impl Objects {
     /// What is to be copied, if the caller may read it.
     pub(super) async fn look_at_source(&self, call: &Call, source: &Source) -> Result<Looked, Error> {
-        let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        let resource = object_arn(&source.bucket, &source.key);
-        self.allowed(call, &[action], &resource).await.map_err(|_| access_denied())?;
+        let actions = ("s3:GetObject", "s3:GetObjectVersion");
+        self.allowed_version(call, actions, (&source.bucket, &source.key), source.version.as_deref()).await?;
         let looked = self.look(&self.shelf.snapshot(), &source.bucket, &source.key, source.version.as_deref()).await;
+        let looked = self.told_to(call, &source.bucket, looked).await;
         match looked {
             Err(Error::Refused(fault)) if fault.code == "MethodNotAllowed" => Err(invalid_request(
                 "The source of a copy request may not specifically refer to a delete marker by version id.",
@@ -150,7 +151,6 @@ impl Objects {
         let tagging = replaces(&input.tagging_directive, "tagging")?;
         let mut about = if metadata { said.clone() } else { found.version.about.clone() };
         about.class.clone_from(&said.class);
-        about.acl.clone_from(&said.acl);
         about.tags = if tagging { said.tags.clone() } else { found.version.about.tags.clone() };
         let redirect = said.header("website-redirect-location");
         about.headers.remove("website-redirect-location");

@@ -7,7 +7,7 @@ use wire::s3;
 use super::{bucket_arn, object_arn};
 use crate::Objects;
 use crate::conditions::fits;
-use crate::error::{Error, access_denied, malformed_xml, precondition_failed};
+use crate::error::{Error, malformed_xml, precondition_failed};
 use crate::events::{Event, EventType, sequencer};
 use crate::model::{Version, check_key};
 use crate::store::{Removed, missing_version};
@@ -119,16 +119,13 @@ impl Handle<s3::DeleteObjects> for Objects {
 impl Objects {
     /// One of several, each of which may be another's to decide.
     async fn delete_allowed(&self, call: &Call, doomed: Doomed<'_>) -> Result<Removed, Error> {
-        let allowed = self.allowed(call, &["s3:DeleteObject"], &object_arn(doomed.bucket, doomed.key)).await;
-        if allowed.is_err() {
-            return Err(access_denied().into());
-        }
+        let actions = ("s3:DeleteObject", "s3:DeleteObjectVersion");
+        self.allowed_version(call, actions, (doomed.bucket, doomed.key), doomed.version).await?;
         self.delete(call, doomed).await
     }
 
     async fn delete(&self, call: &Call, doomed: Doomed<'_>) -> Result<Removed, Error> {
         check_key(doomed.key)?;
-        self.check_version_right(call, "s3:DeleteObjectVersion", doomed.bucket, doomed.key, doomed.version).await?;
         let bypass = doomed.bypass
             && self
                 .allowed(call, &["s3:BypassGovernanceRetention"], &object_arn(doomed.bucket, doomed.key))

@@ -211,10 +211,8 @@ impl Handle<s3::GetObject> for Objects {
 
     async fn handle(&self, call: &Call, input: s3::GetObjectRequest) -> Result<s3::GetObjectOutput, Fault> {
         let snapshot = self.shelf.snapshot();
-        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
-        self.check_version_right(call, "s3:GetObjectVersion", &input.bucket, &input.key, input.version_id.as_deref())
-            .await?;
-        let Looked { bucket, found } = looked;
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
+        let Looked { bucket, found } = self.told_to(call, &input.bucket, looked).await?;
         let version = &found.version;
         let customer = customer!(input);
         check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
@@ -239,10 +237,8 @@ impl Handle<s3::HeadObject> for Objects {
 
     async fn handle(&self, call: &Call, input: s3::HeadObjectRequest) -> Result<s3::HeadObjectOutput, Fault> {
         let snapshot = self.shelf.snapshot();
-        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
-        self.check_version_right(call, "s3:GetObjectVersion", &input.bucket, &input.key, input.version_id.as_deref())
-            .await?;
-        let Looked { bucket, found } = looked;
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
+        let Looked { bucket, found } = self.told_to(call, &input.bucket, looked).await?;
         let version = &found.version;
         let customer = customer!(input);
         check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;

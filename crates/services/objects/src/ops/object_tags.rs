@@ -130,11 +130,12 @@ impl Handle<s3::GetObjectTagging> for Objects {
 
     async fn handle(
         &self,
-        _call: &Call,
+        call: &Call,
         input: s3::GetObjectTaggingRequest,
     ) -> Result<s3::GetObjectTaggingOutput, Fault> {
         let snapshot = self.shelf.snapshot();
-        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await?;
+        let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
+        let looked = self.told_to(call, &input.bucket, looked).await?;
         let version = looked.found.version;
         let version_id = shown_id(&looked.bucket, &version);
         let tag_set = version.about.tags.into_iter().map(|(key, value)| s3::Tag { key, value }).collect();

@@ -9,6 +9,7 @@ use super::encryption::{asked, show_seal};
 use super::locks::said;
 use super::object_arn;
 use crate::Objects;
+use crate::acl;
 use crate::body::{Intake, Taken, Wanted, given, show};
 use crate::conditions::check_put;
 use crate::error::Error;
@@ -24,11 +25,10 @@ impl Handle<PutObject> for Objects {
 
     async fn handle(&self, call: &Call, mut input: PutObjectRequest) -> Result<PutObjectOutput, Fault> {
         check_key(&input.key)?;
-        let about = about!(input);
+        let mut about = about!(input);
         // Known before the body is read, so that a client with a gigabyte is told at once.
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
-        let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
-        self.check_acl(&input.bucket, input.acl.as_deref(), grants.iter().any(|grant| grant.is_some())).await?;
+        about.acl = self.list_said(call, &input.bucket, acl::said!(input)).await?;
         let (retention, legal_hold) = self.lock_of(&bucket, said!(input)).await?;
         let wanted = Wanted::read(
             input.content_md5.as_deref(),

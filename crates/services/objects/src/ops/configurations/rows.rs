@@ -13,6 +13,12 @@ use crate::ops::bucket_arn;
 /// An operation on one bucket: its effect, its policy action, and what it does.
 macro_rules! on_bucket {
     ($op:ident, $input:ident, $output:ty, $effect:ident, $action:literal, |$objects:ident, $asked:ident| $body:expr) => {
+        on_bucket!($op, $input, $output, $effect, $action, |$objects, $asked, _call| $body);
+    };
+    (
+        $op:ident, $input:ident, $output:ty, $effect:ident, $action:literal,
+        |$objects:ident, $asked:ident, $call:ident| $body:expr
+    ) => {
         impl Handle<s3::$op> for Objects {
             const EFFECT: Effect = Effect::$effect;
             const ACTION: Option<&'static str> = Some(concat!("s3:", $action));
@@ -21,7 +27,7 @@ macro_rules! on_bucket {
                 bucket_arn(&input.bucket)
             }
 
-            async fn handle(&self, _call: &Call, $asked: s3::$input) -> Result<$output, Fault> {
+            async fn handle(&self, $call: &Call, $asked: s3::$input) -> Result<$output, Fault> {
                 let $objects = self;
                 $body
             }
@@ -186,13 +192,19 @@ get!(
     Absent::Default(json!({}))
 );
 
-put!(
+on_bucket!(
     PutBucketOwnershipControls,
     PutBucketOwnershipControlsRequest,
-    ownership_controls,
-    "ownership",
+    Empty,
+    Write,
     "PutBucketOwnershipControls",
-    checks::ownership
+    |objects, input, call| {
+        checks::ownership(&input.ownership_controls)?;
+        objects.check_new_ownership(call, &input.bucket, &input.ownership_controls).await?;
+        let document = wire::document::write(&input.ownership_controls);
+        objects.configure(&input.bucket, "ownership", "", Some(document)).await?;
+        Ok(Empty)
+    }
 );
 get!(
     GetBucketOwnershipControls,

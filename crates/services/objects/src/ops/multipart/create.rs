@@ -5,6 +5,7 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{CreateMultipartUpload, CreateMultipartUploadOutput, CreateMultipartUploadRequest};
 
 use crate::Objects;
+use crate::acl;
 use crate::error::{Error, invalid_request};
 use crate::model::{Upload, check_key};
 use crate::ops::about::about;
@@ -23,14 +24,14 @@ impl Handle<CreateMultipartUpload> for Objects {
 
     async fn handle(
         &self,
-        _call: &Call,
+        call: &Call,
         input: CreateMultipartUploadRequest,
     ) -> Result<CreateMultipartUploadOutput, Fault> {
         check_key(&input.key)?;
-        let about = about!(input);
+        let mut about = about!(input);
         let (algorithm, composite) = sums(&input)?;
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
-        self.check_acl(&input.bucket, input.acl.as_deref(), false).await?;
+        about.acl = self.list_said(call, &input.bucket, acl::said!(input)).await?;
         let (retention, legal_hold) = self.lock_of(&bucket, said!(input)).await?;
         let sealing = self.sealing(&input.bucket, asked!(input)).await?;
         let upload = Upload {
