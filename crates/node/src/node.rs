@@ -130,7 +130,12 @@ impl Node {
             sweep::scrub(blobs.clone(), store.clone(), clock.clone(), tasks.stopping()),
         );
         let queues = Queues::open(queues::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
-        let tables = Tables::open(tables::Deps { store: store.clone(), clock: clock.clone(), random: random.clone() });
+        let tables = Tables::open(tables::Deps {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
         let mail = config.smtp.as_deref().map(topics::mail::Mail::new).transpose()?.map(Arc::new);
         let topics = Topics::open(topics::Deps {
             store: store.clone(),

@@ -1,10 +1,14 @@
 //! What runs by itself: taking away what deleted tables left behind, upkeep of the tables that are there (items whose time is over, old
 //! records, counts), and filling new indexes. Each begins again where it was when the node starts.
 
+mod backup;
 mod expire;
 mod fill;
+mod jobs;
+mod restore;
 mod trim;
 
+pub(crate) use jobs::{AT_A_TIME, Job};
 pub(crate) use trim::STREAM_MS;
 
 use std::sync::Arc;
@@ -21,16 +25,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Tables {
-    /// Takes away what deleted tables left behind.
+    /// Takes away what deleted tables and backups left behind.
     pub(crate) fn sweep(&self) {
+        let blobs = self.blobs.clone();
         let (cellar, clock, stop) = (self.cellar.clone(), self.clock.clone(), self.tasks.stopping());
         self.tasks.spawn(Kind::Work, "tables-sweep", async move {
             while !stop.is_cancelled() {
-                match cellar.sweep().await {
+                let swept = match cellar.sweep().await {
+                    Ok(false) => cellar.sweep_backups(&blobs).await,
+                    tables => tables,
+                };
+                match swept {
                     Ok(true) => {}
                     Ok(false) => return,
                     Err(error) => {
-                        tracing::warn!(%error, "what deleted tables left behind could not be taken away; trying again");
+                        tracing::warn!(%error, "what deleted tables and backups left behind could not be taken away; trying again");
                         tokio::select! {
                             () = stop.cancelled() => return,
                             () = clock.sleep(PATIENCE) => {}
@@ -67,6 +76,9 @@ impl Tables {
             if let Err(error) = self.trim(&desk, now_ms).await {
                 tracing::warn!(%error, table = desk.number, "old changes could not be taken away; trying again");
             }
+        }
+        if let Err(error) = self.expire_backups(now_ms).await {
+            tracing::warn!(%error, "backups whose time is over could not be deleted; trying again");
         }
         if let Err(error) = self.cellar.sweep_tokens(now_ms).await {
             tracing::warn!(%error, "old transactions could not be forgotten; trying again");

@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use wire::dynamodb as aws;
 
 use crate::desk::{Desk, Sight};
-use crate::model::table::State;
-use crate::model::{Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Stream, Table, Throughput, View};
+use crate::model::backup::Backup;
+use crate::model::table::{Encryption, State};
+use crate::model::{
+    Attribute, Index, IndexStatus, Keys, Kind, Mode, Projection, Scope, Stream, Table, Throughput, View,
+};
 
 /// What a table that is paid by request is warm for from the beginning, reads and writes.
 const WARM: (i64, i64) = (12_000, 4_000);
@@ -45,12 +48,7 @@ pub(crate) fn table(desk: &Desk, sight: &Sight) -> aws::TableDescription {
             restore_date_time: moment(restored.moment_ms),
             restore_in_progress: table.state == State::Creating,
         }),
-        sse_description: table.encryption.as_ref().map(|encryption| aws::SSEDescription {
-            status: Some(aws::SSEStatus::Enabled),
-            sse_type: Some(aws::SSEType::Kms),
-            kms_master_key_arn: encryption.key.clone(),
-            inaccessible_encryption_date_time: None,
-        }),
+        sse_description: table.encryption.as_ref().map(encryption),
         table_class_summary: table
             .class
             .as_deref()
@@ -187,4 +185,65 @@ fn stream(stream: &Stream) -> aws::StreamSpecification {
         View::NewAndOldImages => aws::StreamViewType::NewAndOldImages,
     };
     aws::StreamSpecification { stream_enabled: true, stream_view_type: Some(view) }
+}
+
+/// What a table was that a backup is of.
+pub(crate) fn source(scope: &Scope, backup: &Backup) -> aws::SourceTableDetails {
+    let table = &backup.table;
+    aws::SourceTableDetails {
+        table_name: table.name.clone(),
+        table_id: table.id.clone(),
+        table_arn: Some(table.arn(scope)),
+        table_size_bytes: i64::try_from(backup.bytes).ok(),
+        key_schema: schema(&table.keys),
+        table_creation_date_time: moment(table.created_ms),
+        provisioned_throughput: units(&table.throughput),
+        on_demand_throughput: table.on_demand_max.map(on_demand),
+        item_count: i64::try_from(backup.items).ok(),
+        billing_mode: Some(match table.mode {
+            Mode::PerRequest => aws::BillingMode::PayPerRequest,
+            Mode::Provisioned => aws::BillingMode::Provisioned,
+        }),
+    }
+}
+
+/// What such a table had beside its items.
+pub(crate) fn source_features(table: &Table) -> aws::SourceTableFeatureDetails {
+    let local = |index: &Index| aws::LocalSecondaryIndexInfo {
+        index_name: Some(index.name.clone()),
+        key_schema: Some(schema(&index.keys)),
+        projection: Some(projection(&index.projection)),
+    };
+    let global = |index: &Index| aws::GlobalSecondaryIndexInfo {
+        index_name: Some(index.name.clone()),
+        key_schema: Some(schema(&index.keys)),
+        projection: Some(projection(&index.projection)),
+        provisioned_throughput: Some(units(&index.throughput)),
+        on_demand_throughput: index.on_demand_max.map(on_demand),
+    };
+    let locals: Vec<_> = table.locals.iter().map(local).collect();
+    let globals: Vec<_> = table.globals.iter().map(global).collect();
+    aws::SourceTableFeatureDetails {
+        local_secondary_indexes: (!locals.is_empty()).then_some(locals),
+        global_secondary_indexes: (!globals.is_empty()).then_some(globals),
+        stream_description: table.open_stream().map(stream),
+        time_to_live_description: table.expiry.as_ref().map(|expiry| aws::TimeToLiveDescription {
+            time_to_live_status: Some(aws::TimeToLiveStatus::Enabled),
+            attribute_name: Some(expiry.attribute.clone()),
+        }),
+        sse_description: table.encryption.as_ref().map(encryption),
+    }
+}
+
+fn units(throughput: &Throughput) -> aws::ProvisionedThroughput {
+    aws::ProvisionedThroughput { read_capacity_units: throughput.read, write_capacity_units: throughput.write }
+}
+
+fn encryption(encryption: &Encryption) -> aws::SSEDescription {
+    aws::SSEDescription {
+        status: Some(aws::SSEStatus::Enabled),
+        sse_type: Some(aws::SSEType::Kms),
+        kms_master_key_arn: encryption.key.clone(),
+        inaccessible_encryption_date_time: None,
+    }
 }

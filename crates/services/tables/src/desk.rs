@@ -38,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) filling: tokio::sync::Mutex<()>,
     /// No expiry lies before this second.
     pub(crate) expired: AtomicU64,
+    /// Nothing is kept of what items were before, so there is nothing to take away.
+    pub(crate) bare: AtomicBool,
     /// How far journals of changes were taken away, by their prefix.
     trimmed: Mutex<HashMap<Key, Key>>,
     tallies: RwLock<HashMap<Option<u16>, Arc<Tally>>>,
@@ -81,6 +83,7 @@ impl Desk {
             buckets: Buckets::default(),
             filling: tokio::sync::Mutex::default(),
             expired: AtomicU64::new(0),
+            bare: AtomicBool::new(false),
             trimmed: Mutex::default(),
             tallies: RwLock::new(counts.iter().map(tally).collect()),
             uncounted: AtomicBool::new(false),
@@ -147,6 +150,18 @@ impl Desk {
                 tallies.keys().copied().collect::<Vec<_>>()
             })
             .map(|names| names.into_iter().map(|of| (of, self.counted(of))).collect())
+    }
+
+    /// All counts, with what is about to be written.
+    pub(crate) fn counts_with(&self, growth: &[(Option<u16>, Growth)]) -> Counts {
+        let names: Vec<Option<u16>> =
+            self.tallies.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        let mut counts: Counts = names.into_iter().map(|of| (of, self.counted(of))).collect();
+        for (of, growth) in growth {
+            let count = counts.entry(*of).or_default();
+            *count = (count.0 + growth.items, count.1 + growth.bytes);
+        }
+        counts
     }
 
     /// An index is gone, and with it its counts.

@@ -27,6 +27,30 @@ pub enum Error {
     /// The continuous backups that this needs are off.
     #[error("{0}")]
     RecoveryOff(String),
+    /// The table that is to be backed up or brought back is not there.
+    #[error("{0}")]
+    TableMissing(String),
+    /// The table that is to be backed up is being made.
+    #[error("{0}")]
+    TableInUse(String),
+    /// There is a table of the name that a table is to be brought back under.
+    #[error("{0}")]
+    TableExists(String),
+    /// There is no such backup.
+    #[error("{0}")]
+    BackupMissing(String),
+    /// The backup is being made or read.
+    #[error("{0}")]
+    BackupInUse(String),
+    /// The table cannot be brought back to that moment.
+    #[error("{0}")]
+    RestoreTime(String),
+    /// The node stops; what was begun goes on when it starts.
+    #[error("the node is stopping")]
+    Stopping,
+    /// Whether changes are kept cannot be changed just now.
+    #[error("{0}")]
+    BackupsUnavailable(String),
     /// The store did not take it; trying again may help.
     #[error("{0}")]
     Unavailable(String),
@@ -93,7 +117,14 @@ impl From<Error> for Fault {
             Error::Exceeded(_) => aws::ProvisionedThroughputExceededException::default().into(),
             Error::PolicyMissing(_) => aws::PolicyNotFoundException::default().into(),
             Error::RecoveryOff(_) => aws::PointInTimeRecoveryUnavailableException::default().into(),
-            Error::Unavailable(_) => Self::new(Cause::Unavailable, "InternalServerError", ""),
+            Error::TableMissing(_) => aws::TableNotFoundException::default().into(),
+            Error::TableInUse(_) => aws::TableInUseException::default().into(),
+            Error::TableExists(_) => aws::TableAlreadyExistsException::default().into(),
+            Error::BackupMissing(_) => aws::BackupNotFoundException::default().into(),
+            Error::BackupInUse(_) => aws::BackupInUseException::default().into(),
+            Error::RestoreTime(_) => aws::InvalidRestoreTimeException::default().into(),
+            Error::BackupsUnavailable(_) => aws::ContinuousBackupsUnavailableException::default().into(),
+            Error::Unavailable(_) | Error::Stopping => Self::new(Cause::Unavailable, "InternalServerError", ""),
             Error::Internal => return Self::internal(),
             Error::Refused(fault) => return *fault,
         };

@@ -33,6 +33,7 @@ mod tests;
 mod values;
 mod write;
 
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub use crate::error::Error;
 pub use crate::ops::register;
 
 use crate::desk::{Desk, Desks};
+use crate::model::table::State;
 use crate::model::{Scope, TableRef};
 use crate::store::Cellar;
 
@@ -51,6 +53,8 @@ use crate::store::Cellar;
 pub struct Deps {
     /// Where everything is kept.
     pub store: ::store::Store,
+    /// Where what is in backups is kept.
+    pub blobs: ::store::Blobs,
     /// Time: of streams, of items that expire, of throttling.
     pub clock: Clock,
     /// Ids.
@@ -63,25 +67,33 @@ pub struct Tables {
     /// For the tasks that it starts.
     itself: Weak<Self>,
     cellar: Cellar,
+    blobs: ::store::Blobs,
     clock: Clock,
     random: Random,
     desks: Desks,
     /// Tables are made, changed and deleted one at a time, so that desks and store agree.
     managing: tokio::sync::Mutex<()>,
+    /// Long work on whole tables waits here for its turn.
+    turns: tokio::sync::Semaphore,
+    /// When backups whose time is over were last looked for.
+    backups_expired_ms: AtomicI64,
     tasks: Tasks,
 }
 
 impl Tables {
     /// Starts the service: every table gets its desk, and what was being made goes on.
     pub async fn open(deps: Deps) -> Result<Arc<Self>, Error> {
-        let Deps { store, clock, random } = deps;
+        let Deps { store, blobs, clock, random } = deps;
         let tables = Arc::new_cyclic(|itself| Self {
             itself: Weak::clone(itself),
             cellar: Cellar::new(store),
+            blobs,
             clock,
             random,
             desks: Desks::default(),
             managing: tokio::sync::Mutex::default(),
+            turns: tokio::sync::Semaphore::new(background::AT_A_TIME),
+            backups_expired_ms: AtomicI64::new(i64::MIN),
             tasks: Tasks::new(),
         });
         tables.resync().await?;
@@ -91,7 +103,7 @@ impl Tables {
 
     /// Reads all tables anew: at the start, and when the store was emptied.
     pub async fn resync(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.managing.lock().await;
+        let one_at_a_time = self.managing.lock().await;
         for desk in self.desks.clear() {
             desk.close();
         }
@@ -101,8 +113,9 @@ impl Tables {
             self.desks.put(Arc::clone(&desk));
             self.resume(&desk);
         }
+        drop(one_at_a_time);
         self.sweep();
-        Ok(())
+        self.resume_jobs().await
     }
 
     /// Ends what runs by itself. What was acknowledged is on disk.
@@ -119,7 +132,15 @@ impl Tables {
     /// The desk of the table that an operation on items names.
     fn desk(&self, scope: &Scope, given: &str) -> Result<Arc<Desk>, Error> {
         let name = TableRef::parse(scope, given)?.name();
-        self.desks.get(scope, name).ok_or_else(Error::no_table)
+        let desk = self.desks.get(scope, name).ok_or_else(Error::no_table)?;
+        // One that is being brought back is nobody's to read or write yet.
+        if desk.sight().table.state == State::Active { Ok(desk) } else { Err(Error::no_table()) }
+    }
+
+    /// The desk of the table that an operation on backups names.
+    fn backed_up(&self, scope: &Scope, given: &str) -> Result<Arc<Desk>, Error> {
+        let name = TableRef::parse(scope, given)?.name();
+        self.desks.get(scope, name).ok_or_else(|| Error::TableMissing(format!("Table not found: {name}")))
     }
 
     /// The desk of the table that an operation on tables names.

@@ -1,7 +1,9 @@
 //! What tables are in memory, and the pure decisions about them.
 
+pub mod backup;
 pub mod change;
 pub mod name;
+pub mod restore;
 pub mod schema;
 pub mod table;
 

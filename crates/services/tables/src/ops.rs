@@ -1,14 +1,17 @@
 //! The operations, and what several of them share. Those that belong together (describe, change, delete one thing) are one file.
 
 mod account;
+mod backups;
 mod batches;
 mod continuous_backups;
 mod create_table;
 mod destinations;
 mod insights;
 mod legacy;
+mod list_backups;
 mod pages;
 mod resource_policy;
+mod restores;
 mod single;
 mod statements;
 mod streams;
@@ -35,10 +38,13 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
     registry.add::<aws::BatchExecuteStatement, _>(tables);
     registry.add::<aws::BatchGetItem, _>(tables);
     registry.add::<aws::BatchWriteItem, _>(tables);
+    registry.add::<aws::CreateBackup, _>(tables);
     registry.add::<aws::CreateTable, _>(tables);
+    registry.add::<aws::DeleteBackup, _>(tables);
     registry.add::<aws::DeleteItem, _>(tables);
     registry.add::<aws::DeleteResourcePolicy, _>(tables);
     registry.add::<aws::DeleteTable, _>(tables);
+    registry.add::<aws::DescribeBackup, _>(tables);
     registry.add::<aws::DescribeContinuousBackups, _>(tables);
     registry.add::<aws::DescribeContributorInsights, _>(tables);
     registry.add::<aws::DescribeEndpoints, _>(tables);
@@ -52,6 +58,7 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
     registry.add::<aws::ExecuteTransaction, _>(tables);
     registry.add::<aws::GetItem, _>(tables);
     registry.add::<aws::GetResourcePolicy, _>(tables);
+    registry.add::<aws::ListBackups, _>(tables);
     registry.add::<aws::ListContributorInsights, _>(tables);
     registry.add::<aws::ListGlobalTables, _>(tables);
     registry.add::<aws::ListTables, _>(tables);
@@ -59,6 +66,8 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
     registry.add::<aws::PutItem, _>(tables);
     registry.add::<aws::PutResourcePolicy, _>(tables);
     registry.add::<aws::Query, _>(tables);
+    registry.add::<aws::RestoreTableFromBackup, _>(tables);
+    registry.add::<aws::RestoreTableToPointInTime, _>(tables);
     registry.add::<aws::Scan, _>(tables);
     registry.add::<aws::TagResource, _>(tables);
     registry.add::<aws::TransactGetItems, _>(tables);

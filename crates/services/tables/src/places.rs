@@ -81,6 +81,15 @@ impl Place {
         self.under(keys::items(table))
     }
 
+    /// The item's place under a prefix that has one for each item.
+    pub(crate) fn under(&self, prefix: Key) -> Key {
+        let key = prefix.with(hash_id(&self.hash));
+        match &self.range {
+            Some(range) => key.with(&sort_bytes(range)[..]),
+            None => key,
+        }
+    }
+
     /// The key of the item's entry in an index. `item` tells it from others at the same place.
     pub(crate) fn entry_key(&self, table: u64, index: u16, item: &[u8; 16]) -> Key {
         self.under(keys::entries(table, index)).with(*item)
@@ -94,14 +103,6 @@ impl Place {
             context.update(&sort_bytes(range));
         }
         first_half(context.finish().as_ref())
-    }
-
-    fn under(&self, prefix: Key) -> Key {
-        let key = prefix.with(hash_id(&self.hash));
-        match &self.range {
-            Some(range) => key.with(&sort_bytes(range)[..]),
-            None => key,
-        }
     }
 
     fn check_size(&self) -> Result<(), Error> {

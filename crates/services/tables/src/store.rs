@@ -14,17 +14,24 @@
 //! | `x NUMBER INDEX HASH [SORT] ITEM` | an index's entry: the item as far as the index holds it |
 //! | `e NUMBER SETTING SECOND ITEM` | when an item's time is over: the item's key |
 //!
+//! What belongs to streams, backups, restores and tables as they were is in the rooms of those names.
+//!
 //! `HASH` is the first half of the SHA-256 of the hash key, so that a scan can be cut into segments and a key of 2 KB leaves room for
 //! the sort key; `SORT` is the sort key as it is ordered; `ITEM` tells items apart that an index does not.
 //!
 //! What always holds: an item that is longer than a value of the store may be goes on in keys behind its own, and is read with one scan.
 
+pub(crate) mod backups;
 pub(crate) mod changes;
+pub(crate) mod chunk;
 pub(crate) mod items;
 pub(crate) mod keys;
+pub(crate) mod past;
 mod records;
-mod tables;
+pub(crate) mod restores;
+pub(crate) mod tables;
 mod tokens;
+pub(crate) mod versions;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -1,9 +1,11 @@
 //! The service as its callers see it, over a store in memory and a clock that stands until it is moved.
 
+mod backups;
 mod bank;
 mod growing;
 mod items;
 mod model;
+mod moments;
 mod statements;
 mod streams;
 mod tables;
@@ -15,7 +17,7 @@ use base::{Clock, ManualClock, Random};
 use contract::{AccountId, Call, Fault, Handle, Operation, Origin, Principal, Region, Trace};
 use jiff::Timestamp;
 use serde_json::Value;
-use store::Store;
+use store::{Blobs, Store};
 use wire::StaticShape;
 use wire::dynamodb as aws;
 
@@ -30,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Bench {
     tables: Arc<Tables>,
     store: Store,
+    blobs: Blobs,
     clock: Clock,
     hand: Arc<ManualClock>,
     call: Call,
@@ -38,12 +41,12 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let (clock, hand) = Clock::manual(Timestamp::from_millisecond(NOW).unwrap());
-        Self::over(Store::memory(clock.clone()), clock, hand).await
+        Self::over(Store::memory(clock.clone()), Blobs::memory(clock.clone()), clock, hand).await
     }
 
-    async fn over(store: Store, clock: Clock, hand: Arc<ManualClock>) -> Self {
+    async fn over(store: Store, blobs: Blobs, clock: Clock, hand: Arc<ManualClock>) -> Self {
         let random = Random::system();
-        let deps = Deps { store: store.clone(), clock: clock.clone(), random: random.clone() };
+        let deps = Deps { store: store.clone(), blobs: blobs.clone(), clock: clock.clone(), random: random.clone() };
         let tables = Tables::open(deps).await.unwrap();
         let call = Call {
             id: random.uuid(),
@@ -55,13 +58,13 @@ impl Bench {
             hops: 0,
             origin: Origin::Inside { part: "test", base_url: "http://localhost:4566".into() },
         };
-        Self { tables, store, clock, hand, call }
+        Self { tables, store, blobs, clock, hand, call }
     }
 
     /// The service is ended and started again over the same store.
     async fn again(self) -> Self {
         assert!(self.tables.close(PATIENCE).await, "what runs by itself ends");
-        Self::over(self.store, self.clock, self.hand).await
+        Self::over(self.store, self.blobs, self.clock, self.hand).await
     }
 
     fn pass(&self, seconds: u64) {

@@ -17,7 +17,7 @@ use crate::model::{Index, Projection};
 use crate::places::{self, Place};
 use crate::question::{Change, Condition};
 use crate::store::items::{self, Source};
-use crate::store::{changes, keys};
+use crate::store::{changes, keys, versions};
 use crate::stored::Stored;
 
 /// Times further back than five years are taken for a mistake, as DynamoDB does.
@@ -196,7 +196,7 @@ impl Write {
     fn put_beside(&self, tx: &Transaction, key: &Key, written: &mut Written, now_ms: i64) -> Result<(), Error> {
         let table = &self.sight.table;
         let is_alone = table.indexes().next().is_none() && table.expiry.is_none();
-        if is_alone && table.open_stream().is_none() && table.recovery.is_none() {
+        if is_alone && table.open_stream().is_none() && !table.keeps_versions() {
             return Ok(());
         }
         let old = written.old.as_ref().map(Stored::item).transpose()?;
@@ -215,12 +215,8 @@ impl Write {
             let record = changes::Record::new(stream.view, self.by, now_ms, keys, old, new);
             changes::append(tx, &changes::stream(table.number, stream), &record.pack());
         }
-        if table.recovery.is_some() {
-            changes::append(
-                tx,
-                &changes::recovery(table.number),
-                &changes::pack_undo(now_ms, key, written.old.as_ref()),
-            );
+        if table.keeps_versions() {
+            versions::append(tx, table.number, &self.place, now_ms, written.old.as_ref());
         }
         Ok(())
     }

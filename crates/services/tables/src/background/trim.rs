@@ -1,6 +1,7 @@
 //! Takes away changes that are older than they need be kept.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ::store::{Key, Range, Scan, Transaction};
 
@@ -8,18 +9,22 @@ use crate::Tables;
 use crate::desk::Desk;
 use crate::error::Error;
 use crate::model::{Shard, Stream, Table};
-use crate::store::changes;
+use crate::store::{changes, versions};
 
 /// Records of streams are kept for a day.
 pub(crate) const STREAM_MS: i64 = 24 * 3_600_000;
-
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// A shard takes changes for so long.
 const SHARD_MS: i64 = 4 * 3_600_000;
 
 /// So many entries are taken away in one transaction.
 const PAGE: usize = 1_000;
+
+/// The oldest day whose versions are kept; none where none are.
+fn oldest_day(table: &Table, now_ms: i64) -> Option<u64> {
+    let recovery = table.recovery.map(|recovery| versions::day(recovery.earliest_ms(now_ms)).saturating_sub(1));
+    table.holds.iter().map(|hold| hold.day).chain(recovery).min()
+}
 
 impl Tables {
     pub(crate) async fn trim(&self, desk: &Arc<Desk>, now_ms: i64) -> Result<(), Error> {
@@ -28,11 +33,38 @@ impl Tables {
         if sight.table.stream.is_some() {
             self.trim_journal(desk, &changes::streams(desk.number), now_ms - STREAM_MS).await?;
         }
-        if let Some(recovery) = sight.table.recovery {
-            let oldest = now_ms - i64::from(recovery.days) * DAY_MS;
-            self.trim_journal(desk, &changes::recovery(desk.number), oldest).await?;
+        self.trim_versions(desk, now_ms).await
+    }
+
+    /// Takes away versions of days that nobody looks at any more; all of them where none are kept.
+    async fn trim_versions(&self, desk: &Arc<Desk>, now_ms: i64) -> Result<(), Error> {
+        let root = versions::root(desk.number);
+        loop {
+            // Whether they are kept must not change meanwhile.
+            let _open = desk.enter().await;
+            let table = &desk.sight().table;
+            if !table.keeps_versions() && desk.bare.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            let all = Range::prefix(&root);
+            let rest = match desk.trimmed(&root) {
+                Some(last) => all.after(&last),
+                None => all,
+            };
+            let first = self.cellar.store.snapshot().scan(rest, Scan::first(1)).await?.items.into_iter().next();
+            let Some((key, _)) = first else {
+                desk.bare.store(!table.keeps_versions(), Ordering::Release);
+                return Ok(());
+            };
+            desk.bare.store(false, Ordering::Release);
+            let day = key.parts_after(&root)?.number()?;
+            if oldest_day(table, now_ms).is_some_and(|oldest| day >= oldest) {
+                // No version is added to the days before, and what was taken away there is not walked over again.
+                desk.set_trimmed(&root, versions::of_day(desk.number, day.saturating_sub(1)));
+                return Ok(());
+            }
+            self.cellar.clear(&versions::of_day(desk.number, day)).await?;
         }
-        Ok(())
     }
 
     /// Begins a new shard every four hours, and forgets those that hold nothing any more.

@@ -64,6 +64,8 @@ pub struct Table {
     pub destinations: BTreeMap<String, Destination>,
     /// Whether contributor insights are on, of the table (empty name) and of its indexes.
     pub insights: BTreeMap<String, bool>,
+    /// What still reads the table as it was at a moment: until it is done the table cannot be deleted.
+    pub holds: Vec<Hold>,
     /// What is still being made.
     pub state: State,
 }
@@ -306,6 +308,26 @@ pub struct Recovery {
     pub days: i32,
 }
 
+impl Recovery {
+    /// Of a table whose changes were kept in a way that is no longer read: they are kept since it was opened.
+    pub const SINCE_OPENED: i64 = i64::MAX;
+
+    /// The first moment that the table can be brought back to.
+    pub fn earliest_ms(self, now_ms: i64) -> i64 {
+        const DAY_MS: i64 = 86_400_000;
+        self.since_ms.max(now_ms - i64::from(self.days) * DAY_MS)
+    }
+}
+
+/// Something reads the table as it was at a moment, so that changes since then are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What reads: the number of a backup, a restored table's job or an export.
+    pub job: u64,
+    /// The day (since the epoch) of the oldest change that it needs.
+    pub day: u64,
+}
+
 /// Where a table was restored from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
@@ -370,6 +392,11 @@ impl Table {
     /// All streams whose records are kept.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.former_streams.iter().chain(&self.stream)
+    }
+
+    /// Whether items are kept as they were before they are changed.
+    pub fn keeps_versions(&self) -> bool {
+        self.recovery.is_some() || !self.holds.is_empty()
     }
 
     /// The stream, if changes go into it.

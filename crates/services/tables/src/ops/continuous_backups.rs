@@ -8,21 +8,20 @@ use wire::dynamodb::{
 };
 
 use super::table_resource;
-use crate::Tables;
 use crate::describe::moment;
 use crate::model::table::Recovery;
 use crate::model::{Scope, Table};
+use crate::{Error, Tables};
 
 /// How far back a table can be brought back, where nobody says how far.
 const DAYS_MAX: i32 = 35;
-const DAY_MS: i64 = 86_400_000;
 
 fn description(table: &Table, now_ms: i64) -> ContinuousBackupsDescription {
     let recovery = match table.recovery {
-        Some(Recovery { since_ms, days }) => PointInTimeRecoveryDescription {
+        Some(recovery) => PointInTimeRecoveryDescription {
             point_in_time_recovery_status: Some(PointInTimeRecoveryStatus::Enabled),
-            recovery_period_in_days: Some(days),
-            earliest_restorable_date_time: Some(moment(since_ms.max(now_ms - i64::from(days) * DAY_MS))),
+            recovery_period_in_days: Some(recovery.days),
+            earliest_restorable_date_time: Some(moment(recovery.earliest_ms(now_ms))),
             latest_restorable_date_time: Some(moment(now_ms)),
         },
         None => PointInTimeRecoveryDescription {
@@ -48,7 +47,7 @@ impl Handle<DescribeContinuousBackups> for Tables {
         call: &Call,
         input: DescribeContinuousBackupsInput,
     ) -> Result<DescribeContinuousBackupsOutput, Fault> {
-        let sight = self.managed(&Scope::of(call), &input.table_name)?.sight();
+        let sight = self.backed_up(&Scope::of(call), &input.table_name)?.sight();
         let description = description(&sight.table, self.now_ms());
         Ok(DescribeContinuousBackupsOutput { continuous_backups_description: Some(description) })
     }
@@ -66,17 +65,23 @@ impl Handle<UpdateContinuousBackups> for Tables {
         call: &Call,
         input: UpdateContinuousBackupsInput,
     ) -> Result<UpdateContinuousBackupsOutput, Fault> {
-        let desk = self.managed(&Scope::of(call), &input.table_name)?;
+        let desk = self.backed_up(&Scope::of(call), &input.table_name)?;
         let wanted = input.point_in_time_recovery_specification;
-        let now_ms = self.now_ms();
         let set = |table: &mut Table| {
-            let since_ms = table.recovery.map_or(now_ms, |recovery| recovery.since_ms);
+            // Now, while nobody writes: every later change is kept.
+            let now_ms = self.now_ms();
+            // A longer period does not bring back what was let go under a shorter one.
+            let since_ms = table.recovery.map_or(now_ms, |recovery| recovery.earliest_ms(now_ms));
             let days = wanted.recovery_period_in_days.unwrap_or(DAYS_MAX);
             table.recovery = wanted.point_in_time_recovery_enabled.then_some(Recovery { since_ms, days });
             Ok(())
         };
-        let (sight, ()) = self.change(&desk, set).await?;
-        let description = description(&sight.table, now_ms);
+        let changed = self.change(&desk, set).await;
+        let (sight, ()) = changed.map_err(|error| match error {
+            Error::InUse(why) => Error::BackupsUnavailable(why),
+            other => other,
+        })?;
+        let description = description(&sight.table, self.now_ms());
         Ok(UpdateContinuousBackupsOutput { continuous_backups_description: Some(description) })
     }
 }

@@ -81,6 +81,7 @@ impl Tables {
             restored: None,
             destinations: Default::default(),
             insights: Default::default(),
+            holds: Vec::new(),
             state: State::Active,
         };
         if let Some(text) = &input.resource_policy {

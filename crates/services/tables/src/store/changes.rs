@@ -1,8 +1,7 @@
-//! Changes of items as they are kept, in order: records of streams, and what it takes to undo a change.
+//! Changes of items as streams keep them, in order. (What items were before is in `versions.rs`.)
 //!
-//! Of class journal, under `tables`: `s NUMBER LABEL` holds a stream's records, `r NUMBER` what is needed to bring a table back to a
-//! moment. The store adds the number of the commit, and of the entry in it. A change that is longer than a value may be goes on in
-//! the next entries of its commit; its first byte says in how many.
+//! Of class journal, under `tables`: `s NUMBER LABEL` holds a stream's records. The store adds the number of the commit, and of the
+//! entry in it. A change that is longer than a value may be goes on in the next entries of its commit; its first byte says in how many.
 
 use ::store::{Key, Transaction};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -10,7 +9,6 @@ use item::{Item, packed, size};
 
 use crate::error::Error;
 use crate::model::{Stream, View};
-use crate::stored::Stored;
 use crate::write::By;
 
 const VERSION: u8 = 1;
@@ -31,8 +29,8 @@ pub(crate) fn stream(table: u64, stream: &Stream) -> Key {
     streams(table).with(stream.label.as_str())
 }
 
-/// What it takes to undo the changes of a table.
-pub(crate) fn recovery(table: u64) -> Key {
+/// How changes were kept before they were kept by item: nothing is written there any more.
+pub(crate) fn former_recovery(table: u64) -> Key {
     root().with("r").with(table)
 }
 
@@ -170,16 +168,6 @@ impl Stand {
 pub(crate) fn split(entry: &Bytes) -> Result<(usize, Bytes), Error> {
     let pieces = *entry.first().ok_or(packed::Damaged::Cut)?;
     Ok((usize::from(pieces), entry.slice(1..)))
-}
-
-/// What it takes to undo a change: when it was made, the item's key, and the item as it was.
-pub(crate) fn pack_undo(at_ms: i64, key: &Key, old: Option<&Stored>) -> Vec<u8> {
-    let mut out = vec![VERSION, 0, 0];
-    out.put_i64_le(at_ms);
-    out.put_u32_le(u32::try_from(key.as_bytes().len()).expect("keys are bounded far below 4 GB"));
-    out.put_slice(key.as_bytes());
-    out.put_slice(old.map_or(&[], Stored::bytes));
-    out
 }
 
 #[cfg(test)]

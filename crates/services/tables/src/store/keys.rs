@@ -6,7 +6,7 @@ use store::Key;
 use crate::error::Error;
 use crate::model::Scope;
 
-fn root() -> Key {
+pub(super) fn root() -> Key {
     Key::new("tables")
 }
 

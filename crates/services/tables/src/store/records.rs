@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::Record;
 
 use crate::model::Table;
+use crate::model::table::Recovery;
 
 /// How much lies in a table (none) and in its indexes: items and bytes.
 pub(crate) type Counts = BTreeMap<Option<u16>, (i64, i64)>;
@@ -32,7 +34,22 @@ impl Record for Gone {
 
 impl Record for Table {
     const KIND: &'static str = "table";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(from: u16, mut body: Value) -> Result<Value, String> {
+        let fields = body.as_object_mut().ok_or("not an object")?;
+        match from {
+            // What was kept of changes before cannot be read by item.
+            1 => {
+                fields.insert("holds".into(), Value::Array(Vec::new()));
+                if let Some(recovery) = fields.get_mut("recovery").and_then(Value::as_object_mut) {
+                    recovery.insert("since_ms".into(), Recovery::SINCE_OPENED.into());
+                }
+            }
+            _ => return Err(format!("no version {from} was ever written")),
+        }
+        Ok(body)
+    }
 }
 
 /// [`Counts`], as pairs: JSON has no keys but text.

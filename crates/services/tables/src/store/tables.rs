@@ -1,14 +1,26 @@
 //! Tables themselves: made, changed, deleted, and what they leave behind.
 
-use ::store::{Error as StoreError, Key, Range, Scan};
+use ::store::{Error as StoreError, Key, Range, Scan, Transaction};
 
 use super::records::{CountsRecord, Gone, Made};
-use super::{Cellar, Counts, changes, keys};
+use super::{Cellar, Counts, backups, changes, keys, versions};
 use crate::error::Error;
+use crate::model::backup::Backup;
 use crate::model::{Scope, Table};
 
 /// So many keys are taken away in one transaction.
 const SWEPT: usize = 2_000;
+
+/// Notes that a table is gone whose items are to be taken away.
+pub(crate) fn note_gone(tx: &Transaction, table: u64) {
+    tx.put_record(keys::gone(table), &Gone {});
+}
+
+/// Notes how much lies in a table.
+pub(crate) fn put_counts(tx: &Transaction, table: u64, counts: &Counts) {
+    let of = counts.iter().map(|(of, (items, bytes))| (*of, *items, *bytes)).collect();
+    tx.put_record(keys::counts(table), &CountsRecord { of });
+}
 
 impl Cellar {
     /// All tables.
@@ -25,8 +37,13 @@ impl Cellar {
         Ok(tables)
     }
 
-    /// Makes a table and gives it its number.
-    pub(crate) async fn create(&self, scope: &Scope, table: &Table) -> Result<Table, Error> {
+    /// Makes a table and gives it its number. `also` writes what belongs to it.
+    pub(crate) async fn create(
+        &self,
+        scope: &Scope,
+        table: &Table,
+        also: &(impl Fn(&Transaction, &Table) + Sync),
+    ) -> Result<Table, Error> {
         self.store
             .transact(|tx| async move {
                 let mut made: Made = tx.get_record(&keys::made()).await?.unwrap_or_default();
@@ -34,26 +51,37 @@ impl Cellar {
                 tx.put_record(keys::made(), &made);
                 let table = Table { number: made.tables, ..table.clone() };
                 tx.put_record(keys::table(scope, &table.name), &table);
+                also(&tx, &table);
                 Ok::<_, Error>(table)
             })
             .await
     }
 
-    /// Writes what a table is now.
-    pub(crate) async fn save(&self, scope: &Scope, table: &Table) -> Result<(), Error> {
-        let write = |tx: ::store::Transaction| async move {
+    /// Writes what a table is now. `also` writes what belongs to that.
+    pub(crate) async fn save(
+        &self,
+        scope: &Scope,
+        table: &Table,
+        also: &(impl Fn(&Transaction) + Sync),
+    ) -> Result<(), Error> {
+        let write = |tx: Transaction| async move {
             tx.put_record(keys::table(scope, &table.name), table);
+            also(&tx);
             Ok::<_, Error>(())
         };
         self.store.transact(write).await
     }
 
-    /// Deletes a table; its items are out of reach at once, and taken away by [`Cellar::sweep`].
-    pub(crate) async fn delete(&self, scope: &Scope, table: &Table) -> Result<(), Error> {
-        let write = |tx: ::store::Transaction| async move {
+    /// Deletes a table: it is out of reach at once. Its items are taken away by [`Cellar::sweep`], or kept for the backup that is made
+    /// of them.
+    pub(crate) async fn delete(&self, scope: &Scope, table: &Table, backup: Option<&Backup>) -> Result<(), Error> {
+        let write = |tx: Transaction| async move {
             tx.delete(keys::table(scope, &table.name));
             tx.delete(keys::counts(table.number));
-            tx.put_record(keys::gone(table.number), &Gone {});
+            match backup {
+                Some(backup) => backups::put(&tx, scope, backup),
+                None => note_gone(&tx, table.number),
+            }
             Ok::<_, Error>(())
         };
         self.store.transact(write).await
@@ -67,10 +95,8 @@ impl Cellar {
 
     /// Notes how much lies in a table.
     pub(crate) async fn save_counts(&self, table: u64, counts: &Counts) -> Result<(), Error> {
-        let of = counts.iter().map(|(of, (items, bytes))| (*of, *items, *bytes)).collect();
-        let record = &CountsRecord { of };
-        let write = |tx: ::store::Transaction| async move {
-            tx.put_record(keys::counts(table), record);
+        let write = |tx: Transaction| async move {
+            put_counts(&tx, table, counts);
             Ok::<_, Error>(())
         };
         self.store.transact(write).await
@@ -86,7 +112,8 @@ impl Cellar {
             keys::all_entries(table),
             keys::all_expiries(table),
             changes::streams(table),
-            changes::recovery(table),
+            changes::former_recovery(table),
+            versions::root(table),
         ];
         for prefix in left {
             if self.clear(&prefix).await? {
@@ -111,7 +138,7 @@ impl Cellar {
             return Ok(false);
         }
         let keys: &Vec<Key> = &page.items.into_iter().map(|(key, _)| key).collect();
-        let write = |tx: ::store::Transaction| {
+        let write = |tx: Transaction| {
             keys.iter().for_each(|key| tx.delete(key.clone()));
             std::future::ready(Ok::<_, StoreError>(()))
         };

@@ -8,7 +8,7 @@ use super::{Bench, PATIENCE, aws};
 
 impl Bench {
     /// Waits until what is being made of a table is made.
-    async fn settled(&self, name: &str) -> Value {
+    pub(super) async fn settled(&self, name: &str) -> Value {
         let since = Instant::now();
         loop {
             let table = self.describe(name).await;

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::{Bench, aws};
 
-type Items = BTreeMap<(String, i64), Value>;
+pub(super) type Items = BTreeMap<(String, i64), Value>;
 
 fn rounds() -> u64 {
     std::env::var("FREEHOLD_TABLES_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
 }
 
-async fn bench() -> Bench {
+pub(super) async fn bench() -> Bench {
     let bench = Bench::new().await;
     let index = |name: &str, hash: &str, range: Option<&str>, projection: Value| {
         let range = range.map(|range| json!({"AttributeName": range, "KeyType": "RANGE"}));
@@ -58,7 +58,7 @@ fn number(item: &Value, name: &str) -> Option<i64> {
     item[name]["N"].as_str().map(|text| text.parse().unwrap())
 }
 
-async fn step(bench: &Bench, items: &mut Items, random: &Random) {
+pub(super) async fn step(bench: &Bench, items: &mut Items, random: &Random) {
     let (key, item) = item(random);
     let key_item = json!({"p": item["p"], "s": item["s"]});
     let there = items.contains_key(&key);
@@ -120,7 +120,7 @@ async fn all(bench: &Bench, mut ask: Value, random: &Random) -> Vec<Value> {
     }
 }
 
-fn sorted(mut items: Vec<Value>) -> Vec<Value> {
+pub(super) fn sorted(mut items: Vec<Value>) -> Vec<Value> {
     items.sort_by_key(|item| (item["p"]["S"].as_str().unwrap().to_owned(), number(item, "s")));
     items
 }

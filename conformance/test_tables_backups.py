@@ -1,0 +1,197 @@
+"""Backups of DynamoDB's tables and what is brought back from them, as boto3 sees it, and what a kill in the midst of it leaves."""
+
+import datetime
+import os
+import time
+import uuid
+
+import pytest
+from botocore.exceptions import ClientError
+from support import eventually
+
+ITEMS = int(os.environ.get("FREEHOLD_BACKUP_ITEMS", 400))
+
+
+@pytest.fixture(scope="module")
+def dynamodb(node):
+    return node.client("dynamodb")
+
+
+def create(client, **more):
+    name = f"b-{uuid.uuid4()}"
+    settings = {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "p", "AttributeType": "S"},
+            {"AttributeName": "s", "AttributeType": "N"},
+            {"AttributeName": "g", "AttributeType": "S"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "by-g",
+                "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    settings.update(more)
+    client.create_table(**settings)
+    return name
+
+
+def put(client, name, numbers, value, size=10):
+    batch = []
+    for n in numbers:
+        item = {"p": {"S": f"p{n % 7}"}, "s": {"N": str(n)}, "g": {"S": value}, "text": {"S": "x" * size}}
+        batch.append({"PutRequest": {"Item": item}})
+        if len(batch) == 25:
+            client.batch_write_item(RequestItems={name: batch})
+            batch = []
+    if batch:
+        client.batch_write_item(RequestItems={name: batch})
+
+
+def contents(client, name, **more):
+    pages = client.get_paginator("scan").paginate(TableName=name, **more)
+    items = [item for page in pages for item in page["Items"]]
+    return sorted(items, key=lambda item: (item["p"]["S"], int(item["s"]["N"])))
+
+
+def available(client, arn):
+    def look():
+        details = client.describe_backup(BackupArn=arn)["BackupDescription"]
+        return details if details["BackupDetails"]["BackupStatus"] == "AVAILABLE" else None
+
+    return eventually(look, deadline=60, what="the backup")
+
+
+def active(client, name):
+    def look():
+        table = client.describe_table(TableName=name)["Table"]
+        return table if table["TableStatus"] == "ACTIVE" else None
+
+    return eventually(look, deadline=60, what="the table")
+
+
+def refusal(call, **arguments):
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_table_is_backed_up_and_brought_back(dynamodb):
+    name = create(dynamodb)
+    put(dynamodb, name, range(100), "before")
+    before = contents(dynamodb, name)
+    made = dynamodb.create_backup(TableName=name, BackupName="nightly")["BackupDetails"]
+    assert (made["BackupName"], made["BackupType"]) == ("nightly", "USER")
+    put(dynamodb, name, range(50, 150), "after")
+    described = available(dynamodb, made["BackupArn"])
+    assert described["SourceTableDetails"]["ItemCount"] == 100
+    assert described["SourceTableFeatureDetails"]["GlobalSecondaryIndexes"][0]["IndexName"] == "by-g"
+    listed = dynamodb.list_backups(TableName=name)["BackupSummaries"]
+    assert [summary["BackupArn"] for summary in listed] == [made["BackupArn"]]
+    assert listed[0]["BackupStatus"] == "AVAILABLE"
+
+    target = f"{name}-again"
+    began = dynamodb.restore_table_from_backup(TargetTableName=target, BackupArn=made["BackupArn"])["TableDescription"]
+    assert (began["TableStatus"], began["RestoreSummary"]["RestoreInProgress"]) == ("CREATING", True)
+    dynamodb.get_waiter("table_exists").wait(TableName=target, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert contents(dynamodb, target) == before
+    assert contents(dynamodb, target, IndexName="by-g") == before
+    assert dynamodb.describe_table(TableName=target)["Table"]["ItemCount"] == 100
+    again = refusal(dynamodb.restore_table_from_backup, TargetTableName=target, BackupArn=made["BackupArn"])
+    assert again == ("TableAlreadyExistsException", f"Table already exists: {target}")
+
+    deleted = dynamodb.delete_backup(BackupArn=made["BackupArn"])["BackupDescription"]["BackupDetails"]
+    assert deleted["BackupStatus"] == "DELETED"
+    missing = ("BackupNotFoundException", f"Backup not found: {made['BackupArn']}")
+    assert refusal(dynamodb.describe_backup, BackupArn=made["BackupArn"]) == missing
+    nobody = f"nobody-{uuid.uuid4()}"
+    assert refusal(dynamodb.create_backup, TableName=nobody, BackupName="nightly") == (
+        "TableNotFoundException",
+        f"Table not found: {nobody}",
+    )
+
+
+def test_a_table_is_brought_back_to_a_moment(dynamodb):
+    name = create(dynamodb)
+    put(dynamodb, name, range(60), "before")
+    assert refusal(
+        dynamodb.restore_table_to_point_in_time,
+        SourceTableName=name,
+        TargetTableName=f"{name}-never",
+        UseLatestRestorableTime=True,
+    ) == (
+        "PointInTimeRecoveryUnavailableException",
+        f"Point in time recovery is not enabled for table '{name}'",
+    )
+    answer = dynamodb.update_continuous_backups(
+        TableName=name,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7},
+    )["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert (answer["PointInTimeRecoveryStatus"], answer["RecoveryPeriodInDays"]) == ("ENABLED", 7)
+    put(dynamodb, name, range(30, 90), "then")
+    then = contents(dynamodb, name)
+    # Moments on the wire are whole seconds, and the next write must not lie in the same one.
+    moment = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(seconds=1)
+    later = moment + datetime.timedelta(milliseconds=5)
+    eventually(lambda: datetime.datetime.now(datetime.UTC) > later)
+    put(dynamodb, name, range(0, 120, 2), "later")
+    dynamodb.delete_item(TableName=name, Key={"p": {"S": "p1"}, "s": {"N": "1"}})
+    latest = contents(dynamodb, name)
+
+    description = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    window = description["PointInTimeRecoveryDescription"]
+    assert window["EarliestRestorableDateTime"] <= window["LatestRestorableDateTime"]
+    for target, wanted, expected in [
+        ("moment", {"RestoreDateTime": moment}, then),
+        ("latest", {"UseLatestRestorableTime": True}, latest),
+    ]:
+        target = f"{name}-{target}"
+        dynamodb.restore_table_to_point_in_time(SourceTableName=name, TargetTableName=target, **wanted)
+        table = active(dynamodb, target)
+        assert contents(dynamodb, target) == expected
+        assert contents(dynamodb, target, IndexName="by-g") == expected
+        assert table["RestoreSummary"]["SourceTableArn"].endswith(f"table/{name}")
+    code, _ = refusal(
+        dynamodb.restore_table_to_point_in_time,
+        SourceTableName=name,
+        TargetTableName=f"{name}-never",
+        RestoreDateTime=datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2),
+    )
+    assert code == "InvalidRestoreTimeException"
+    dynamodb.delete_table(TableName=name)
+    left = dynamodb.list_backups(TableName=name, BackupType="SYSTEM")["BackupSummaries"]
+    assert [summary["BackupName"] for summary in left] == [f"{name}$DeletedTableBackup"]
+    available(dynamodb, left[0]["BackupArn"])
+
+
+def test_what_a_kill_cuts_off_goes_on(own_node):
+    """Backups and restores, killed again and again, end as if nobody had killed them."""
+    node = own_node().start()
+    client = node.client("dynamodb")
+    name = create(client)
+    put(client, name, range(ITEMS), "before", size=20_000)
+    before = contents(client, name)
+    arn = client.create_backup(TableName=name, BackupName="nightly")["BackupDetails"]["BackupArn"]
+    put(client, name, range(0, ITEMS, 2), "after", size=100)
+    for _ in range(2):
+        node.kill()
+        node.start()
+    made = available(client, arn)
+    assert made["SourceTableDetails"]["ItemCount"] == ITEMS
+    target = f"{name}-again"
+    client.restore_table_from_backup(TargetTableName=target, BackupArn=arn)
+    for wait in (0.05, 0.2):
+        # The moment of the kill is what the test varies; it is no wait for a state.
+        time.sleep(wait)
+        node.kill()
+        node.start()
+    table = active(client, target)
+    assert table["ItemCount"] == ITEMS
+    assert contents(client, target) == before
+    assert contents(client, target, IndexName="by-g") == before
