@@ -42,7 +42,15 @@ impl Api {
         for (name, value) in members {
             body.push_str(&format!("&{name}={}", escaped(value)));
         }
-        let request = request(&self.address, service, "application/x-www-form-urlencoded", "", &body);
+        let request = request(&self.address, POST, service, "application/x-www-form-urlencoded", "", &body);
+        self.exchange(&request).await.map(|_| ())
+    }
+
+    /// Changes a function's configuration.
+    pub async fn configure(&mut self, function: &str, changes: &Value) -> Result<()> {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let body = changes.to_string();
+        let request = request(&self.address, &format!("PUT {path}"), "lambda", "application/json", "", &body);
         self.exchange(&request).await.map(|_| ())
     }
 
@@ -61,14 +69,17 @@ pub fn json_request(host: &str, protocol: Protocol, operation: &str, input: &Val
         Protocol::Logs => ("logs", "Logs_20140328", "1.1"),
     };
     let kind = format!("application/x-amz-json-{version}");
-    request(host, service, &kind, &format!("x-amz-target: {target}.{operation}\r\n"), &input.to_string())
+    request(host, POST, service, &kind, &format!("x-amz-target: {target}.{operation}\r\n"), &input.to_string())
 }
 
-fn request(host: &str, service: &str, kind: &str, more: &str, body: &str) -> Vec<u8> {
+/// Where most protocols send all that they ask.
+const POST: &str = "POST /";
+
+fn request(host: &str, line: &str, service: &str, kind: &str, more: &str, body: &str) -> Vec<u8> {
     let key = format!("Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0");
     let length = body.len();
     format!(
-        "POST / HTTP/1.1\r\nhost: {host}\r\nuser-agent: bench\r\nx-amz-date: 20260101T000000Z\r\ncontent-type: {kind}\r\n{more}\
+        "{line} HTTP/1.1\r\nhost: {host}\r\nuser-agent: bench\r\nx-amz-date: 20260101T000000Z\r\ncontent-type: {kind}\r\n{more}\
          authorization: AWS4-HMAC-SHA256 {key}\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use compute::{Compute, Credentials, Invocation, LogBatch, LogSink, LogWish, Options, Settings};
+use compute::{Compute, Credentials, Invocation, LogBatch, LogFormat, LogSink, LogWish, Options, Settings};
 use tokio::task::JoinSet;
 
 const CALLS: usize = 10_000;
@@ -89,6 +89,7 @@ async fn settings(compute: &Compute, binary: &[u8]) -> Result<Settings> {
         timeout: 4 * WAIT,
         concurrency_reserved: None,
         log_group: "/aws/lambda/waits".to_owned(),
+        log_format: LogFormat::Text,
         region: "us-east-1".to_owned(),
         credentials: Arc::new(move || {
             let credentials = credentials.clone();

@@ -1,10 +1,13 @@
-//! What an instance costs beyond its interpreter: memory and processor time while it is idle, and isolation's share of a warm call.
+//! What an instance costs beyond its interpreter: memory and processor time while it is idle, and the shares that isolation and the log
+//! have in a warm call.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
+use crate::api::Api;
 use crate::load;
 use crate::peer::Peer;
 use crate::side::Side;
@@ -22,7 +25,8 @@ const WATCHED: Duration = Duration::from_secs(10);
 pub async fn run(root: &Path) -> Result<()> {
     println!("\nWhat an instance costs; {}", machine());
     idle(root).await?;
-    isolation(root).await
+    isolation(root).await?;
+    logging(root).await
 }
 
 /// One JavaScript function, called once: its instance beside an interpreter that does nothing.
@@ -83,6 +87,44 @@ async fn isolation(root: &Path) -> Result<()> {
     print(&Side::HEADINGS, &rows);
     for (connections, ratio) in ratios {
         println!("isolation at {connections:>2} connections: {ratio:.2} of the rate without (target at least 0.97)");
+    }
+    Ok(())
+}
+
+/// The same hello with a log of what each call took, as records and as text, and without; rounds alternate.
+async fn logging(root: &Path) -> Result<()> {
+    let json = |system: &str| json!({ "LogFormat": "JSON", "SystemLogLevel": system });
+    let forms =
+        [("no log", json("WARN")), ("records (INFO)", json("INFO")), ("lines (Text)", json!({ "LogFormat": "Text" }))];
+    let mut sides = Vec::new();
+    for (name, logging) in forms {
+        let data = tempfile::tempdir()?;
+        let peer = Peer::freehold(root, data.path(), Some("bench/functions/hello"))?;
+        Api::open(&peer.address).await?.configure("hello", &json!({ "LoggingConfig": logging })).await?;
+        sides.push((name, peer, data));
+    }
+    let (mut rows, mut ratios) = (Vec::new(), Vec::new());
+    for connections in [1, CONNECTIONS] {
+        let mut measured: Vec<Side> = sides.iter().map(|_| Side::default()).collect();
+        for (_, peer, _) in &sides {
+            Side::default().round(peer, "/_fn/hello/", connections, TEXT).await?;
+        }
+        for _ in 0..ROUNDS {
+            for (side, (_, peer, _)) in measured.iter_mut().zip(&sides) {
+                side.round(peer, "/_fn/hello/", connections, TEXT).await?;
+            }
+        }
+        let (quiet, loud) = measured.split_first().context("there are several")?;
+        for (side, (name, ..)) in measured.iter().zip(&sides) {
+            rows.push(side.row(name, connections));
+        }
+        for (side, (name, ..)) in loud.iter().zip(&sides[1..]) {
+            ratios.push((*name, connections, median(&side.ratios(quiet))));
+        }
+    }
+    print(&Side::HEADINGS, &rows);
+    for (name, connections, ratio) in ratios {
+        println!("{name} at {connections:>2} connections: {ratio:.2} of the rate without a log (target at least 0.97)");
     }
     Ok(())
 }

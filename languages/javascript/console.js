@@ -1,16 +1,20 @@
-// console.log and its kin, in Lambda's format: one call is one event of the log, whatever line ends are in it. What is printed goes
-// by way of the channel, so that it keeps its place among the answers.
+// console.log and its kin, in Lambda's formats, lines of text or JSON: one call is one event of the log, whatever line ends are in it.
+// What is printed goes by way of the channel, so that it keeps its place among the answers.
 'use strict';
 
 const util = require('util');
 const { KINDS, write, writeBytes } = require('./channel');
+const errors = require('./errors');
 
 // The longest piece that is sent at a time; the host makes lines of text, and cuts events that are longer.
 const PIECE_BYTES_MAX = 256 * 1024;
 
-const LEVELS = { log: 'INFO', trace: 'TRACE', debug: 'DEBUG', info: 'INFO', warn: 'WARN', error: 'ERROR' };
+const LEVELS = { log: 'INFO', trace: 'TRACE', debug: 'DEBUG', info: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
+// The least first.
+const ORDER = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 
 let requestId;
+let isJson = false;
 
 function setRequestId(id) {
   requestId = id;
@@ -33,12 +37,43 @@ function line(level, message) {
   event(`${new Date().toISOString()}\t${requestId}\t${level}\t${message}\n`);
 }
 
+// Errors have nothing that JSON would show.
+function visible(_key, value) {
+  return errors.isError(value) ? { ...errors.parts(value), ...value } : value;
+}
+
+// One value is told as it is, several as text; the first error among those that follow is told apart.
+function record(level, values) {
+  const told = { timestamp: new Date().toISOString(), level, requestId };
+  const [first, ...rest] = values;
+  if (rest.length === 0) {
+    try {
+      return JSON.stringify({ ...told, message: first }, visible);
+    } catch {
+      // It names itself, or holds a number that JSON has no word for.
+      return JSON.stringify({ ...told, message: util.format(first) });
+    }
+  }
+  const error = rest.find(errors.isError);
+  return JSON.stringify({ ...told, message: util.format(...values), ...(error && errors.parts(error)) });
+}
+
+// Tells an error that nobody handled. `words` say where it was noticed; JSON has no place for them.
+function failure(words, error) {
+  if (isJson) event(record('ERROR', [errors.asError(error)]) + '\n');
+  else line('ERROR', words + ' ' + errors.logText(error));
+}
+
 function patch() {
+  isJson = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+  const least = ORDER.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase());
+  const tell = isJson
+    ? (level, values) => event(record(level, values) + '\n')
+    : (level, values) => line(level, util.format(...values));
   for (const [method, level] of Object.entries(LEVELS)) {
-    console[method] = (...values) => line(level, util.format(...values));
+    console[method] = ORDER.indexOf(level) < least ? () => {} : (...values) => tell(level, values);
   }
   for (const name of ['stdout', 'stderr']) redirect(name);
-  console.fatal = (...values) => line('FATAL', util.format(...values));
 }
 
 // Makes writes to a standard stream go by way of the channel. They also wait for room there: else Node.js would keep what a pipe
@@ -58,4 +93,4 @@ function redirect(name) {
   Object.defineProperty(process, name, { ...property, get: make });
 }
 
-module.exports = { line, patch, setRequestId };
+module.exports = { failure, patch, setRequestId };

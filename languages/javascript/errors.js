@@ -32,6 +32,22 @@ function clean(text) {
   return typeof text === 'string' ? text.replaceAll('\x7F', '%7F') : text;
 }
 
+// What a record of the log says of an error.
+function parts(error) {
+  const { name, stack } = error;
+  // The runtime's own are known by their names, all others by what they are.
+  const isOwn = typeof name === 'string' && name.startsWith('Runtime.');
+  return {
+    errorType: isOwn ? name : (error.constructor && error.constructor.name) || 'UnknownError',
+    errorMessage: error.message,
+    stackTrace: typeof stack === 'string' ? stack.split('\n') : [],
+  };
+}
+
+function asError(value) {
+  return isError(value) ? value : new Error(String(value));
+}
+
 // The document that the caller gets.
 function document(error) {
   try {
@@ -63,7 +79,7 @@ function visible(value) {
 
 // The text that the log gets after its first words.
 function logText(error) {
-  const value = isError(error) ? error : new Error(String(error));
+  const value = asError(error);
   try {
     return '\t' + JSON.stringify(value, (_key, inner) => visible(inner));
   } catch {
@@ -78,6 +94,9 @@ module.exports = {
   MalformedHandlerName,
   UnhandledPromiseRejection,
   UserCodeSyntaxError,
+  asError,
   document,
+  isError,
   logText,
+  parts,
 };

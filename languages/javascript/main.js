@@ -132,7 +132,7 @@ function succeed(call, result) {
 
 function fail(call, error) {
   if (current !== call) return;
-  logging.line('ERROR', 'Invoke Error ' + errors.logText(error));
+  logging.failure('Invoke Error', error);
   answer(KINDS.error, errors.document(error));
 }
 
@@ -166,7 +166,7 @@ process.on('beforeExit', () => {
 
 // Errors that nobody caught end the process, and are the answer to the call that was running.
 function die(error, words, code) {
-  logging.line('ERROR', words + ' ' + errors.logText(error));
+  logging.failure(words, error);
   if (!isReady) {
     channel.write(KINDS.initError, '', errors.document(error));
   } else if (current !== null) {

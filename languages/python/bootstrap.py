@@ -198,14 +198,64 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-def set_up_logging():
+# What every record has: all else was given to the call as `extra`, and is told too.
+KNOWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "taskName"}
+
+
+def timestamp(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (seconds % 1 * 1000)
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as a JSON object, with the fields that Lambda has."""
+
+    def format(self, record):
+        told = {
+            "timestamp": timestamp(record.created),
+            "level": logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10),
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            kind, error, tb = record.exc_info
+            told["stackTrace"] = traceback.format_tb(tb)
+            told["errorType"] = kind.__name__ if kind else None
+            told["errorMessage"] = str(error)
+        told["requestId"] = record.aws_request_id
+        if record.exc_info:
+            told["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        for name, value in vars(record).items():
+            if name not in KNOWN_FIELDS:
+                told.setdefault(name, value)
+        return to_line({name: value for name, value in told.items() if value is not None})
+
+
+def to_line(told):
+    return json.dumps(told, ensure_ascii=False, default=str) + "\n"
+
+
+def text_formatter():
     form = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
     formatter = logging.Formatter(form, "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
+    return formatter
+
+
+def logs_json():
+    return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+
+
+def set_up_logging():
     handler = Handler()
-    handler.setFormatter(formatter)
+    handler.setFormatter(JsonFormatter() if logs_json() else text_formatter())
     handler.addFilter(RequestIdFilter())
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    # Python has no TRACE.
+    level = "DEBUG" if level == "TRACE" else level
+    if isinstance(logging.getLevelName(level), int):
+        root.setLevel(level)
+    root.addHandler(handler)
 
 
 # Errors
@@ -232,6 +282,9 @@ def describe(error, request_id):
 
 
 def log_error(document):
+    if logs_json():
+        log_event(to_line({"timestamp": timestamp(time.time()), "level": "ERROR", **document}))
+        return
     lines = [f"[ERROR] {document['errorType']}: {document['errorMessage']}"]
     if document["stackTrace"]:
         lines.append("Traceback (most recent call last):")

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use compute::{Compute, Credentials, Image, Invocation, LogBatch, LogSink, LogWish, Options, Settings};
+use compute::{Compute, Credentials, Image, Invocation, LogBatch, LogFormat, LogSink, LogWish, Options, Settings};
 use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
 use zip::write::SimpleFileOptions;
@@ -94,6 +94,7 @@ async fn image(compute: &Compute, language: &str, handler: &str, file: &str, cod
         timeout: Duration::from_secs(10),
         concurrency_reserved: None,
         log_group: "/aws/lambda/hello".to_owned(),
+        log_format: LogFormat::Text,
         region: "us-east-1".to_owned(),
         credentials: Arc::new(move || {
             let credentials = credentials.clone();

@@ -3,7 +3,6 @@
 //! A caller may go away at any time; the attempt does not: it is finished in the background, as on Lambda, and the instance goes
 //! back to its pool.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,8 @@ use crate::faults::{self, Ending};
 use crate::guest::{After, Event};
 use crate::instance::{Happening, InitCause, Instance, Pace};
 use crate::invocation::{FunctionError, Invocation, Outcome, Report};
+use crate::platform::{Death, Said, Status};
 use crate::shared::{Admission, Shared};
-use crate::start::error_type;
 
 /// See the file.
 pub(crate) struct Attempt {
@@ -162,7 +161,7 @@ impl Work {
         self.shared.monitor.begin(&self.instance.pulse);
         self.instance.output.begin_tail(self.invocation.log);
         let Instance { output, image, .. } = &mut *self.instance;
-        output.say(format_args!("START RequestId: {} Version: {}\n", self.invocation.request_id, image.version));
+        output.say(&Said::Start { id: &self.invocation.request_id, version: &image.version });
         if let Some(failure) = &self.instance.failure {
             self.phase = Phase::Close { came: Came::NotReady(failure.cause.clone()), ran: Duration::ZERO };
         }
@@ -197,7 +196,7 @@ impl Work {
     fn close(&mut self, ran: Duration) -> Outcome {
         let Phase::Close { came, .. } = &self.phase else { unreachable!("an attempt is closed in its last phase") };
         let id = self.invocation.request_id.as_str();
-        let (payload, status, last_line) = came.told(id, self.shared.options.clock.now());
+        let (payload, status, death) = came.told(id, self.shared.options.clock.now());
         let error = match came {
             Came::Result(_) => None,
             Came::Document { .. } | Came::Ended(_) | Came::Gone | Came::NotReady(_) => Some(FunctionError::Unhandled),
@@ -212,14 +211,11 @@ impl Work {
             log_stream: self.instance.output.stream.name.clone(),
         };
         let output = &mut self.instance.output;
-        if let Some(line) = last_line {
-            output.say(format_args!("{line}\n"));
+        if let Some(death) = &death {
+            output.say(&Said::Died { id, death });
         }
-        output.say(format_args!("END RequestId: {id}\n"));
-        output.say(format_args!(
-            "{}",
-            ReportLine { id, report: &report, memory_mb: self.instance.image.memory_mb, status: status.as_deref() }
-        ));
+        let memory_mb = self.instance.image.memory_mb;
+        output.say(&Said::End { id, report: &report, memory_mb, status: &status, produced_bytes: payload.len() });
         Outcome { payload, error, log_tail: self.instance.output.take_tail(), report }
     }
 
@@ -239,27 +235,30 @@ impl Came {
         }
     }
 
-    /// What the caller is told, what the REPORT line adds, and what the log says before END.
-    fn told(&self, id: &str, now: Timestamp) -> (Bytes, Option<String>, Option<String>) {
-        let error = |document: &Bytes| Some(format!("Status: error\tError Type: {}", error_type(document)));
+    /// What the caller is told, what the report says, and what the log says before that.
+    fn told(&self, id: &str, now: Timestamp) -> (Bytes, Status, Option<Death>) {
         match self {
-            Self::Result(result) => (result.clone(), None, None),
-            Self::Document { document, after: After::GoesOn } => (document.clone(), None, None),
-            Self::Document { document, after: After::Ends } => (document.clone(), error(document), None),
-            Self::NotReady(InitCause::Document(document)) => (document.clone(), error(document), None),
+            Self::Result(result) => (result.clone(), Status::Success, None),
+            Self::Document { document, after: After::GoesOn } => {
+                (document.clone(), Status::Error(document.clone()), None)
+            }
+            Self::Document { document, after: After::Ends } | Self::NotReady(InitCause::Document(document)) => {
+                (document.clone(), Status::failure_of(document), None)
+            }
             Self::NotReady(InitCause::NoBootstrap) => {
                 let document = faults::no_bootstrap(id);
-                let status = error(&document);
+                let status = Status::failure_of(&document);
                 (document, status, None)
             }
             Self::NotReady(InitCause::NoProgram(why)) => {
                 let document = faults::no_program(id, why);
-                let status = error(&document);
-                (document, status, Some(format!("RequestId: {id} Error: {why}\nRuntime.InvalidEntrypoint")))
+                let (status, kind) = (Status::failure_of(&document), "Runtime.InvalidEntrypoint");
+                let text = format!("RequestId: {id} Error: {why}\n{kind}");
+                (document, status, Some(Death { text, words: why.clone(), kind }))
             }
             Self::NotReady(InitCause::Ending(ending)) | Self::Ended(ending) => {
                 let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-                (ending.document(id), Some(ending.status()), ending.line(id, &time))
+                (ending.document(id), ending.status(), ending.death(id, &time))
             }
             Self::Gone => unreachable!("the ending is found out before the attempt is closed"),
         }
@@ -270,75 +269,4 @@ impl Came {
 pub(crate) fn billed(ran: Duration, init: Option<Duration>) -> Duration {
     let nanoseconds = (ran + init.unwrap_or_default()).as_nanos();
     Duration::from_millis(u64::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1))
-}
-
-/// The last line of an attempt.
-pub(crate) struct ReportLine<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) report: &'a Report,
-    pub(crate) memory_mb: u32,
-    pub(crate) status: Option<&'a str>,
-}
-
-impl fmt::Display for ReportLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, report, memory_mb, status } = self;
-        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
-        write!(
-            f,
-            "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {memory_mb} MB\tMax Memory Used: {} MB\t",
-            ms(report.duration),
-            report.billed.as_millis(),
-            report.memory_peak_mb,
-        )?;
-        if let Some(init) = report.init {
-            write!(f, "Init Duration: {:.2} ms\t", ms(init))?;
-        }
-        writeln!(f, "{}", status.unwrap_or(""))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn report_lines_read_as_lambdas() {
-        let report = |duration_us, init| {
-            let (duration, init) = (Duration::from_micros(duration_us), init);
-            Report {
-                duration,
-                billed: billed(duration, init),
-                init,
-                memory_peak_mb: 40,
-                cold: true,
-                log_stream: String::new(),
-            }
-        };
-        for (report, status, expected) in [
-            (
-                report(1230, None),
-                None,
-                "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n",
-            ),
-            (
-                report(1230, Some(Duration::from_micros(90_120))),
-                None,
-                "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 92 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tInit Duration: 90.12 ms\t\n",
-            ),
-            (
-                report(3_000_000, None),
-                Some("Status: timeout"),
-                "REPORT RequestId: id\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tStatus: timeout\n",
-            ),
-            (
-                report(0, None),
-                None,
-                "REPORT RequestId: id\tDuration: 0.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n",
-            ),
-        ] {
-            let line = ReportLine { id: "id", report: &report, memory_mb: 128, status };
-            assert_eq!(line.to_string(), expected);
-        }
-    }
 }

@@ -6,6 +6,7 @@ use crate::container;
 use crate::image::{Credentials, Settings};
 use crate::instance::Origin;
 use crate::languages::Family;
+use crate::log_format::LogFormat;
 
 /// What the variables are made of.
 pub(crate) struct Facts<'a> {
@@ -112,6 +113,10 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             format!("/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:/opt/lib"),
         ),
     ];
+    if let LogFormat::Json { application, .. } = settings.log_format {
+        all.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()));
+        all.push(("AWS_LAMBDA_LOG_LEVEL", application.name().to_owned()));
+    }
     if let Some(credentials) = facts.credentials {
         all.push(("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()));
         all.push(("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()));

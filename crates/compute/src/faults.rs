@@ -6,6 +6,7 @@ use bytes::Bytes;
 use sandbox::Exit;
 
 use crate::guest::RESPONSE_BYTES_MAX;
+use crate::platform::{Death, Status};
 
 /// How an attempt ended other than by an answer of the guest's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +40,25 @@ impl Ending {
         }
     }
 
-    /// The line for the log, without its end.
-    pub(crate) fn line(&self, request_id: &str, time: &str) -> Option<String> {
-        match self {
-            Self::TimedOut { .. } | Self::NotReady { .. } => Some(format!("{time} {request_id} {}", self.message())),
+    /// What the log says of it, at this time.
+    pub(crate) fn death(&self, request_id: &str, time: &str) -> Option<Death> {
+        let words = self.message();
+        let text = match self {
+            Self::TimedOut { .. } | Self::NotReady { .. } => format!("{time} {request_id} {words}"),
             Self::Exited { .. } | Self::OutOfMemory | Self::Broken { .. } => {
-                Some(format!("RequestId: {request_id} Error: {}\nRuntime.ExitError", self.message()))
+                format!("RequestId: {request_id} Error: {words}\nRuntime.ExitError")
             }
-            Self::TooLarge => None,
-        }
+            Self::TooLarge => return None,
+        };
+        Some(Death { text, words, kind: self.error_type() })
     }
 
-    /// What the REPORT line says of it.
-    pub(crate) fn status(&self) -> String {
+    /// What the report says of it.
+    pub(crate) fn status(&self) -> Status {
         match self {
-            Self::TimedOut { .. } | Self::NotReady { .. } => "Status: timeout".to_owned(),
+            Self::TimedOut { .. } | Self::NotReady { .. } => Status::Timeout,
             Self::Exited { .. } | Self::OutOfMemory | Self::TooLarge | Self::Broken { .. } => {
-                format!("Status: error\tError Type: {}", self.error_type())
+                Status::Failure { kind: self.error_type().to_owned() }
             }
         }
     }

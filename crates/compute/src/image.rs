@@ -12,6 +12,7 @@ use crate::code::CodeId;
 use crate::container::Container;
 use crate::guest::http;
 use crate::languages::{self, Family, Resolved};
+use crate::log_format::LogFormat;
 use crate::pool::Pool;
 use crate::wasi::Function;
 
@@ -89,6 +90,8 @@ pub struct Settings {
     pub concurrency_reserved: Option<u32>,
     /// Where the log goes, such as `/aws/lambda/NAME`.
     pub log_group: String,
+    /// How it is written there, and what of it.
+    pub log_format: LogFormat,
     /// What `AWS_REGION` says.
     pub region: String,
     /// Asked once for each new instance.

@@ -7,7 +7,6 @@
 //! The pipe has marks for what belongs together: the byte 0xF5, which no UTF-8 text contains, then the length (24 bits, big endian),
 //! then the text. Everything else is split at line ends.
 
-use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -21,7 +20,9 @@ use tokio::io::unix::AsyncFd;
 
 use crate::guest::managed::watch;
 use crate::invocation::LogWish;
+use crate::log_format::LogFormat;
 use crate::logs::{LogBatch, LogStream};
+use crate::platform::Said;
 use crate::pump::{Pump, Room, Slot};
 
 /// The longest event of CloudWatch Logs; longer lines are split.
@@ -56,6 +57,7 @@ pub(crate) struct Output {
     pump: Arc<Pump>,
     slot: Arc<Slot>,
     clock: Clock,
+    format: LogFormat,
     tail: Option<Vec<u8>>,
 }
 
@@ -81,11 +83,30 @@ pub(crate) enum Read {
 
 impl Output {
     /// `pipe` must not block. Call it within the runtime.
-    pub(crate) fn new(pipe: OwnedFd, stream: Arc<LogStream>, pump: Arc<Pump>, clock: Clock) -> io::Result<Self> {
+    pub(crate) fn new(
+        pipe: OwnedFd,
+        stream: Arc<LogStream>,
+        format: LogFormat,
+        pump: Arc<Pump>,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let slot = pump.slot(Arc::clone(&stream));
         let pipe = Arc::new(watch(pipe, Interest::READABLE)?);
         let (assembler, text, readers) = (Arc::default(), Assembler::default(), Readers::One);
-        Ok(Self { pipe, stream, assembler, readers, text, loud_calls: 0, heard: false, pump, slot, clock, tail: None })
+        Ok(Self {
+            pipe,
+            stream,
+            assembler,
+            readers,
+            text,
+            loud_calls: 0,
+            heard: false,
+            pump,
+            slot,
+            clock,
+            format,
+            tail: None,
+        })
     }
 
     /// The same guest's output, for one of several calls that it has at a time.
@@ -101,6 +122,7 @@ impl Output {
             pump: Arc::clone(&self.pump),
             slot: Arc::clone(&self.slot),
             clock: self.clock.clone(),
+            format: self.format,
             tail: None,
         }
     }
@@ -130,23 +152,24 @@ impl Output {
         Some(tail)
     }
 
-    /// Adds a line of the platform's own, with its end.
-    pub(crate) fn say(&mut self, line: fmt::Arguments<'_>) {
-        let now = self.clock.now_ms();
-        let tail = &mut self.tail;
-        self.pump.write(&self.slot, |batch| {
-            let said = batch.push_fmt(now, line);
-            keep_end(tail, said);
-        });
+    /// Adds what the platform itself says.
+    pub(crate) fn say(&mut self, said: &Said<'_>) {
+        let Self { pump, slot, clock, format, tail, .. } = self;
+        if said.is_heard(*format) {
+            let now = clock.now();
+            pump.write(slot, |batch| {
+                said.say(*format, now, |line| keep_end(tail, batch.push_fmt(now.as_millisecond(), line)));
+            });
+        }
     }
 
     /// Adds one event, which the guest told by way of its channel.
     pub(crate) fn log(&mut self, event: &[u8]) -> Room {
         let now = self.clock.now_ms();
-        let tail = &mut self.tail;
+        let (format, tail) = (self.format, &mut self.tail);
         self.pump.write(&self.slot, |batch| {
             for piece in event.chunks(LINE_BYTES_MAX) {
-                keep(batch, tail, now, &String::from_utf8_lossy(piece));
+                keep(batch, tail, now, format, &String::from_utf8_lossy(piece));
             }
         })
     }
@@ -154,8 +177,8 @@ impl Output {
     /// Adds text, which the guest told by way of its channel.
     pub(crate) fn print(&mut self, text: &[u8]) -> Room {
         let now = self.clock.now_ms();
-        let (assembler, tail) = (&mut self.text, &mut self.tail);
-        self.pump.write(&self.slot, |batch| assembler.feed(text, |line| keep(batch, tail, now, line)))
+        let (format, assembler, tail) = (self.format, &mut self.text, &mut self.tail);
+        self.pump.write(&self.slot, |batch| assembler.feed(text, |line| keep(batch, tail, now, format, line)))
     }
 
     /// Waits until there is something in the pipe, or room for more of it, and reads it. Says how that went, to be told the next
@@ -200,11 +223,11 @@ impl Output {
 
     /// What has no line's end by now is a line.
     fn finish(&mut self) {
-        let Self { text, assembler, readers, pump, slot, clock, tail, .. } = self;
+        let Self { text, assembler, readers, pump, slot, clock, format, tail, .. } = self;
         let mut finish = |assembler: &mut Assembler| {
             if assembler.has_rest() {
                 let now = clock.now_ms();
-                pump.write(slot, |batch| assembler.finish(|line| keep(batch, tail, now, line)));
+                pump.write(slot, |batch| assembler.finish(|line| keep(batch, tail, now, *format, line)));
             }
         };
         finish(text);
@@ -220,7 +243,7 @@ impl Output {
 
     /// Reads until nothing is `left` to be read of what may be.
     fn read(&mut self, left: &mut usize) -> Read {
-        let Self { pipe, assembler, heard, pump, slot, clock, tail, .. } = self;
+        let Self { pipe, assembler, heard, pump, slot, clock, format, tail, .. } = self;
         // What the runtime knows before the first read is what a read that finds nothing disproves.
         let known = pipe.poll_read_ready(&mut Context::from_waker(Waker::noop()));
         let mut assembler = lock(assembler);
@@ -236,7 +259,7 @@ impl Output {
             *heard = true;
             let (now, count) = (clock.now_ms(), bytes.len());
             *left = left.saturating_sub(count);
-            let room = pump.write(slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, line)));
+            let room = pump.write(slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, *format, line)));
             if room == Room::Full || *left == 0 {
                 return Read::Full;
             }
@@ -256,10 +279,12 @@ fn lock(assembler: &Mutex<Assembler>) -> MutexGuard<'_, Assembler> {
     assembler.lock().expect("nothing panics while it holds this lock")
 }
 
-/// Adds a line, and keeps the end of all lines where that is wanted.
-pub(crate) fn keep(batch: &mut LogBatch, tail: &mut Option<Vec<u8>>, now: i64, line: &str) {
-    batch.push(now, line);
-    keep_end(tail, line);
+/// Adds a line, if it matters enough, and keeps the end of all lines where that is wanted.
+pub(crate) fn keep(batch: &mut LogBatch, tail: &mut Option<Vec<u8>>, now: i64, format: LogFormat, line: &str) {
+    if format.keeps(line) {
+        batch.push(now, line);
+        keep_end(tail, line);
+    }
 }
 
 pub(crate) fn keep_end(tail: &mut Option<Vec<u8>>, line: &str) {

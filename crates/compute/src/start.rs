@@ -26,6 +26,7 @@ use crate::languages::{Family, Interpreter, Resolved};
 use crate::logs::LogStream;
 use crate::monitor::Identity;
 use crate::output::Output;
+use crate::platform::{Said, Status};
 use crate::shared::{Seat, Shared, Start};
 use crate::ways::{self, Ways};
 
@@ -81,7 +82,8 @@ pub(crate) async fn start(
             (None, pipe, Some(cause))
         }
     };
-    let output = Output::new(pipe, Arc::clone(&stream), Arc::clone(&shared.pump), shared.options.clock.clone())
+    let (pump, clock) = (Arc::clone(&shared.pump), shared.options.clock.clone());
+    let output = Output::new(pipe, Arc::clone(&stream), image.log_format, pump, clock)
         .map_err(|error| fault(error.to_string()))?;
     let identity = Identity {
         arn: image.arn.clone(),
@@ -343,9 +345,15 @@ async fn initialise(instance: &mut Instance, obstacle: Option<InitCause>) {
         }
         (None, _) => status.name.replacen('.', ":", 1),
     };
-    instance.output.say(format_args!("INIT_START Runtime Version: {version}\n"));
+    let (origin, image) = (instance.origin(), Arc::clone(&instance.image));
+    instance.output.say(&Said::InitStart {
+        origin,
+        runtime: &version,
+        function: &image.function,
+        version: &image.version,
+    });
     if let Some(note) = status.note() {
-        instance.output.say(format_args!("{note}\n"));
+        instance.output.say(&Said::Note(&note));
     }
     let limit = INIT_MAX.max(instance.image.timeout);
     let cause = if obstacle.is_some() {
@@ -376,21 +384,20 @@ async fn initialise(instance: &mut Instance, obstacle: Option<InitCause>) {
     // What was printed until now belongs before START.
     instance.output.read_last().await;
     instance.output.forget_noise();
+    let status = cause.as_ref().map_or(Status::Success, InitCause::status);
+    instance.output.say(&Said::InitDone { origin, took, status: &status });
     if let Some(cause) = cause {
-        let took_ms = took.as_secs_f64() * 1000.0;
-        let status = cause.status();
-        instance.output.say(format_args!("INIT_REPORT Init Duration: {took_ms:.2} ms\tPhase: init\t{status}\n"));
         instance.fail(cause);
     }
 }
 
 impl InitCause {
-    /// What INIT_REPORT says of it.
-    fn status(&self) -> String {
+    /// What the report of an initialisation says of it.
+    fn status(&self) -> Status {
         match self {
-            Self::Document(document) => format!("Status: error\tError Type: {}", error_type(document)),
+            Self::Document(document) => Status::failure_of(document),
             Self::Ending(ending) => ending.status(),
-            Self::NoBootstrap | Self::NoProgram(_) => "Status: error\tError Type: Runtime.InvalidEntrypoint".to_owned(),
+            Self::NoBootstrap | Self::NoProgram(_) => Status::Failure { kind: "Runtime.InvalidEntrypoint".to_owned() },
         }
     }
 }
@@ -456,7 +463,7 @@ impl Layout {
         };
         for name in names {
             let why = "external extensions are not run here";
-            instance.output.say(format_args!("EXTENSION\tName: {name}\tState: NotStarted\tReason: {why}\n"));
+            instance.output.say(&Said::Extension { name: &name, why });
         }
     }
 }

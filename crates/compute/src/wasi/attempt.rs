@@ -16,7 +16,7 @@ use http::Response;
 use http_body_util::BodyExt;
 use wasm::{AnswerBody, Component, Failure, Limits, Run, Service, Usage};
 
-use crate::attempt::{ReportLine, billed};
+use crate::attempt::billed;
 use crate::faults::Ending;
 use crate::guest::http::Conversation;
 use crate::guest::http::conversation::{Caller, Gone, Opening};
@@ -24,6 +24,7 @@ use crate::guest::http::event::{self, Form};
 use crate::guest::{Event, RESPONSE_BYTES_MAX};
 use crate::image::Image;
 use crate::invocation::{FunctionError, Invocation, Outcome, Report, RunFault};
+use crate::platform::Said;
 use crate::shared::{Admission, Shared};
 
 use super::Place;
@@ -78,7 +79,7 @@ impl Attempt {
         let Self { shared, image, invocation, environment, scribe, .. } = &self;
         shared.monitor.begin(&scribe.pulse);
         scribe.begin(invocation.log);
-        scribe.say(format_args!("START RequestId: {} Version: {}\n", invocation.request_id, image.version));
+        scribe.say(&Said::Start { id: &invocation.request_id, version: &image.version });
         let began = Instant::now();
         let work = async {
             match &environment.program {
@@ -214,17 +215,15 @@ impl Attempt {
         };
         let now = || self.shared.options.clock.now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         if !came.is_result()
-            && let Some(line) = came.line(id, &now())
+            && let Some(death) = came.death(id, &now())
         {
-            scribe.say(format_args!("{line}\n"));
+            scribe.say(&Said::Died { id, death: &death });
         }
-        scribe.say(format_args!("END RequestId: {id}\n"));
-        let status = came.status();
-        let line = ReportLine { id, report: &report, memory_mb: image.memory_mb, status: status.as_deref() };
-        scribe.say(format_args!("{line}"));
+        let (status, payload, memory_mb) = (came.status(), came.payload(id), image.memory_mb);
+        let produced_bytes = payload.as_ref().map_or(0, Bytes::len);
+        scribe.say(&Said::End { id, report: &report, memory_mb, status: &status, produced_bytes });
         let log_tail = scribe.take_tail();
         scribe.pulse.end();
-        let payload = came.payload(id);
         let error = if came.is_result() { None } else { Some(FunctionError::Unhandled) };
         let outcome = payload.map(|payload| Outcome { payload, error, log_tail, report });
         if let Ok(outcome) = &outcome {

@@ -8,7 +8,10 @@ use wasm::Failure;
 
 use crate::faults::{self, Ending};
 use crate::invocation::{RunFault, Throttle};
-use crate::start::error_type;
+use crate::platform::{Death, Status};
+
+/// What the node's own trouble is called in a report.
+const UNAVAILABLE: &str = "Platform.Unavailable";
 
 /// What came of an attempt.
 pub(super) enum Came {
@@ -79,26 +82,32 @@ impl Came {
         }
     }
 
-    /// What the log says before END, without a line's end. `time` is now.
-    pub(super) fn line(&self, id: &str, time: &str) -> Option<String> {
+    /// What the log says of it before its report. `time` is now.
+    pub(super) fn death(&self, id: &str, time: &str) -> Option<Death> {
         match self {
             Self::Result(_) | Self::Error(_) => None,
-            Self::Ended(ending) => ending.line(id, time),
-            Self::Failed { kind, message, backtrace } => {
-                Some(format!("RequestId: {id} Error: {message}{backtrace}\n{kind}"))
-            }
-            Self::Fault(fault) => Some(format!("RequestId: {id} Error: {fault}")),
+            Self::Ended(ending) => ending.death(id, time),
+            Self::Failed { kind, message, backtrace } => Some(Death {
+                text: format!("RequestId: {id} Error: {message}{backtrace}\n{kind}"),
+                words: format!("{message}{backtrace}"),
+                kind,
+            }),
+            Self::Fault(fault) => Some(Death {
+                text: format!("RequestId: {id} Error: {fault}"),
+                words: fault.to_string(),
+                kind: UNAVAILABLE,
+            }),
         }
     }
 
-    /// What REPORT adds.
-    pub(super) fn status(&self) -> Option<String> {
+    /// What the report says of it.
+    pub(super) fn status(&self) -> Status {
         match self {
-            Self::Result(_) => None,
-            Self::Error(document) => Some(format!("Status: error\tError Type: {}", error_type(document))),
-            Self::Ended(ending) => Some(ending.status()),
-            Self::Failed { kind, .. } => Some(format!("Status: error\tError Type: {kind}")),
-            Self::Fault(_) => Some("Status: error\tError Type: Platform.Unavailable".to_owned()),
+            Self::Result(_) => Status::Success,
+            Self::Error(document) => Status::failure_of(document),
+            Self::Ended(ending) => ending.status(),
+            Self::Failed { kind, .. } => Status::Failure { kind: (*kind).to_owned() },
+            Self::Fault(_) => Status::Failure { kind: UNAVAILABLE.to_owned() },
         }
     }
 
@@ -118,46 +127,47 @@ mod tests {
 
     #[test]
     fn failures_are_told_in_clear_words() {
-        let check = |failure: Failure, last_words: &str, expected: &str, status: &str| {
+        let failure = |kind: &str| Status::Failure { kind: kind.to_owned() };
+        let check = |failure: Failure, last_words: &str, expected: &str, status: Status| {
             let came = Came::of_failure(failure, Duration::from_secs(3), last_words);
             assert_eq!(came.payload("id").unwrap(), expected);
-            assert_eq!(came.status().unwrap(), status);
+            assert_eq!(came.status(), status);
         };
         check(
             Failure::Time { limit: Duration::from_secs(3) },
             "busy",
             r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: id Error: Task timed out after 3.00 seconds"}"#,
-            "Status: timeout",
+            Status::Timeout,
         );
         check(
             Failure::Exit { status: 3 },
             "no such file",
             r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: id Error: Runtime exited with error: exit status 3: no such file"}"#,
-            "Status: error\tError Type: Runtime.ExitError",
+            failure("Runtime.ExitError"),
         );
         check(
             Failure::Trap { reason: "wasm `unreachable` instruction executed".into(), backtrace: "\n0: f".into() },
             "panicked at src/lib.rs:1",
             r#"{"errorType":"Runtime.Trap","errorMessage":"RequestId: id Error: wasm `unreachable` instruction executed: panicked at src/lib.rs:1"}"#,
-            "Status: error\tError Type: Runtime.Trap",
+            failure("Runtime.Trap"),
         );
         check(
             Failure::Memory { wanted: ByteSize::mib(129), limit: ByteSize::mib(128), reason: "it gave up".into() },
             "",
             r#"{"errorType":"Runtime.OutOfMemory","errorMessage":"RequestId: id Error: it asked for 129 MiB of memory, its limit is 128 MiB, and it could not go on without: it gave up"}"#,
-            "Status: error\tError Type: Runtime.OutOfMemory",
+            failure("Runtime.OutOfMemory"),
         );
         check(
             Failure::Output { limit: ByteSize::mib(6) },
             "",
             r#"{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes)."}"#,
-            "Status: error\tError Type: Function.ResponseSizeTooLarge",
+            failure("Function.ResponseSizeTooLarge"),
         );
         check(
             Failure::NoAnswer,
             "",
             r#"{"errorType":"Runtime.NoAnswer","errorMessage":"RequestId: id Error: it returned without an answer"}"#,
-            "Status: error\tError Type: Runtime.NoAnswer",
+            failure("Runtime.NoAnswer"),
         );
     }
 

@@ -21,6 +21,7 @@ use crate::instance::Origin;
 use crate::invocation::RunFault;
 use crate::languages::Family;
 use crate::monitor::Identity;
+use crate::platform::Said;
 use crate::shared::Shared;
 use crate::start::log_stream;
 use crate::ways;
@@ -190,12 +191,17 @@ fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
         born: Instant::now(),
     };
     let pulse = shared.monitor.watch(identity, Weak::new());
-    let scribe = Scribe::new(stream, pulse, &shared.pump, shared.options.clock.clone());
+    let scribe = Scribe::new(stream, image.log_format, pulse, &shared.pump, shared.options.clock.clone());
     let kind = match program {
-        Program::Http(_) => "http",
-        Program::Command(..) | Program::Broken(_) => "cli",
+        Program::Http(_) => "wasi:http",
+        Program::Command(..) | Program::Broken(_) => "wasi:cli",
     };
-    scribe.say(format_args!("INIT_START Runtime Version: wasi:{kind}\n"));
+    scribe.say(&Said::InitStart {
+        origin: Origin::OnDemand,
+        runtime: kind,
+        function: &image.function,
+        version: &image.version,
+    });
     scribe
 }
 

@@ -1,6 +1,5 @@
 //! Writes one log stream: what a guest prints, in lines, and the platform's own lines around it. One call has it at a time.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use base::Clock;
@@ -8,9 +7,11 @@ use futures_util::future::BoxFuture;
 use wasm::{Sink, SinkClosed};
 
 use crate::invocation::LogWish;
+use crate::log_format::LogFormat;
 use crate::logs::LogStream;
 use crate::monitor::Pulse;
 use crate::output::{Assembler, TAIL_BYTES, keep, keep_end};
+use crate::platform::Said;
 use crate::pump::{Pump, Slot};
 
 /// How much is remembered of what a guest said last to its standard error: an error message quotes it.
@@ -30,6 +31,7 @@ struct Paper {
     pump: Arc<Pump>,
     slot: Arc<Slot>,
     clock: Clock,
+    format: LogFormat,
     words: Mutex<Words>,
 }
 
@@ -54,9 +56,15 @@ enum Which {
 }
 
 impl Scribe {
-    pub(crate) fn new(stream: Arc<LogStream>, pulse: Arc<Pulse>, pump: &Arc<Pump>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        stream: Arc<LogStream>,
+        format: LogFormat,
+        pulse: Arc<Pulse>,
+        pump: &Arc<Pump>,
+        clock: Clock,
+    ) -> Self {
         let slot = pump.slot(Arc::clone(&stream));
-        let paper = Arc::new(Paper { pump: Arc::clone(pump), slot, clock, words: Mutex::default() });
+        let paper = Arc::new(Paper { pump: Arc::clone(pump), slot, clock, format, words: Mutex::default() });
         let pen = |which| Arc::new(Pen { paper: Arc::clone(&paper), which }) as Arc<dyn Sink>;
         let (stdout, stderr) = (pen(Which::Stdout), pen(Which::Stderr));
         Self { stream, pulse, paper, stdout, stderr }
@@ -80,24 +88,25 @@ impl Scribe {
         Arc::clone(&self.stderr)
     }
 
-    /// Adds a line of the platform's own, with its end.
-    pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
-        let Paper { pump, slot, clock, .. } = &*self.paper;
-        let mut words = self.paper.words();
-        pump.write(slot, |batch| {
-            let said = batch.push_fmt(clock.now_ms(), line);
-            keep_end(&mut words.tail, said);
-        });
+    /// Adds what the platform itself says.
+    pub(crate) fn say(&self, said: &Said<'_>) {
+        let Paper { pump, slot, clock, format, .. } = &*self.paper;
+        if said.is_heard(*format) {
+            let (mut words, now) = (self.paper.words(), clock.now());
+            pump.write(slot, |batch| {
+                said.say(*format, now, |line| keep_end(&mut words.tail, batch.push_fmt(now.as_millisecond(), line)));
+            });
+        }
     }
 
     /// What the guest printed and did not end with a line's end is a line.
     pub(crate) fn finish(&self) {
-        let Paper { pump, slot, clock, .. } = &*self.paper;
+        let Paper { pump, slot, clock, format, .. } = &*self.paper;
         let words = &mut *self.paper.words();
         for assembler in [&mut words.stdout, &mut words.stderr] {
             if assembler.has_rest() {
                 let tail = &mut words.tail;
-                pump.write(slot, |batch| assembler.finish(|line| keep(batch, tail, clock.now_ms(), line)));
+                pump.write(slot, |batch| assembler.finish(|line| keep(batch, tail, clock.now_ms(), *format, line)));
             }
         }
     }
@@ -125,7 +134,7 @@ impl Paper {
 
 impl Sink for Pen {
     fn write(&self, bytes: &[u8]) -> Result<(), SinkClosed> {
-        let Paper { pump, slot, clock, .. } = &*self.paper;
+        let Paper { pump, slot, clock, format, .. } = &*self.paper;
         let Words { stdout, stderr, tail, last } = &mut *self.paper.words();
         let assembler = match self.which {
             Which::Stdout => stdout,
@@ -138,7 +147,7 @@ impl Sink for Pen {
             }
         };
         let now = clock.now_ms();
-        pump.write(slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, line)));
+        pump.write(slot, |batch| assembler.feed(bytes, |line| keep(batch, tail, now, *format, line)));
         Ok(())
     }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compute::{
-    CodeId, Compute, Credentials, Image, Invocation, LogBatch, LogSink, LogWish, Options, Outcome, RunFault, Settings,
+    CodeId, Compute, Credentials, Image, Invocation, LogBatch, LogFormat, LogSink, LogWish, Options, Outcome, RunFault,
+    Settings,
 };
 use futures_util::future::BoxFuture;
 use sandbox::Mode;
@@ -149,6 +150,7 @@ pub(crate) fn settings_of(code: CodeId, language: &str, handler: &str) -> Settin
         timeout: Duration::from_secs(30),
         concurrency_reserved: None,
         log_group: "/aws/lambda/f".to_owned(),
+        log_format: LogFormat::Text,
         region: "us-east-1".to_owned(),
         credentials: Arc::new(|| Box::pin(async { Ok(credentials()) })),
     }

@@ -12,5 +12,6 @@ mod load;
 mod provided;
 mod provisioned;
 mod python;
+mod records;
 mod streams;
 mod wasi;

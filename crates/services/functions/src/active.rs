@@ -559,6 +559,7 @@ impl Functions {
             // Counted here, over all versions of the function: an image knows only itself.
             concurrency_reserved: None,
             log_group: logging.group.clone(),
+            log_format: logging.format,
             region: scope.region.to_string(),
             credentials: Arc::new(move || issue(session.clone())),
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use ::compute::{LogFormat, LogLevel};
 use contract::Fault;
 
 use crate::faults;
@@ -98,22 +99,8 @@ pub enum SnapStart {
 pub struct Logging {
     /// The log group.
     pub group: String,
-    /// Text or JSON.
+    /// Text, or JSON with its levels.
     pub format: LogFormat,
-    /// The least level of the function's own lines; JSON only.
-    pub application_level: Option<String>,
-    /// The least level of the platform's lines; JSON only.
-    pub system_level: Option<String>,
-}
-
-/// `LogFormat`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Lines as the function prints them.
-    #[default]
-    Text,
-    /// One object per line.
-    Json,
 }
 
 impl Architecture {
@@ -164,12 +151,34 @@ impl ImageConfig {
 impl Logging {
     /// Text, into the group of the function's name.
     pub fn default_of(name: &FunctionName) -> Self {
-        Self { group: Self::group_of(name), format: LogFormat::Text, application_level: None, system_level: None }
+        Self { group: Self::group_of(name), format: LogFormat::Text }
     }
 
     /// `/aws/lambda/NAME`.
     pub fn group_of(name: &FunctionName) -> String {
         format!("/aws/lambda/{name}")
+    }
+
+    /// What levels are where none are said.
+    pub const LEVEL_DEFAULT: LogLevel = LogLevel::Info;
+
+    /// A format with the levels that were said beside it.
+    pub fn format_of(
+        is_json: bool,
+        application: Option<LogLevel>,
+        system: Option<LogLevel>,
+    ) -> Result<LogFormat, Fault> {
+        match (is_json, application, system) {
+            (true, application, system) => Ok(LogFormat::Json {
+                application: application.unwrap_or(Self::LEVEL_DEFAULT),
+                system: system.unwrap_or(Self::LEVEL_DEFAULT),
+            }),
+            (false, None, None) => Ok(LogFormat::Text),
+            (false, _, _) => Err(faults::invalid(
+                "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change \
+                 the LogFormat to \"Json\" and try again.",
+            )),
+        }
     }
 }
 
@@ -238,8 +247,7 @@ impl Settings {
         check_role(&self.role)?;
         check_environment(&self.environment)?;
         check_layers(&self.layers)?;
-        self.dead_letter.as_deref().map_or(Ok(()), check_dead_letter)?;
-        self.check_logging()
+        self.dead_letter.as_deref().map_or(Ok(()), check_dead_letter)
     }
 
     /// Interpreted code runs on either machine, so an `arm64` setting that came along with a template is kept and harmless.
@@ -254,21 +262,6 @@ impl Settings {
             )));
         }
         Ok(())
-    }
-
-    fn check_logging(&self) -> Result<(), Fault> {
-        let levels = self.logging.application_level.is_some() || self.logging.system_level.is_some();
-        match self.logging.format {
-            LogFormat::Text if levels => Err(faults::invalid(
-                "To set log levels, the log format of the function must be JSON; ApplicationLogLevel and SystemLogLevel do \
-                 not apply to the Text format.",
-            )),
-            LogFormat::Json => Err(faults::invalid(
-                "Freehold writes logs as Text; LogFormat JSON is not served yet. Leave LoggingConfig.LogFormat out, or let \
-                 the function print JSON itself.",
-            )),
-            LogFormat::Text => Ok(()),
-        }
     }
 }
 
@@ -446,8 +439,21 @@ pub(crate) mod tests {
         );
         check(|s| s.handler = "a b".into(), Some("at 'handler'"));
         check(|s| s.handler = String::new(), Some("at 'handler'"));
-        check(|s| s.logging.format = LogFormat::Json, Some("not served yet"));
-        check(|s| s.logging.system_level = Some("WARN".into()), Some("must be JSON"));
+    }
+
+    #[test]
+    fn levels_are_for_json() {
+        use LogLevel::{Debug, Info, Warn};
+        for (is_json, application, system, expected) in [
+            (false, None, None, Ok(LogFormat::Text)),
+            (true, None, None, Ok(LogFormat::Json { application: Info, system: Info })),
+            (true, Some(Debug), Some(Warn), Ok(LogFormat::Json { application: Debug, system: Warn })),
+            (false, Some(Debug), None, Err("InvalidParameterValueException")),
+            (false, None, Some(Info), Err("InvalidParameterValueException")),
+        ] {
+            let found = Logging::format_of(is_json, application, system);
+            assert_eq!(found.map_err(|fault| fault.code), expected.map_err(Into::into), "{application:?} {system:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use wire::lambda::{
 
 use super::view::unsigned;
 use crate::faults;
-use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, Logging, SnapStart, Tracing};
+use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, LogLevel, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
 use crate::model::{Code, Function, Settings, Version};
 use crate::name::FunctionName;
@@ -203,7 +203,7 @@ impl Members<'_> {
                 if apply_on == "PublishedVersions" { SnapStart::PublishedVersions } else { SnapStart::None };
         }
         if let Some(logging) = self.logging {
-            settings.logging = self::logging(name, logging);
+            settings.logging = self::logging(name, logging, settings.logging.format)?;
         }
         if let Some(layers) = self.layers {
             settings.layers = layers;
@@ -224,14 +224,19 @@ impl Members<'_> {
     }
 }
 
-fn logging(name: &FunctionName, input: &LoggingConfig) -> Logging {
-    let format = input.log_format.as_ref().map(|format| format.as_str());
-    Logging {
+/// `LoggingConfig`: what it does not say has its default, but for the format, which stays what it was. The model's constraints have let
+/// no other words through.
+fn logging(name: &FunctionName, input: &LoggingConfig, before: LogFormat) -> Result<Logging, Fault> {
+    let is_json = match &input.log_format {
+        Some(format) => format.as_str() == "JSON",
+        None => before != LogFormat::Text,
+    };
+    let application = input.application_log_level.as_ref().and_then(|level| LogLevel::parse(level.as_str()));
+    let system = input.system_log_level.as_ref().and_then(|level| LogLevel::parse(level.as_str()));
+    Ok(Logging {
         group: input.log_group.clone().unwrap_or_else(|| Logging::group_of(name)),
-        format: if format == Some("JSON") { LogFormat::Json } else { LogFormat::Text },
-        application_level: input.application_log_level.as_ref().map(ToString::to_string),
-        system_level: input.system_log_level.as_ref().map(ToString::to_string),
-    }
+        format: Logging::format_of(is_json, application, system)?,
+    })
 }
 
 /// `Architectures` has exactly one.

@@ -11,7 +11,7 @@ use wire::lambda::{
     TracingConfigResponse,
 };
 
-use crate::model::settings::{self, LogFormat, SnapStart, Tracing};
+use crate::model::settings::{self, LogFormat, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, InvokeMode, address};
 use crate::model::{Alias, Code, EventInvoke, UrlConfig, Version};
 use crate::name::{FunctionName, Qualifier, Reference, Scope};
@@ -52,7 +52,6 @@ impl Shown<'_> {
             Some(qualifier) => self.scope.arn_qualified(self.name, qualifier),
             None => self.scope.arn(self.name),
         };
-        let logging = &settings.logging;
         FunctionConfiguration {
             function_name: Some(self.name.to_string()),
             function_arn: Some(arn),
@@ -88,18 +87,7 @@ impl Shown<'_> {
             snap_start: Some(self.snap_start()),
             dead_letter_config: settings.dead_letter.clone().map(|arn| DeadLetterConfig { target_arn: Some(arn) }),
             layers: (!settings.layers.is_empty()).then(|| settings.layers.iter().map(layer).collect()),
-            logging_config: Some(LoggingConfig {
-                log_format: Some(
-                    match logging.format {
-                        LogFormat::Text => "Text",
-                        LogFormat::Json => "JSON",
-                    }
-                    .into(),
-                ),
-                application_log_level: logging.application_level.as_deref().map(Into::into),
-                system_log_level: logging.system_level.as_deref().map(Into::into),
-                log_group: Some(logging.group.clone()),
-            }),
+            logging_config: Some(self::logging(&settings.logging)),
             ..FunctionConfiguration::default()
         }
     }
@@ -119,6 +107,21 @@ fn layer(layer: &settings::Layer) -> Layer {
     let bytes = layer.archive.as_ref().map_or(0, |archive| archive.bytes);
     let code_size = Some(i64::try_from(bytes).unwrap_or(i64::MAX));
     Layer { arn: Some(layer.arn.clone()), code_size, ..Layer::default() }
+}
+
+fn logging(logging: &Logging) -> LoggingConfig {
+    let group = Some(logging.group.clone());
+    match logging.format {
+        LogFormat::Text => {
+            LoggingConfig { log_format: Some("Text".into()), log_group: group, ..LoggingConfig::default() }
+        }
+        LogFormat::Json { application, system } => LoggingConfig {
+            log_format: Some("JSON".into()),
+            application_log_level: Some(application.name().into()),
+            system_log_level: Some(system.name().into()),
+            log_group: group,
+        },
+    }
 }
 
 /// None if it says nothing.

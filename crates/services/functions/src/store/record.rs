@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::model::alias::{Routing, Target};
 use crate::model::permission::{Conditions, PrincipalForm};
-use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, Logging, SnapStart, Tracing};
+use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, LogLevel, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
 use crate::model::{self, Archive, Code, Pinned, Recursion, RuntimeUpdate};
 
@@ -242,9 +242,15 @@ words! {
     ArchitectureWord is Architecture { X86_64 = "x86_64", Arm64 = "arm64" }
     TracingWord is Tracing { PassThrough = "pass-through", Active = "active" }
     SnapStartWord is SnapStart { None = "none", PublishedVersions = "published-versions" }
-    LogFormatWord is LogFormat { Text = "text", Json = "json" }
     AuthWord is AuthType { None = "none", AwsIam = "aws-iam" }
     ModeWord is InvokeMode { Buffered = "buffered", ResponseStream = "response-stream" }
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LogFormatWord {
+    Text,
+    Json,
 }
 
 impl From<&model::Function> for Function {
@@ -281,6 +287,11 @@ impl TryFrom<Function> for model::Function {
 impl From<&model::Version> for Version {
     fn from(version: &model::Version) -> Self {
         let settings = version.settings.clone();
+        let name = |level: LogLevel| Some(level.name().to_owned());
+        let (log_format, log_level_application, log_level_system) = match settings.logging.format {
+            LogFormat::Text => (LogFormatWord::Text, None, None),
+            LogFormat::Json { application, system } => (LogFormatWord::Json, name(application), name(system)),
+        };
         Self {
             code: BlobId::from(match &version.code {
                 Code::Zip(archive) => archive.sha256,
@@ -304,9 +315,9 @@ impl From<&model::Version> for Version {
             tracing: settings.tracing.into(),
             snap_start: settings.snap_start.into(),
             log_group: settings.logging.group,
-            log_format: settings.logging.format.into(),
-            log_level_application: settings.logging.application_level,
-            log_level_system: settings.logging.system_level,
+            log_format,
+            log_level_application,
+            log_level_system,
             layers: settings.layers.into_iter().map(LayerFields::from).collect(),
             dead_letter: settings.dead_letter,
         }
@@ -320,12 +331,16 @@ impl TryFrom<Version> for model::Version {
         if record.timeout_s == 0 || record.memory_mb == 0 {
             return Err(Error::Record { kind: Version::KIND, why: "it has no time or no memory".into() });
         }
-        let logging = Logging {
-            group: record.log_group,
-            format: record.log_format.into(),
-            application_level: record.log_level_application,
-            system_level: record.log_level_system,
+        // A level that this binary does not know is the default: logs are worth less than functions that run.
+        let level = |name: Option<String>| name.as_deref().and_then(LogLevel::parse).unwrap_or(Logging::LEVEL_DEFAULT);
+        let format = match record.log_format {
+            LogFormatWord::Text => LogFormat::Text,
+            LogFormatWord::Json => LogFormat::Json {
+                application: level(record.log_level_application),
+                system: level(record.log_level_system),
+            },
         };
+        let logging = Logging { group: record.log_group, format };
         let settings = model::Settings {
             runtime: record.runtime,
             role: record.role,
