@@ -152,6 +152,13 @@ pub trait ResourceType: Send + Sync + 'static {
     /// `Ref` and `GetAtt`, from what `read` answered. The names are the same whatever that was: the engine asks with `null` before
     /// anything is made, to tell whether a template refers to attributes that there are.
     fn attributes(&self, physical_id: &str, properties: &Document, answer: &Document) -> Attributes;
+
+    /// Those of its attributes that are addresses below the node's own, which begins as `base_url` does and is nobody's to tell but the
+    /// engine's: in place of what [`ResourceType::attributes`] says of them.
+    fn addresses(&self, physical_id: &str, base_url: &str) -> Vec<(&'static str, Document)> {
+        let _ = (physical_id, base_url);
+        Vec::new()
+    }
 }
 
 /// A resource type that stands for several others, such as `AWS::Serverless::Function`. It lies beside the service that it

@@ -8,6 +8,7 @@ mod body;
 mod chunked;
 mod cors;
 mod proof;
+mod site;
 mod target;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use self::target::Target;
 use self::body::bad;
 use self::proof::Proof;
 use crate::auth::Mode;
+use crate::listen::Face;
 use crate::mount::Visit;
 use crate::serve::retry_after;
 use crate::{Body, Door, RequestBody, auth, body as bodies, status};
@@ -71,6 +73,7 @@ impl Door {
         body: RequestBody,
         visit: Visit,
         target: Target,
+        face: Face,
     ) -> Response<Body> {
         let id = visit.request_id.to_string();
         let is_empty = http_body::Body::is_end_stream(&body);
@@ -82,18 +85,19 @@ impl Door {
         let mut asked = Asked::default();
         let answered = match (&page, &rule) {
             (Some(page), None) if page.preflight => Err(no_rule()),
-            (Some(page), Some(_)) if page.preflight => Ok(None),
-            _ => match self.check_visitor(&parts, &visit, rule.is_some()) {
-                Ok(()) => self.operate_on_objects(&parts, body, &visit, &target, &mut asked).await.map(Some),
+            (Some(page), Some(_)) if page.preflight => Ok(Response::new(bodies::whole(Bytes::new()))),
+            // A site is for everybody, from whichever page they come.
+            _ => match self.check_visitor(&parts, &visit, rule.is_some() || target.site, face) {
+                Ok(()) if target.site => Ok(Box::pin(self.site(&parts, &visit, &target, face)).await),
+                Ok(()) => {
+                    let output = self.operate_on_objects(&parts, body, &visit, &target, &mut asked).await;
+                    output.map(|output| answer(asked.operation, &*output, &id))
+                }
                 Err(fault) => Err(fault),
             },
         };
         let refused = answered.is_err();
-        let mut response = match answered {
-            Ok(Some(output)) => answer(asked.operation, &*output, &id),
-            Ok(None) => Response::new(bodies::whole(Bytes::new())),
-            Err(fault) => refusal(fault, &parts.method, &target, &id),
-        };
+        let mut response = answered.unwrap_or_else(|fault| refusal(fault, &parts.method, &target, &id));
         let headers = response.headers_mut();
         // A client that waits to be told to send its body will not send it now; what it sends next must not be taken for it. Nor is
         // it told so where the body is empty, and then botocore reads the next answer on that connection wrongly.
@@ -118,8 +122,10 @@ impl Door {
 
     /// In open mode, whether this may be a web page's doing. Whom a bucket's own rules let in may come from anywhere, but must still
     /// know the node by a name of its own.
-    fn check_visitor(&self, parts: &request::Parts, visit: &Visit, let_in: bool) -> Result<(), Fault> {
+    fn check_visitor(&self, parts: &request::Parts, visit: &Visit, let_in: bool, face: Face) -> Result<(), Fault> {
         match (self.check_page(parts, visit.host()), &self.parts().mode) {
+            // There everybody is a stranger, whatever name they know it by.
+            (Err(_), Mode::Open) if face == Face::Public => Ok(()),
             (Err(_), Mode::Open) if let_in => {
                 self.parts().guard.check(visit.host(), parts.uri.path(), &http::HeaderMap::new())
             }

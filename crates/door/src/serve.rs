@@ -152,7 +152,7 @@ impl Door {
         if let Some(target) = Target::claimed(&parts, visit.host())
             && (face == Face::Whole || target.site)
         {
-            return Box::pin(self.objects(parts, body, visit, target)).await;
+            return Box::pin(self.objects(parts, body, visit, target, face)).await;
         }
         let path = parts.uri.path();
         let mount = self.0.mounts.iter().find(|mount| mount.wants(visit.host(), path));
@@ -210,7 +210,7 @@ impl Door {
             && !self.is_preflight(&parts)
             && let Some(target) = self.left_to_objects(&parts)
         {
-            return self.objects(parts, body, visit, target).await;
+            return self.objects(parts, body, visit, target, Face::Whole).await;
         }
         if let Err(fault) = self.check_page(&parts, visit.host()) {
             return refuse(&fault);

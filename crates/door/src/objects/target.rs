@@ -98,8 +98,9 @@ fn named(host: &str) -> Option<Named> {
             return Some(Named::Bucket(bucket.to_owned()));
         }
         // `-website.REGION.` and the older `-website-REGION.`.
+        // A site may stand below any name: what its node is called is for whoever runs it to say.
         let site = rest.strip_prefix("-website").and_then(|rest| rest.strip_prefix(['.', '-']));
-        if site.is_some_and(is_base) {
+        if site.is_some_and(|base| !base.is_empty()) && !bucket.is_empty() {
             return Some(Named::Site(bucket.to_owned()));
         }
     }
@@ -128,6 +129,10 @@ mod tests {
             ("site.s3-website.localhost:4566", site("site")),
             ("site.s3-website-us-east-1.amazonaws.com", site("site")),
             ("site.s3-website.eu-central-1.amazonaws.com", site("site")),
+            ("site.s3-website.example.com", site("site")),
+            (".s3-website.localhost", None),
+            ("site.s3-website", None),
+            ("site.s3-websites.localhost", None),
             ("photos.s3.example.com", None),
             ("abc.lambda-url.us-east-1.localhost", None),
         ] {

@@ -89,9 +89,10 @@ impl Steps {
             self.settled(kind, id, &step).await?;
         }
         let attributes = kind.attributes(id, properties, &answer);
+        let named = attributes.named.into_iter().chain(kind.addresses(id, &self.base_url));
         Ok(Known {
             reference: attributes.reference.into(),
-            attributes: attributes.named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            attributes: named.map(|(name, value)| (name.to_owned(), value)).collect(),
         })
     }
 

@@ -10,6 +10,8 @@ use crate::model::{About, Retention};
 
 /// The most that users may say, keys and values together.
 const METADATA_BYTES_MAX: usize = 2 << 10;
+/// The longest address that a page may be said to be at instead.
+const REDIRECT_BYTES_MAX: usize = 2 << 10;
 /// The most tags of an object.
 pub(super) const TAGS_MAX: usize = 10;
 
@@ -131,6 +133,15 @@ pub(super) fn check(about: &About) -> Result<(), Fault> {
         return Err(refused(400, "MetadataTooLarge", message)
             .with("Size", bytes.to_string())
             .with("MaxSizeAllowed", METADATA_BYTES_MAX.to_string()));
+    }
+    let redirect = about.headers.get("website-redirect-location").map(String::as_str).unwrap_or("/");
+    if redirect.len() > REDIRECT_BYTES_MAX {
+        let message = "The length of website redirect location cannot exceed 2,048 characters.";
+        return Err(refused(400, "InvalidRedirectLocation", message));
+    }
+    if !["/", "http://", "https://"].iter().any(|start| redirect.starts_with(start)) {
+        let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+        return Err(refused(400, "InvalidRedirectLocation", message));
     }
     match &about.class {
         Some(class) if !CLASSES.contains(&class.as_str()) => {

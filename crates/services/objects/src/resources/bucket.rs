@@ -118,6 +118,22 @@ impl ResourceType for Bucket {
             ],
         }
     }
+
+    /// Where the bucket is a website: below the node's own name, or below this machine's where the node has an address for a name.
+    fn addresses(&self, physical_id: &str, base_url: &str) -> Vec<(&'static str, Document)> {
+        vec![("WebsiteURL", json!(website_url(physical_id, base_url)))]
+    }
+}
+
+fn website_url(bucket: &str, base_url: &str) -> String {
+    let (scheme, host) = base_url.split_once("://").unwrap_or(("http", base_url));
+    let (name, port) = match host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())) {
+        Some((name, port)) => (name, format!(":{port}")),
+        None => (host, String::new()),
+    };
+    let is_address = name.starts_with('[') || name.parse::<std::net::Ipv4Addr>().is_ok();
+    let name = if is_address { "localhost" } else { name };
+    format!("{scheme}://{bucket}.s3-website.{name}{port}")
 }
 
 /// As the template has it, or made up, in small letters, which is all that a bucket's name may have.
@@ -139,6 +155,18 @@ mod tests {
 
     fn told(steps: &[Step]) -> Vec<(&str, &Value)> {
         steps.iter().map(|step| (step.operation.name, &step.input)).collect()
+    }
+
+    #[test]
+    fn sites_are_below_the_nodes_name() {
+        for (base_url, expected) in [
+            ("http://localhost:4566", "http://b.s3-website.localhost:4566"),
+            ("http://127.0.0.1:4566", "http://b.s3-website.localhost:4566"),
+            ("http://[::1]:4566", "http://b.s3-website.localhost:4566"),
+            ("https://cloud.example.com", "https://b.s3-website.cloud.example.com"),
+        ] {
+            assert_eq!(Bucket.addresses("b", base_url), [("WebsiteURL", json!(expected))], "{base_url}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::ops::about::check_tags;
 const LIFECYCLE_RULES_MAX: usize = 1000;
 /// The most rules that let pages of other origins in.
 const CORS_RULES_MAX: usize = 100;
+/// The most rules of a website.
+const ROUTING_RULES_MAX: usize = 50;
 /// The most tags of a bucket.
 const TAGS_MAX: usize = 50;
 
@@ -173,5 +175,45 @@ pub(super) fn website(configuration: &s3::WebsiteConfiguration) -> Result<(), Fa
     if index.suffix.is_empty() || index.suffix.contains('/') {
         return Err(invalid_argument("The IndexDocument Suffix is not well formed", "IndexDocument", &index.suffix));
     }
-    Ok(())
+    if let Some(document) = configuration.error_document.as_ref().filter(|document| document.key.is_empty()) {
+        return Err(invalid_argument("The ErrorDocument Key is not well formed", "ErrorDocument", &document.key));
+    }
+    let rules = configuration.routing_rules.as_deref().unwrap_or_default();
+    if rules.len() > ROUTING_RULES_MAX {
+        let message = format!(
+            "{} routing rules provided, the number of routing rules in a website configuration is limited to {ROUTING_RULES_MAX}.",
+            rules.len()
+        );
+        return Err(refused(400, "InvalidRequest", message));
+    }
+    rules.iter().try_for_each(routing_rule)
+}
+
+fn routing_rule(rule: &s3::RoutingRule) -> Result<(), Fault> {
+    let wrong = |message: String| Err(refused(400, "InvalidRequest", message));
+    let number = |code: &str, kinds: std::ops::Range<u16>| code.parse().is_ok_and(|code| kinds.contains(&code));
+    let redirect = &rule.redirect;
+    if let Some(code) = redirect.http_redirect_code.as_deref().filter(|code| !number(code, 301..400)) {
+        return wrong(format!(
+            "The provided HTTP redirect code ({code}) is not valid. Valid codes are 3XX except 300."
+        ));
+    }
+    let condition = rule.condition.as_ref().and_then(|condition| condition.http_error_code_returned_equals.as_deref());
+    if let Some(code) = condition.filter(|code| !number(code, 400..600)) {
+        return wrong(format!("The provided HTTP error code ({code}) is not valid. Valid codes are 4XX or 5XX."));
+    }
+    if redirect.replace_key_with.is_some() && redirect.replace_key_prefix_with.is_some() {
+        return wrong("You can only define ReplaceKeyPrefix or ReplaceKey but not both.".into());
+    }
+    let protocol = redirect.protocol.as_deref().filter(|protocol| !["http", "https"].contains(protocol));
+    if protocol.is_some() {
+        let message = "Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.";
+        return wrong(message.into());
+    }
+    let leads = redirect.host_name.is_some()
+        || redirect.http_redirect_code.is_some()
+        || redirect.protocol.is_some()
+        || redirect.replace_key_with.is_some()
+        || redirect.replace_key_prefix_with.is_some();
+    if leads { Ok(()) } else { Err(malformed_xml()) }
 }
