@@ -27,9 +27,11 @@ pub mod readers;
 pub mod scale;
 mod shards;
 pub mod stream;
+mod workers;
 
 pub use filter::Filters;
 pub use gathering::Limits;
 pub use message::Message;
 pub use pollers::{Batch, Handed, Plan, Pollers, Progress, Sink, Tools};
 pub use readers::{Readers, Reading, ShardSink, Tried};
+pub use workers::Workers;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use contract::Document;
 
 pub use checkpoint::{Checkpoint, Window};
-pub use discard::{Discard, Origin, Reason};
+pub use discard::{Discard, Handler, Origin, Reason};
 
 use lane::Lane;
 

@@ -35,10 +35,25 @@ pub struct Origin<'a> {
     pub stream_arn: &'a str,
     /// The shard.
     pub shard: &'a str,
-    /// The function's ARN.
-    pub function_arn: &'a str,
-    /// The last call's id.
-    pub request_id: &'a str,
+    /// Whom they were for.
+    pub handler: Handler<'a>,
+}
+
+/// Whom records were for: the destination is told of each in its own words.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler<'a> {
+    /// A function, by an event source mapping.
+    Function {
+        /// Its ARN.
+        arn: &'a str,
+        /// The last call's id.
+        request_id: &'a str,
+    },
+    /// A pipe.
+    Pipe {
+        /// Its ARN.
+        arn: &'a str,
+    },
 }
 
 impl Reason {
@@ -58,17 +73,21 @@ impl Discard {
         let (first, last) = (self.records.first(), self.records.last());
         let sequence = |record: Option<&Record>| record.map(|record| record.sequence.to_string());
         let arrived = |record: Option<&Record>| record.map(|record| text(record.arrived_ms));
-        let mut document = json!({
-            "requestContext": {
-                "requestId": origin.request_id,
-                "functionArn": origin.function_arn,
-                "condition": self.reason.condition(),
-                "approximateInvokeCount": self.tries,
-            },
-            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
-            "version": "1.0",
-            "timestamp": text(now_ms),
-        });
+        let condition = self.reason.condition();
+        let mut document = match origin.handler {
+            Handler::Function { arn, request_id } => json!({
+                "requestContext": {
+                    "requestId": request_id,
+                    "functionArn": arn,
+                    "condition": condition,
+                    "approximateInvokeCount": self.tries,
+                },
+                "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
+            }),
+            Handler::Pipe { arn } => json!({ "context": { "partnerResourceArn": arn, "condition": condition } }),
+        };
+        document["version"] = "1.0".into();
+        document["timestamp"] = text(now_ms).into();
         document[origin.info] = json!({
             "shardId": origin.shard,
             "startSequenceNumber": sequence(first),
@@ -91,18 +110,17 @@ mod tests {
         let record =
             |sequence| Record { sequence, partition: "p".into(), arrived_ms: 1_000, document: json!(null), bytes: 4 };
         let discard = Discard { records: vec![record(3), record(7)], tries: 2, reason: Reason::Retries };
-        let origin = Origin {
-            info: "KinesisBatchInfo",
-            stream_arn: "stream",
-            shard: "shard-0",
-            function_arn: "function",
-            request_id: "id",
-        };
+        let handler = Handler::Function { arn: "function", request_id: "id" };
+        let origin = Origin { info: "KinesisBatchInfo", stream_arn: "stream", shard: "shard-0", handler };
         let document = discard.document(&origin, 2_000);
         assert_eq!(document["requestContext"]["condition"], "RetryAttemptsExhausted");
         assert_eq!(document["timestamp"], "1970-01-01T00:00:02Z");
         let info = &document["KinesisBatchInfo"];
         assert_eq!((&info["startSequenceNumber"], &info["endSequenceNumber"]), (&json!("3"), &json!("7")));
         assert_eq!((&info["batchSize"], &info["shardId"]), (&json!(2), &json!("shard-0")));
+        let of_pipe = discard.document(&Origin { handler: Handler::Pipe { arn: "pipe" }, ..origin }, 2_000);
+        let context = json!({ "partnerResourceArn": "pipe", "condition": "RetryAttemptsExhausted" });
+        assert_eq!((&of_pipe["context"], &of_pipe["KinesisBatchInfo"]), (&context, info));
+        assert_eq!(of_pipe["requestContext"], json!(null));
     }
 }

@@ -14,9 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use contract::caller::BoxFuture;
 use contract::{Call, Caller, Cause, Fault, Operation, Origin, Principal, Trace};
 use mapping::answer::{self, Report};
-use mapping::{Batch, Handed, Plan, Pollers, Progress, Readers, Reading, Sink, Tools};
+use mapping::{Batch, Handed, Plan, Pollers, Progress, Readers, Reading, Sink, Tools, Workers};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use uuid::Uuid;
 use wire::lambda as op;
 
@@ -44,43 +43,6 @@ struct Kept {
     pollers: Option<Workers>,
     /// Those of earlier settings, who finish what they have in hand.
     leaving: Vec<Workers>,
-}
-
-/// Those who work for one mapping.
-enum Workers {
-    OfQueue(Pollers),
-    OfStream(Readers),
-}
-
-impl Workers {
-    fn stop(&self) {
-        match self {
-            Self::OfQueue(pollers) => pollers.stop(),
-            Self::OfStream(readers) => readers.stop(),
-        }
-    }
-
-    fn has_stopped(&self) -> bool {
-        match self {
-            Self::OfQueue(pollers) => pollers.has_stopped(),
-            Self::OfStream(readers) => readers.has_stopped(),
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        match self {
-            Self::OfQueue(pollers) => pollers.progress(),
-            Self::OfStream(readers) => readers.progress(),
-        }
-    }
-
-    /// Becomes true when they have stopped; queues have no order that others must wait for.
-    fn ended(&self) -> Option<watch::Receiver<bool>> {
-        match self {
-            Self::OfQueue(_) => None,
-            Self::OfStream(readers) => Some(readers.ended()),
-        }
-    }
 }
 
 /// How a mapping is doing.

@@ -4,10 +4,12 @@
 //! - A message leaves its queue when the target has it (or the filter does not want it), and never before: nothing lies in the pipe.
 //! - What fails comes again as the queue shows it again, and goes to the queue's own dead letters; of a batch only what failed, where
 //!   the target takes events one by one or says which failed.
+//! - A record of a stream is passed when the target has it, or when it was given up and its dead letter is on its way; records of a key
+//!   are first handed over in their order.
 //! - The pipe acts in its own role: what a policy denies the role, it denies the pipe.
 //!
-//! Not here: streams as sources and API destinations (each is refused with a fault that says so), pipes' own log, how queues are polled
-//! (`mapping`), what an ARN means as a target (`delivery`).
+//! Not here: streams of anything but tables as sources and API destinations (each is refused with a fault that says so), pipes' own log,
+//! how queues are polled and streams are read (`mapping`), what an ARN means as a target (`delivery`).
 //!
 //! Limits: batches of 10,000 messages and 6 MB, 5 filters, templates of 8 KiB, 50 tags.
 //!
@@ -54,9 +56,9 @@ impl Pipes {
     pub async fn open(deps: Deps) -> Result<Arc<Self>, ::store::Error> {
         let Deps { store, clock } = deps;
         let pipes = Arc::new(Self {
+            table: table::Table::new(store.clone()),
             store,
             clock,
-            table: table::Table::default(),
             tools: OnceLock::new(),
             changing: tokio::sync::Mutex::default(),
         });

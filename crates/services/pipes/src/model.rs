@@ -1,17 +1,17 @@
 //! Working types and pure decisions.
 
 pub mod path;
+pub mod source;
 pub mod template;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use contract::{AccountId, Arn, Call, Document, Fault, Region};
-use mapping::gathering::BATCH_BYTES_MAX;
-use mapping::{Filters, Limits};
+use mapping::Filters;
 use serde_json::{Value, json};
 
 use crate::faults;
+use source::Source;
 use template::Template;
 
 /// The account and region that a pipe lies in.
@@ -44,7 +44,7 @@ pub struct Pipe {
     pub description: String,
     /// Whether it is to run.
     pub running: bool,
-    /// The queue.
+    /// The queue, or the stream.
     pub source: String,
     /// `SourceParameters`.
     pub source_parameters: Document,
@@ -58,6 +58,8 @@ pub struct Pipe {
     pub target_parameters: Document,
     /// Whom it acts as.
     pub role: String,
+    /// Under whose name the checkpoints of a stream lie: one made anew under the same name begins anew.
+    pub reader: String,
     /// By key.
     pub tags: BTreeMap<String, String>,
     /// In milliseconds since the epoch.
@@ -66,18 +68,14 @@ pub struct Pipe {
     pub modified_ms: i64,
 }
 
-/// The most messages of a batch that does not wait for more.
-const SMALL_BATCH_MAX: u64 = 10;
 const TAGS_MAX: usize = 50;
 
 /// What flows through a pipe, as far as it can be said beforehand.
 #[derive(Clone, Debug)]
 pub struct Course {
-    /// The queue.
-    pub queue: Arn,
-    /// What a batch may be.
-    pub limits: Limits,
-    /// Which messages are wanted.
+    /// What it takes from.
+    pub source: Source,
+    /// Which messages or records are wanted.
     pub filters: Filters,
     /// What the enrichment is given.
     pub enrichment_template: Option<Template>,
@@ -88,27 +86,8 @@ pub struct Course {
 impl Pipe {
     /// Refuses what cannot flow.
     pub fn course(&self) -> Result<Course, Fault> {
-        let queue = Arn::parse(&self.source).filter(|arn| arn.service == "sqs");
-        let queue = queue.ok_or_else(|| {
-            faults::invalid(format!(
-                "Freehold has pipes from queues, and {} is none: streams come with tables and streams.",
-                self.source
-            ))
-        })?;
+        let source = Source::read(&self.source, &self.source_parameters)?;
         check_enrichment(&self.enrichment)?;
-        let number = |path: &str| self.source_parameters.pointer(path).and_then(Value::as_u64);
-        let size = number("/SqsQueueParameters/BatchSize").unwrap_or(SMALL_BATCH_MAX);
-        let window_s = number("/SqsQueueParameters/MaximumBatchingWindowInSeconds").unwrap_or(0);
-        if queue.resource.ends_with(".fifo") && (size > SMALL_BATCH_MAX || window_s > 0) {
-            return Err(faults::invalid(
-                "A pipe from a FIFO queue has a BatchSize of 10 at most, and no MaximumBatchingWindowInSeconds.",
-            ));
-        }
-        if size > SMALL_BATCH_MAX && window_s == 0 {
-            return Err(faults::invalid(
-                "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
-            ));
-        }
         if self.tags.len() > TAGS_MAX {
             return Err(faults::invalid(format!("A pipe has at most {TAGS_MAX} tags.")));
         }
@@ -119,12 +98,7 @@ impl Pipe {
                 .map_err(|why| faults::invalid(format!("Invalid InputTemplate for target or enrichment: {why}."))),
         };
         Ok(Course {
-            queue,
-            limits: Limits {
-                messages: usize::try_from(size).unwrap_or(1),
-                window: Duration::from_secs(window_s),
-                bytes: BATCH_BYTES_MAX,
-            },
+            source,
             filters: filters(&self.source_parameters)?,
             enrichment_template: template(&self.enrichment_parameters)?,
             target_template: template(&self.target_parameters)?,
@@ -169,7 +143,9 @@ pub fn merged(before: &Document, update: Option<Document>) -> Document {
     let (Some(Value::Object(update)), Value::Object(before)) = (update, before) else { return before.clone() };
     let mut merged = before.clone();
     merged.extend(update);
-    Value::Object(merged)
+    let mut merged = Value::Object(merged);
+    source::keep_start(&Value::Object(before.clone()), &mut merged);
+    merged
 }
 
 /// No parameters.
@@ -193,6 +169,7 @@ mod tests {
             target: "arn:aws:sqs:us-east-1:000000000000:t".into(),
             target_parameters: none(),
             role: "arn:aws:iam::000000000000:role/any".into(),
+            reader: "r".into(),
             tags: BTreeMap::new(),
             created_ms: 0,
             modified_ms: 0,
@@ -211,7 +188,7 @@ mod tests {
             }
         };
         check(&|_| (), None);
-        check(&|pipe| pipe.source = "arn:aws:kinesis:us-east-1:000000000000:stream/s".into(), Some("streams come"));
+        check(&|pipe| pipe.source = "arn:aws:kinesis:us-east-1:000000000000:stream/s".into(), Some("is neither"));
         check(
             &|pipe| pipe.enrichment = "arn:aws:events:us-east-1:000000000000:api-destination/a".into(),
             Some("not served yet"),

@@ -32,6 +32,7 @@ const FIELDS: &[Field] = &[
 ];
 
 const NAME_LENGTH_MAX: usize = 64;
+const STREAM: &str = "DynamoDBStreamParameters";
 const GONE: &[&str] = &["NotFoundException"];
 
 fn step<Op: Operation>(input: Document) -> Step {
@@ -66,7 +67,11 @@ impl ResourceType for Pipe {
     ) -> Result<Change, PropertyFault> {
         let (old, mut new) = (read(old, FIELDS)?, read(new, FIELDS)?);
         let renamed = new.get("Name").and_then(Value::as_str).is_some_and(|name| name != physical_id);
-        if renamed || old.get("Source") != new.get("Source") {
+        let start = |properties: &Map<String, Value>| {
+            let parameters = properties.get("SourceParameters");
+            parameters.and_then(|all| all.get(STREAM)?.get("StartingPosition")).cloned()
+        };
+        if renamed || old.get("Source") != new.get("Source") || start(&old) != start(&new) {
             return Ok(Change::Replace);
         }
         let (before, after) = (old.get("Tags").cloned(), new.remove("Tags"));
@@ -88,6 +93,10 @@ impl ResourceType for Pipe {
                 ("EnrichmentParameters", json!({ "InputTemplate": "" })),
             ] {
                 new.entry(name).or_insert(value);
+            }
+            if let Some(Value::Object(stream)) = new.get_mut("SourceParameters").and_then(|all| all.get_mut(STREAM)) {
+                // It is the same, and an update does not speak of it.
+                stream.remove("StartingPosition");
             }
             steps.push(step::<op::UpdatePipe>(Value::Object(numbered(new))));
         }
@@ -132,11 +141,12 @@ fn named(properties: &Document, naming: &Naming) -> String {
     }
 }
 
-/// Numbers that the template has as text, in the one place where queues have some.
+/// Numbers that the template has as text, in the places where sources have some.
 fn numbered(mut input: Map<String, Value>) -> Map<String, Value> {
-    let queue = input.get_mut("SourceParameters").and_then(|parameters| parameters.get_mut("SqsQueueParameters"));
-    if let Some(Value::Object(queue)) = queue {
-        for value in queue.values_mut() {
+    for source in ["SqsQueueParameters", STREAM] {
+        let found = input.get_mut("SourceParameters").and_then(|parameters| parameters.get_mut(source));
+        let Some(Value::Object(found)) = found else { continue };
+        for value in found.values_mut() {
             if let Some(number) = value.as_str().and_then(|text| text.parse::<i64>().ok()) {
                 *value = number.into();
             }
@@ -195,6 +205,13 @@ mod tests {
         }
         let Change::InPlace(steps) = change(with("Target", json!("u"))) else { panic!("it can be done in place") };
         assert_eq!((&steps[0].input["Target"], &steps[0].input["Enrichment"]), (&json!("u"), &json!("")));
+        let stream = |start: &str, size: &str| {
+            with("SourceParameters", json!({ STREAM: { "StartingPosition": start, "BatchSize": size } }))
+        };
+        let update = |new: Value| Pipe.update("stack-Flow-abc123", &naming(), &stream("LATEST", "5"), &new).unwrap();
+        assert_eq!(update(stream("TRIM_HORIZON", "5")), Change::Replace);
+        let Change::InPlace(steps) = update(stream("LATEST", "6")) else { panic!("it can be done in place") };
+        assert_eq!(steps[0].input["SourceParameters"], json!({ STREAM: { "BatchSize": 6 } }));
         let Change::InPlace(steps) = change(with("Tags", json!({ "a": "1" }))) else {
             panic!("it can be done in place")
         };

@@ -1,9 +1,10 @@
-//! Where pipes are kept: `pipes`, account, region, name. The only file that touches the store.
+//! Where pipes are kept: `pipes`, account, region, name; and how far they have read streams. The only file that touches the store.
 
 use std::collections::BTreeMap;
 
 use ::store::{Error, Key, Range, Record, Scan, Store, Transaction};
 use contract::{AccountId, Document, Region};
+use mapping::stream::Checkpoint;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Pipe, Scope};
@@ -47,6 +48,28 @@ pub(crate) async fn everywhere(store: &Store) -> Result<Vec<(Scope, Pipe)>, Erro
     Ok(found)
 }
 
+/// All checkpoints of a reader, by shard.
+pub(crate) async fn checkpoints(tx: &Transaction, reader: &str) -> Result<BTreeMap<String, Checkpoint>, Error> {
+    let prefix = Checkpoint::prefix(reader);
+    let (mut found, mut rest) = (BTreeMap::new(), Some(Range::prefix(&prefix)));
+    while let Some(range) = rest.take() {
+        let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
+        for (key, value) in page.items {
+            found.insert(key.parts_after(&prefix)?.text()?, ::store::record::decode(&value)?);
+        }
+        rest = page.rest;
+    }
+    Ok(found)
+}
+
+/// Forgets all checkpoints of a reader.
+pub(crate) async fn forget_reader(tx: &Transaction, reader: &str) -> Result<(), Error> {
+    for shard in checkpoints(tx, reader).await?.keys() {
+        Checkpoint::forget(tx, reader, shard);
+    }
+    Ok(())
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct PipeRecord {
     description: String,
@@ -58,6 +81,9 @@ struct PipeRecord {
     target: String,
     target_parameters: Document,
     role: String,
+    /// Pipes of before there were streams have none, and need none.
+    #[serde(default)]
+    reader: String,
     tags: BTreeMap<String, String>,
     created_ms: i64,
     modified_ms: i64,
@@ -81,6 +107,7 @@ impl PipeRecord {
             target,
             target_parameters,
             role,
+            reader,
             tags,
             created_ms,
             modified_ms,
@@ -95,6 +122,7 @@ impl PipeRecord {
             target,
             target_parameters,
             role,
+            reader,
             tags,
             created_ms,
             modified_ms,
@@ -113,6 +141,7 @@ impl PipeRecord {
             target: self.target,
             target_parameters: self.target_parameters,
             role: self.role,
+            reader: self.reader,
             tags: self.tags,
             created_ms: self.created_ms,
             modified_ms: self.modified_ms,

@@ -3,20 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mapping::{Plan, Pollers, Progress, Tools};
+use mapping::{Plan, Pollers, Progress, Readers, Reading, Tools, Workers};
 
+use ::store::Store;
+
+use crate::model::source::{Source, Stream};
 use crate::model::{Pipe, Scope};
 use crate::work::Flow;
+use crate::work::shards::Shards;
 
 /// The pipes.
-#[derive(Default)]
-pub(crate) struct Table(Mutex<BTreeMap<(Scope, String), Kept>>);
+pub(crate) struct Table {
+    pipes: Mutex<BTreeMap<(Scope, String), Kept>>,
+    /// Where those who read streams keep how far they are.
+    store: Store,
+}
 
 struct Kept {
     pipe: Arc<Pipe>,
-    pollers: Option<Pollers>,
+    workers: Option<Workers>,
     /// Of earlier settings, with something in hand still.
-    leaving: Vec<Pollers>,
+    leaving: Vec<Workers>,
 }
 
 /// A pipe and how it is doing.
@@ -27,8 +34,12 @@ pub(crate) struct Seen {
 }
 
 impl Table {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { pipes: Mutex::default(), store }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(Scope, String), Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Seen> {
@@ -45,25 +56,25 @@ impl Table {
         let mut table = self.lock();
         let place = (scope.clone(), name.to_owned());
         let Some(pipe) = pipe.map(Arc::new) else {
-            if let Some(Kept { pollers: Some(pollers), .. }) = table.remove(&place) {
-                pollers.stop();
+            if let Some(Kept { workers: Some(workers), .. }) = table.remove(&place) {
+                workers.stop();
             }
             return;
         };
         match table.get_mut(&place) {
             Some(kept) if kept.pipe.flows_like(&pipe) => kept.pipe = pipe,
             Some(kept) => {
-                kept.leaving.retain(|pollers| !pollers.has_stopped());
-                if let Some(pollers) = kept.pollers.take() {
-                    pollers.stop();
-                    kept.leaving.push(pollers);
+                kept.leaving.retain(|workers| !workers.has_stopped());
+                if let Some(workers) = kept.workers.take() {
+                    workers.stop();
+                    kept.leaving.push(workers);
                 }
-                kept.pollers = tools.and_then(|tools| pollers(scope, &pipe, tools));
+                kept.workers = tools.and_then(|tools| self.workers(scope, &pipe, &kept.leaving, tools));
                 kept.pipe = pipe;
             }
             None => {
-                let pollers = tools.and_then(|tools| pollers(scope, &pipe, tools));
-                table.insert(place, Kept { pipe, pollers, leaving: Vec::new() });
+                let workers = tools.and_then(|tools| self.workers(scope, &pipe, &[], tools));
+                table.insert(place, Kept { pipe, workers, leaving: Vec::new() });
             }
         }
     }
@@ -84,7 +95,37 @@ impl Table {
     /// Starts whatever is to run.
     pub(crate) fn flow(&self, tools: &Tools) {
         for ((scope, _), kept) in self.lock().iter_mut() {
-            kept.pollers = pollers(scope, &kept.pipe, tools);
+            kept.workers = self.workers(scope, &kept.pipe, &kept.leaving, tools);
+        }
+    }
+
+    /// Who works for a pipe, if it is to run. Of a stream they begin when those before them have ended.
+    fn workers(&self, scope: &Scope, pipe: &Arc<Pipe>, before: &[Workers], tools: &Tools) -> Option<Workers> {
+        if !pipe.running {
+            return None;
+        }
+        let course = match pipe.course() {
+            Ok(course) => course,
+            Err(fault) => {
+                // It was checked before it was stored.
+                tracing::error!(pipe = %pipe.name, %fault, "a stored pipe cannot flow");
+                return None;
+            }
+        };
+        let (account, region, filters) = (scope.account, scope.region.clone(), course.filters.clone());
+        match course.source.clone() {
+            Source::Queue { arn: queue, limits } => {
+                let plan = Plan { queue, account, region, limits, filters, concurrency_max: mapping::scale::MOST };
+                let flow = Arc::new(Flow::new(scope, pipe, course, tools));
+                Some(Workers::OfQueue(Pollers::start(plan, flow, tools)))
+            }
+            Source::Stream(Stream { arn: stream, settings, dead_letters, .. }) => {
+                let reading = Reading { stream, account, region, settings, filters };
+                let flow = Flow::new(scope, pipe, course, tools);
+                let sink = Arc::new(Shards::new(flow, dead_letters, self.store.clone()));
+                let before = before.iter().filter_map(Workers::ended).collect();
+                Some(Workers::OfStream(Readers::start(reading, sink, tools, before)))
+            }
         }
     }
 }
@@ -93,31 +134,8 @@ impl Kept {
     fn seen(&self) -> Seen {
         Seen {
             pipe: Arc::clone(&self.pipe),
-            leaving: self.leaving.iter().any(|pollers| !pollers.has_stopped()),
-            progress: self.pollers.as_ref().map(Pollers::progress).unwrap_or_default(),
+            leaving: self.leaving.iter().any(|workers| !workers.has_stopped()),
+            progress: self.workers.as_ref().map(Workers::progress).unwrap_or_default(),
         }
     }
-}
-
-fn pollers(scope: &Scope, pipe: &Arc<Pipe>, tools: &Tools) -> Option<Pollers> {
-    if !pipe.running {
-        return None;
-    }
-    let course = match pipe.course() {
-        Ok(course) => course,
-        Err(fault) => {
-            // It was checked before it was stored.
-            tracing::error!(pipe = %pipe.name, %fault, "a stored pipe cannot flow");
-            return None;
-        }
-    };
-    let plan = Plan {
-        queue: course.queue.clone(),
-        account: scope.account,
-        region: scope.region.clone(),
-        limits: course.limits,
-        filters: course.filters.clone(),
-        concurrency_max: mapping::scale::MOST,
-    };
-    Some(Pollers::start(plan, Arc::new(Flow::new(scope, pipe, course, tools)), tools))
 }

@@ -1,9 +1,14 @@
 //! What a pipe does with a batch: shape it, enrich it, shape it again, bring it to its target.
 //!
+//! Where the batch comes from, and what becomes of what failed, is the business of the two sinks: of queues here, of streams in
+//! `shards.rs`.
+//!
 //! The enrichment and a function as target are given the whole batch as one list. Every other target is given the events one by one, so
 //! that those which failed are known, and come again alone.
 
-use std::collections::HashSet;
+pub(crate) mod shards;
+
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +23,7 @@ use mapping::{Batch, Handed, Sink, Tools};
 use serde_json::{Value, json};
 
 use crate::model::path::Path;
+use crate::model::source::Source;
 use crate::model::template::{Known, Template};
 use crate::model::{Course, Pipe, Scope};
 
@@ -33,6 +39,23 @@ pub(crate) struct Flow {
     arn: String,
     role: Arc<str>,
     session: Arc<str>,
+}
+
+/// A batch, wherever it comes from.
+struct Given<'a> {
+    events: Vec<Value>,
+    /// What a function may call each of them by.
+    ids: &'a [Vec<&'a str>],
+    order: Order,
+}
+
+/// What follows for the events after one that failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// They are brought to the target all the same.
+    Free,
+    /// They count as failed too, and come again behind it.
+    Kept,
 }
 
 /// Why a batch did not get through.
@@ -56,37 +79,42 @@ impl Flow {
         }
     }
 
-    async fn run(&self, batch: &Batch) -> Result<Handed, Stuck> {
-        let mut events: Vec<Value> = batch.messages.iter().map(|message| message.record.clone()).collect();
-        let mut same = true;
+    /// Brings events to the target. Gives the places of those that failed.
+    async fn run(&self, given: Given<'_>) -> Result<BTreeSet<usize>, Stuck> {
+        let Given { mut events, ids, order } = given;
+        let count = events.len();
         if !self.pipe.enrichment.is_empty() {
             let shaped = self.shaped(self.course.enrichment_template.as_ref(), events);
-            let enriched = list_of(self.invoke(&self.pipe.enrichment, &Value::Array(shaped)).await?);
-            same = enriched.len() == batch.messages.len();
-            events = enriched;
+            events = list_of(self.invoke(&self.pipe.enrichment, &Value::Array(shaped)).await?);
         }
         if events.is_empty() {
             // The enrichment left nothing: the target is not called.
-            return Ok(Handed::Done { failed: HashSet::new() });
+            return Ok(BTreeSet::new());
         }
         let shaped = self.shaped(self.course.target_template.as_ref(), events);
         if self.is_function() {
-            return self.to_function(batch, &Value::Array(shaped)).await;
+            return self.to_function(ids, &Value::Array(shaped)).await;
         }
-        let mut failed = HashSet::new();
+        // Events that became more or fewer are not known by their places any more.
+        let same = shaped.len() == count;
+        let mut failed = BTreeSet::new();
         let mut last = None;
-        for (index, event) in shaped.iter().enumerate() {
+        for (place, event) in shaped.iter().enumerate() {
             let Err(fault) = self.to_target(event).await else { continue };
-            match batch.messages.get(index).filter(|_| same) {
-                Some(message) => drop(failed.insert(message.id.clone())),
-                None => return Err(Stuck::Refused(fault)),
+            if !same {
+                return Err(Stuck::Refused(fault));
             }
             last = Some(fault);
+            failed.insert(place);
+            if order == Order::Kept {
+                failed.extend(place..count);
+                break;
+            }
         }
         match last {
             // Nothing got through: whatever is wrong may pass, and then nothing has to wait until it is shown again.
-            Some(fault) if failed.len() == batch.messages.len() => Err(Stuck::Refused(fault)),
-            Some(_) | None => Ok(Handed::Done { failed }),
+            Some(fault) if failed.len() == count => Err(Stuck::Refused(fault)),
+            Some(_) | None => Ok(failed),
         }
     }
 
@@ -108,27 +136,27 @@ impl Flow {
         contract::Arn::parse(&self.pipe.target).is_some_and(|arn| arn.service == "lambda")
     }
 
-    /// A function as target: it may say which messages failed, as one behind an event source mapping.
-    async fn to_function(&self, batch: &Batch, events: &Value) -> Result<Handed, Stuck> {
+    /// A function as target: it may say which events failed, as one behind an event source mapping.
+    async fn to_function(&self, ids: &[Vec<&str>], events: &Value) -> Result<BTreeSet<usize>, Stuck> {
         let invocation = self.parameter("/LambdaFunctionParameters/InvocationType");
         if invocation.as_deref() == Some("FIRE_AND_FORGET") {
             let input = json!({
                 "FunctionName": self.pipe.target, "InvocationType": "Event", "Payload": STANDARD.encode(events.to_string()),
             });
             self.call("lambda", "Invoke", input).await.map_err(Stuck::Refused)?;
-            return Ok(Handed::Done { failed: HashSet::new() });
+            return Ok(BTreeSet::new());
         }
         let answer = self.invoke(&self.pipe.target, events).await?;
-        let ids = batch.messages.iter().map(|message| message.id.as_str());
-        match answer {
-            // Only an answer that speaks of failures is read as one that does: a function may answer whatever it likes.
-            Value::Object(ref members) if members.contains_key("batchItemFailures") => {
-                match answer::read_value(&answer, ids) {
-                    Report::Failed(failed) => Ok(Handed::Done { failed }),
-                    Report::Unreadable(why) => Err(Stuck::Function(why.to_owned())),
-                }
+        // Only an answer that speaks of failures is read as one that does: a function may answer whatever it likes.
+        if !answer.as_object().is_some_and(|members| members.contains_key("batchItemFailures")) {
+            return Ok(BTreeSet::new());
+        }
+        match answer::read_value(&answer, ids.iter().flatten().copied()) {
+            Report::Failed(failed) => {
+                let is_failed = |ids: &Vec<&str>| ids.iter().any(|id| failed.contains(*id));
+                Ok(ids.iter().enumerate().filter(|(_, ids)| is_failed(ids)).map(|(place, _)| place).collect())
             }
-            _ => Ok(Handed::Done { failed: HashSet::new() }),
+            Report::Unreadable(why) => Err(Stuck::Function(why.to_owned())),
         }
     }
 
@@ -159,7 +187,7 @@ impl Flow {
                     .unwrap_or_else(|| format!("Pipe {}", self.pipe.name)),
                 detail_type: self
                     .of_event("/EventBridgeEventBusParameters/DetailType", event)
-                    .unwrap_or_else(|| "Event from aws:sqs".to_owned()),
+                    .unwrap_or_else(|| format!("Event from aws:{}", self.source_service())),
                 resources: self.resources(event),
             },
             partition_key: self.of_event("/KinesisStreamParameters/PartitionKey", event),
@@ -198,6 +226,13 @@ impl Flow {
         let listed = self.pipe.target_parameters.pointer("/EventBridgeEventBusParameters/Resources");
         let listed = listed.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         listed.filter_map(|text| from_event(text, event)).collect()
+    }
+
+    fn source_service(&self) -> &'static str {
+        match self.course.source {
+            Source::Queue { .. } => "sqs",
+            Source::Stream(_) => "dynamodb",
+        }
     }
 
     fn acting(&self) -> Acting {
@@ -244,8 +279,13 @@ fn list_of(answer: Value) -> Vec<Value> {
 impl Sink for Flow {
     fn hand<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Handed> {
         Box::pin(async move {
-            match self.run(batch).await {
-                Ok(handed) => handed,
+            let ids: Vec<Vec<&str>> = batch.messages.iter().map(|message| vec![message.id.as_str()]).collect();
+            let events = batch.messages.iter().map(|message| message.record.clone()).collect();
+            match self.run(Given { events, ids: &ids, order: Order::Free }).await {
+                Ok(failed) => {
+                    let id = |place: usize| batch.messages.get(place).map(|message| message.id.clone());
+                    Handed::Done { failed: failed.into_iter().filter_map(id).collect::<HashSet<_>>() }
+                }
                 Err(Stuck::Refused(fault)) => {
                     let why = format!("{}: {}", fault.code, fault.message);
                     match fault.is_transient() {

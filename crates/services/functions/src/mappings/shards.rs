@@ -12,7 +12,7 @@ use delivery::{Acting, Delivery, LaneId, Sender};
 use jiff::Timestamp;
 use mapping::answer::{self, Report};
 use mapping::readers::{Lost, ShardSink, Tried};
-use mapping::stream::{Attempt, Checkpoint, Ending, Origin};
+use mapping::stream::{Attempt, Checkpoint, Ending, Handler, Origin};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -86,8 +86,7 @@ impl Shards {
             info: "DDBStreamBatchInfo",
             stream_arn: &self.stream,
             shard,
-            function_arn: arn,
-            request_id: lost.request_id,
+            handler: Handler::Function { arn, request_id: lost.request_id },
         };
         let now_ms = tools.clock.now_ms();
         let document = lost.discard.document(&origin, now_ms).to_string();

@@ -1,11 +1,16 @@
-//! `CreatePipe`: it flows when it is answered.
+//! `CreatePipe`: it flows when it is answered. Where `LATEST` of a stream is, is settled before: whatever is written after it is read.
+
+use std::collections::BTreeMap;
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use delivery::Acting;
 use delivery::target::{self, Options};
+use mapping::readers;
+use mapping::stream::Checkpoint;
 use wire::pipes::{CreatePipe, CreatePipeRequest, CreatePipeResponse, PipeLogConfigurationParameters};
 
 use super::{Refusal, resource, time, wanted};
+use crate::model::source::Source;
 use crate::model::{Pipe, Scope, none};
 use crate::{Pipes, faults, store};
 
@@ -31,12 +36,14 @@ impl Handle<CreatePipe> for Pipes {
             target: input.target,
             target_parameters: input.target_parameters.map_or_else(none, |given| wire::document::write(&given)),
             role: input.role_arn,
+            reader: call.id.to_string(),
             tags: input.tags.unwrap_or_default(),
             created_ms: now_ms,
             modified_ms: now_ms,
         };
-        pipe.course()?;
+        let course = pipe.course()?;
         check_target(&pipe.target)?;
+        let beginnings = &self.beginnings(call, pipe, &course.source).await?;
         let _one_at_a_time = self.changing.lock().await;
         self.store
             .transact(|tx| async move {
@@ -44,6 +51,9 @@ impl Handle<CreatePipe> for Pipes {
                     return Err(Refusal::from(faults::exists(&pipe.name)));
                 }
                 store::put(&tx, scope, pipe);
+                for (shard, checkpoint) in beginnings {
+                    checkpoint.save(&tx, &pipe.reader, shard);
+                }
                 Ok(())
             })
             .await
@@ -56,6 +66,32 @@ impl Handle<CreatePipe> for Pipes {
             current_state: Some("CREATING".into()),
             creation_time: time(pipe.created_ms),
             last_modified_time: time(pipe.modified_ms),
+        })
+    }
+}
+
+impl Pipes {
+    /// The checkpoints that a pipe from a stream begins with: none where it begins with the oldest record. Refuses a stream that is not
+    /// there, or that the role may not read.
+    async fn beginnings(
+        &self,
+        call: &Call,
+        pipe: &Pipe,
+        source: &Source,
+    ) -> Result<BTreeMap<String, Checkpoint>, Fault> {
+        let Source::Stream(stream) = source else { return Ok(BTreeMap::new()) };
+        let tools = self.tools.get().ok_or_else(|| faults::of_store(::store::Error::Closed))?;
+        let acting = Acting::Role { role: pipe.role.as_str().into(), session: pipe.name.as_str().into() };
+        let asked = call.inner(&tools.random, acting.principal(), "mapping");
+        let found = match stream.is_from_now {
+            true => readers::latest(&*tools.caller, &asked, &stream.arn).await,
+            false => readers::check(&*tools.caller, &asked, &stream.arn).await.map(|()| BTreeMap::new()),
+        };
+        found.map_err(|fault| match fault.code.as_str() {
+            "ResourceNotFoundException" | "AccessDeniedException" => {
+                faults::invalid(format!("The stream {} cannot be read: {}", stream.arn, fault.message))
+            }
+            _ => fault,
         })
     }
 }

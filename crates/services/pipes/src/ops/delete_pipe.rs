@@ -22,6 +22,9 @@ impl Handle<DeletePipe> for Pipes {
             .transact(|tx| async move {
                 let pipe = store::get(&tx, scope, name).await?.ok_or_else(|| faults::missing(name))?;
                 store::delete(&tx, scope, name);
+                if !pipe.reader.is_empty() {
+                    store::forget_reader(&tx, &pipe.reader).await?;
+                }
                 Ok::<_, Refusal>(pipe)
             })
             .await
