@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in one command, on a fresh machine.
 //!
-//! It installs what it needs into `.venv` (boto3 and the AWS command line), and says before each step what it does. The
-//! first step that fails ends it.
+//! It installs what it needs into `.venv` (boto3 and the AWS command line) and `conformance/javascript/node_modules`, and says before
+//! each step what it does. The first step that fails ends it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +17,7 @@ pub fn run(root: &Path) -> Result<()> {
     steps.run("layout of the code", |root| cargo(root, &["fmt", "--all", "--check"]))?;
     steps.run("house rules", tidy::run)?;
     steps.run("Python environment", install_python)?;
+    steps.run("JavaScript clients", install_javascript)?;
     steps.run("generated shapes are what the models give", codegen::check)?;
     steps.run("lints", |root| {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
@@ -31,6 +32,7 @@ pub fn run(root: &Path) -> Result<()> {
 /// Only the conformance suite, with what is built already being brought up to date first.
 pub fn conformance_only(root: &Path, arguments: &[String]) -> Result<()> {
     install_python(root)?;
+    install_javascript(root)?;
     cargo(root, &["build", "--release", "-p", "freehold"])?;
     pytest(root, arguments)
 }
@@ -102,6 +104,25 @@ fn install_python(root: &Path) -> Result<()> {
     }
     let mut pip = Command::new(venv(root).join("bin/python"));
     check(pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted_path))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Installs what `conformance/javascript/package-lock.json` names, unless that was done for this very list. A machine without npm goes
+/// without: the tests that need it say so.
+fn install_javascript(root: &Path) -> Result<()> {
+    let folder = root.join("conformance/javascript");
+    let wanted = std::fs::read_to_string(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/installed-lock.json");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("{} is up to date", folder.display());
+        return Ok(());
+    }
+    if !Command::new("npm").arg("--version").output().is_ok_and(|found| found.status.success()) {
+        println!("npm is not there: the JavaScript clients are not tried");
+        return Ok(());
+    }
+    check(Command::new("npm").args(["ci", "--ignore-scripts", "--no-progress"]).current_dir(&folder))?;
     std::fs::write(stamp, wanted)?;
     Ok(())
 }
