@@ -187,6 +187,37 @@ def test_refusals_are_dynamodbs_word_for_word(dynamodb, table):
     )
 
 
+def test_calls_carry_as_much_as_dynamodbs_do(dynamodb, table):
+    keys = [{"p": {"S": "many"}, "s": {"N": str(n)}} for n in range(101)]
+    puts = [{"PutRequest": {"Item": key}} for key in keys]
+    transacted = [{"Put": {"TableName": table, "Item": key}} for key in keys]
+    gets = [{"Get": {"TableName": table, "Key": key}} for key in keys]
+    statement = f"SELECT * FROM \"{table}\" WHERE p = 'many' AND s = 1"
+    said = [{"Statement": statement}] * 101
+    cases = [
+        (dynamodb.batch_write_item, lambda n: {"RequestItems": {table: puts[:n]}}, 25),
+        (dynamodb.batch_get_item, lambda n: {"RequestItems": {table: {"Keys": keys[:n]}}}, 100),
+        (dynamodb.transact_write_items, lambda n: {"TransactItems": transacted[:n]}, 100),
+        (dynamodb.transact_get_items, lambda n: {"TransactItems": gets[:n]}, 100),
+        (dynamodb.batch_execute_statement, lambda n: {"Statements": said[:n]}, 25),
+        (dynamodb.scan, lambda n: {"TableName": table, "Segment": 0, "TotalSegments": n}, 1_000_000),
+        (dynamodb.list_tables, lambda n: {"Limit": n}, 100),
+    ]
+    for call, arguments, most in cases:
+        call(**arguments(most))
+        assert refusal(call, **arguments(most + 1))[0] == "ValidationException", call.__name__
+    for call, arguments in [
+        (dynamodb.scan, {"TableName": table, "Limit": 0}),
+        (dynamodb.list_tables, {"Limit": 0}),
+        (dynamodb.batch_write_item, {"RequestItems": {}}),
+        (dynamodb.batch_write_item, {"RequestItems": {table: []}}),
+        (dynamodb.transact_write_items, {"TransactItems": []}),
+        (dynamodb.transact_write_items, {"TransactItems": transacted[:1], "ClientRequestToken": "t" * 37}),
+        (dynamodb.execute_statement, {"Statement": statement + " " * 8_192}),
+    ]:
+        assert refusal(call, **arguments)[0] == "ValidationException", (call.__name__, arguments)
+
+
 def test_an_index_can_be_made_later_and_taken_away(dynamodb, table):
     for n in range(50):
         dynamodb.put_item(TableName=table, Item={"p": {"S": "a"}, "s": {"N": str(n)}, "colour": {"S": f"c{n % 5}"}})

@@ -8,6 +8,9 @@ use crate::{Item, Number, Value};
 /// The largest item, names and values together.
 pub const ITEM_BYTES_MAX: usize = 400 * 1024;
 
+/// The longest name of an attribute.
+pub const NAME_BYTES_MAX: usize = 65_535;
+
 /// The size of an item: of its names and values.
 pub fn item(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + self::value(value)).sum()

@@ -10,9 +10,6 @@ use crate::{Value, size};
 const NAMES: &str = "ExpressionAttributeNames";
 const VALUES: &str = "ExpressionAttributeValues";
 
-/// The longest name of an attribute.
-const NAME_BYTES_MAX: usize = 65_535;
-
 /// `ExpressionAttributeNames` and `ExpressionAttributeValues` of one request. Bind all of its expressions, in the order in which
 /// DynamoDB looks at them, then [`Placeholders::check_used`].
 #[derive(Clone, Debug, Default)]
@@ -29,24 +26,27 @@ impl Placeholders {
         names: Option<BTreeMap<String, String>>,
         values: Option<BTreeMap<String, Value>>,
     ) -> Result<Self, Invalid> {
+        let mut bytes = 0;
         if let Some(names) = &names {
             check_keys(NAMES, '#', names.keys())?;
             for (key, name) in names {
                 if name.is_empty() {
                     return Err(Invalid::NameEmpty { key: key.clone() });
                 }
-                if name.len() > NAME_BYTES_MAX {
+                if name.len() > size::NAME_BYTES_MAX {
                     return Err(Invalid::NameTooLong { key: key.clone() });
                 }
+                bytes += name.len();
             }
         }
         if let Some(values) = &values {
             check_keys(VALUES, ':', values.keys())?;
             values.values().try_for_each(Value::check_depth)?;
-            let bytes = size::item(values);
-            if bytes > VALUES_BYTES_MAX {
-                return Err(Invalid::ValuesTooLarge { bytes, limit: VALUES_BYTES_MAX });
-            }
+            bytes += size::item(values);
+        }
+        // What they stand for counts together.
+        if bytes > VALUES_BYTES_MAX {
+            return Err(Invalid::ValuesTooLarge { bytes, limit: VALUES_BYTES_MAX });
         }
         Ok(Self { names: names.unwrap_or_default(), values: values.unwrap_or_default(), ..Self::default() })
     }

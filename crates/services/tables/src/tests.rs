@@ -4,6 +4,7 @@ mod backups;
 mod bank;
 mod growing;
 mod items;
+mod limits;
 mod model;
 mod moments;
 mod statements;

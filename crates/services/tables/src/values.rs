@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use item::packed::{Damaged, Entries, View};
-use item::{Item, Kind, Packed, Refusal, Value};
+use item::{Item, Kind, Packed, Refusal, Value, size};
 use wire::dynamodb::AttributeValue;
 use wire::dynamodbstreams;
 
@@ -28,6 +28,12 @@ impl From<Damaged> for Error {
 /// The item that somebody sent.
 pub(crate) fn read_item(sent: Attributes) -> Result<Item, Error> {
     let entry = |(name, value): (String, AttributeValue)| {
+        if name.len() > size::NAME_BYTES_MAX {
+            return Err(Error::parameters(format_args!(
+                "Attribute name is too large, must be less than {} bytes",
+                size::NAME_BYTES_MAX + 1
+            )));
+        }
         let value = read(value)?;
         value.check_depth()?;
         Ok((name, value))

@@ -77,15 +77,21 @@ impl Handle<BatchGetItem> for Tables {
             let mut rest: Vec<Attributes> = Vec::new();
             let mut found: Vec<Attributes> = Vec::new();
             let mut spent = Spent::default();
-            let is_open = desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms).is_ok();
+            let mut is_open = desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms).is_ok();
             for (place, key) in places {
-                if !is_open || bytes >= BYTES_MAX {
+                if !is_open {
                     rest.push(key);
                     continue;
                 }
                 let item = Source::Snapshot(&snapshot).item(&place.item_key(sight.table.number)).await?;
                 let item = item.map(Stored::of_bytes).transpose()?;
                 let size = item.as_ref().map_or(0, Stored::size);
+                if bytes + size > BYTES_MAX {
+                    // It and what follows is for another call.
+                    is_open = false;
+                    rest.push(key);
+                    continue;
+                }
                 bytes += size;
                 spent.table += Reads::of(*consistent_read).units(size);
                 if let Some(item) = item {

@@ -1,10 +1,14 @@
 //! `TransactWriteItems` and `TransactGetItems`: all or nothing, and serialisable with every other write.
+//!
+//! Items of a transaction have 4 MB together. Of writes the items as they are put or become count, and the keys of what is deleted or
+//! only looked at; of reads the items that are found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use contract::{Arn, Call, Effect, Fault, Handle};
+use item::size;
 use wire::dynamodb::{
     CancellationReason, ConsumedCapacity, IdempotentParameterMismatchException, ItemCollectionMetrics, ItemResponse,
     ReturnValuesOnConditionCheckFailure, TransactGetItems, TransactGetItemsInput, TransactGetItemsOutput,
@@ -24,6 +28,9 @@ use crate::stored::Stored;
 use crate::values::{self, Attributes};
 use crate::write::{By, Deed, Unwritten, Write, Written};
 use crate::{Error, Tables};
+
+/// So many bytes of items in one transaction.
+const BYTES_MAX: usize = 4 << 20;
 
 /// An action as it was read, and whether the caller wants to see what is there when it fails.
 struct Action {
@@ -125,6 +132,42 @@ impl Common {
     }
 }
 
+/// Counts the bytes of items, and refuses them when they are too many together.
+#[derive(Default)]
+struct Bytes(usize);
+
+impl Bytes {
+    fn add(&mut self, bytes: usize) -> Result<(), Error> {
+        self.0 += bytes;
+        match self.0 > BYTES_MAX {
+            true => {
+                Err(Error::Invalid("The aggregate size of the items in the transaction cannot exceed 4 MB".to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+impl Action {
+    /// What it brings along: an item, or the key of one.
+    fn bytes(&self) -> usize {
+        match &self.write.deed {
+            Deed::Put(item) => size::item(item),
+            Deed::Update(_) | Deed::Delete | Deed::Check => {
+                size::item(&self.write.place.to_item(&self.write.sight.table.keys))
+            }
+        }
+    }
+
+    /// What it comes to when it is done.
+    fn bytes_written(&self, written: &Written) -> usize {
+        match &self.write.deed {
+            Deed::Update(_) => written.new.as_ref().map_or(0, Stored::size),
+            Deed::Put(_) | Deed::Delete | Deed::Check => self.bytes(),
+        }
+    }
+}
+
 /// Why a transaction was not done.
 enum Undone {
     Cancelled(Vec<CancellationReason>),
@@ -163,6 +206,27 @@ impl From<Undone> for Fault {
     }
 }
 
+fn nothing_wrong() -> CancellationReason {
+    CancellationReason { code: Some("None".to_owned()), ..Default::default() }
+}
+
+/// What is said of each action when some of them exceed what is provisioned; nothing if none does.
+fn exceeded(admitted: Vec<Result<(), Error>>) -> Result<(), Undone> {
+    if admitted.iter().all(Result::is_ok) {
+        return Ok(());
+    }
+    let reason = |admitted| match admitted {
+        Ok(()) => Ok(nothing_wrong()),
+        Err(Error::Exceeded(why)) => Ok(CancellationReason {
+            item: None,
+            code: Some("ProvisionedThroughputExceeded".to_owned()),
+            message: Some(why),
+        }),
+        Err(error) => Err(error),
+    };
+    Err(Undone::Cancelled(admitted.into_iter().map(reason).collect::<Result<_, _>>()?))
+}
+
 fn reason(action: &Action, unwritten: Unwritten) -> Result<CancellationReason, Error> {
     let told = |code: &str, message: String, item| CancellationReason {
         item,
@@ -198,11 +262,13 @@ impl Tables {
                 }
             }
             let (mut done, mut reasons, mut failed) = (Vec::new(), Vec::new(), false);
+            let mut bytes = Bytes::default();
             for action in actions {
                 match action.write.apply(&tx, now_ms).await {
                     Ok(written) => {
+                        bytes.add(action.bytes_written(&written))?;
                         done.push(written);
-                        reasons.push(CancellationReason { code: Some("None".to_owned()), ..Default::default() });
+                        reasons.push(nothing_wrong());
                     }
                     Err(unwritten) => {
                         failed = true;
@@ -261,8 +327,10 @@ impl Handle<TransactWriteItems> for Tables {
             }
             actions.push(action);
         }
+        let mut bytes = Bytes::default();
+        actions.iter().try_for_each(|action| bytes.add(action.bytes()))?;
         let now_ms = self.now_ms();
-        actions.iter().try_for_each(|action| action.write.admit(now_ms))?;
+        exceeded(actions.iter().map(|action| action.write.admit(now_ms)).collect())?;
         let mut done = self.act(&scope, &actions, token, now_ms).await?;
         for (action, written) in actions.iter().zip(&mut done) {
             written.spent = written.spent.twice();
@@ -333,7 +401,7 @@ impl Handle<TransactGetItems> for Tables {
         // One snapshot is one moment, so nothing between the reads can be seen.
         let snapshot = self.cellar.store.snapshot();
         let mut spent: BTreeMap<u64, (Arc<Desk>, Spent)> = BTreeMap::new();
-        let (mut responses, mut seen) = (Vec::new(), BTreeSet::new());
+        let (mut places, mut admitted, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
         let now_ms = self.now_ms();
         for action in input.transact_items {
             let get = action.get;
@@ -348,9 +416,15 @@ impl Handle<TransactGetItems> for Tables {
                 )
                 .into());
             }
-            desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms)?;
+            admitted.push(desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms));
+            places.push((desk, place, projection));
+        }
+        exceeded(admitted)?;
+        let (mut responses, mut bytes) = (Vec::with_capacity(places.len()), Bytes::default());
+        for (desk, place, projection) in places {
             let found = Source::Snapshot(&snapshot).item(&place.item_key(desk.number)).await?;
             let found = found.map(Stored::of_bytes).transpose()?;
+            bytes.add(found.as_ref().map_or(0, Stored::size))?;
             let units = Reads::Transactional.units(found.as_ref().map_or(0, Stored::size));
             spent.entry(desk.number).or_insert_with(|| (desk.clone(), Spent::default())).1.table += units;
             let item = found.map(|found| shown(&found, projection.as_ref())).transpose()?;
