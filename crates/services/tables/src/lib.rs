@@ -18,6 +18,7 @@ mod capacity;
 mod describe;
 mod desk;
 mod error;
+pub mod fuzzing;
 mod managing;
 pub mod model;
 pub mod ops;

@@ -333,7 +333,7 @@ impl Handle<aws::GetRecords> for Tables {
         let now_ms = self.now_ms();
         // One that a mapping began with is kept until its first record is handled, however late that comes.
         let waits = matches!(call.origin, Origin::Inside { part: "mapping", .. });
-        if !waits && iterator.made_ms + ITERATOR_MS < now_ms {
+        if !waits && iterator.made_ms.saturating_add(ITERATOR_MS) < now_ms {
             return Err(aws::ExpiredIteratorException::fault(format!(
                 "Iterator expired. The iterator was created at time {} while right now it is {} which is further in the future \
                  than the tolerated delay of {ITERATOR_MS} milliseconds.",
