@@ -1,10 +1,11 @@
 //! Load programs: the same work on Freehold and on other systems, side by side in one run, medians and ratios printed.
 //!
-//! `cargo xtask bench [hello|start|cold|overhead|wasi|queues|rules|wakes|objects|tables]` builds the release binary and runs this. Machines are noisy: only the ratios of one
+//! `cargo xtask bench [hello|start|cold|overhead|wasi|queues|rules|wakes|objects|tables|bigtable]` builds the release binary and runs this. Machines are noisy: only the ratios of one
 //! run say something, and rounds of both sides alternate so that a bad moment hits both.
 
 mod api;
 mod bare;
+mod bigtable;
 mod bootstrap;
 mod cold;
 mod flight;
@@ -54,11 +55,13 @@ async fn run() -> Result<()> {
             "queues" => queues::run(&root).await?,
             "objects" => objects::run(&root).await?,
             "tables" => tables::run(&root).await?,
+            // Not among those that run where none is named: it takes minutes and gigabytes.
+            "bigtable" => bigtable::run(&root).await?,
             "rules" => rules::run(&root).await?,
             "wakes" => wakes::run(&root).await?,
             other => {
                 bail!(
-                    "no bench is called '{other}': there are hello, start, cold, overhead, wasi, queues, rules, wakes, objects and tables"
+                    "no bench is called '{other}': there are hello, start, cold, overhead, wasi, queues, rules, wakes, objects, tables and bigtable"
                 )
             }
         }

@@ -180,8 +180,20 @@ impl Peer {
 
     /// Resident memory of the process alone, in bytes.
     pub fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most of it that there was since the last call of this.
+    pub fn memory_peak(&self) -> Result<u64> {
+        let peak = self.status("VmHWM:")?;
+        // What the kernel has noted as the highest is forgotten by this; where it may not be, peaks only grow.
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5");
+        Ok(peak)
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the process has memory")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("the process has memory")?;
         Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? << 10)
     }
 }

@@ -1,4 +1,5 @@
-//! From a client's publish to the start of a warm function's handler, through a queue, a topic and a bus: everything on disk on its way.
+//! From a client's publish to the start of a warm function's handler, through a queue, a topic, a bus and a table's stream: everything on
+//! disk on its way.
 //!
 //! The publisher writes the time into what it publishes, in microseconds since the epoch, and the handler logs how long ago that was when
 //! it started. Both read the same machine's clock.
@@ -37,6 +38,14 @@ Globals: { Function: { Runtime: nodejs20.x, Handler: index.handler, CodeUri: cod
 Resources:
   Queue: { Type: AWS::SQS::Queue, Properties: { QueueName: wakes } }
   Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: wakes } }
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: wakes
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+      StreamSpecification: { StreamViewType: NEW_IMAGE }
   FromQueue:
     Type: AWS::Serverless::Function
     Properties: { FunctionName: from-queue, Events: { E: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn } } } }
@@ -48,6 +57,11 @@ Resources:
     Properties:
       FunctionName: from-bus
       Events: { E: { Type: EventBridgeRule, Properties: { Pattern: { source: [bench] } } } }
+  FromStream:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: from-stream
+      Events: { E: { Type: DynamoDB, Properties: { Stream: !GetAtt Table.StreamArn, StartingPosition: LATEST } } }
 "#;
 
 /// Runs it and prints the table.
@@ -62,7 +76,9 @@ pub async fn run(root: &Path) -> Result<()> {
     let mut api = Api::open(&node.address).await?;
     let url = format!("http://{}/000000000000/wakes", node.address);
     let mut rows = Vec::new();
-    for (name, function) in [("queue", "from-queue"), ("topic", "from-topic"), ("bus", "from-bus")] {
+    let sources =
+        [("queue", "from-queue"), ("topic", "from-topic"), ("bus", "from-bus"), ("table's stream", "from-stream")];
+    for (name, function) in sources {
         for _ in 0..WARM + PUBLISHES {
             let text = format!("sent={}=", micros());
             match name {
@@ -73,6 +89,11 @@ pub async fn run(root: &Path) -> Result<()> {
                     let topic = "arn:aws:sns:us-east-1:000000000000:wakes";
                     api.query("sns", "Publish", &[("TopicArn", topic), ("Message", &text)]).await?;
                     Value::Null
+                }
+                "table's stream" => {
+                    // One item, over and over: a change has its old and its new self.
+                    let item = json!({ "id": { "S": "one" }, "text": { "S": text } });
+                    api.call(Protocol::Tables, "PutItem", &json!({ "TableName": "wakes", "Item": item })).await?
                 }
                 _ => {
                     let detail = json!({ "text": text }).to_string();
