@@ -12,7 +12,7 @@ use contract::{AccountId, Call, Fault, Handle, Operation, Origin, Principal, Reg
 use item::json;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Blobs, Store};
 use tokio::runtime::{Builder, Runtime};
 use wire::{StaticShape, dynamodb as aws, dynamodbstreams as streams};
 
@@ -76,7 +76,8 @@ impl House {
         let now = Timestamp::from_millisecond(NOW_MS).expect("a time of this century");
         let (clock, _hand) = Clock::manual(now);
         let random = Random::seeded(1);
-        let deps = Deps { store: Store::memory(clock.clone()), clock: clock.clone(), random: random.clone() };
+        let (store, blobs) = (Store::memory(clock.clone()), Blobs::memory(clock.clone()));
+        let deps = Deps { store, blobs, clock: clock.clone(), random: random.clone() };
         let tables = runtime.block_on(Tables::open(deps)).expect("a store in memory can be opened");
         let call = Call {
             id: random.uuid(),
