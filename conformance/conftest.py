@@ -18,6 +18,7 @@ import urllib.request
 
 import boto3
 import pytest
+import terraform as terraform_tool
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -116,11 +117,11 @@ class Node:
     def environment(self):
         return {**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint}
 
-    def run(self, *command, check=True, **settings):
+    def run(self, *command, check=True, environment=None, **settings):
         """Runs a command with this node as its AWS, and gives what it printed."""
         done = subprocess.run(
             [str(part) for part in command],
-            env=self.environment(),
+            env={**self.environment(), **(environment or {})},
             text=True,
             capture_output=True,
             timeout=600,
@@ -173,3 +174,18 @@ def own_node(tmp_path):
     for node in made:
         if node.process is not None and node.process.poll() is None:
             node.kill()
+
+
+@pytest.fixture(scope="session")
+def terraform_provider():
+    lacks = terraform_tool.missing()
+    if lacks:
+        pytest.skip(lacks)
+    with terraform_tool.running_provider() as attached:
+        yield attached
+
+
+@pytest.fixture
+def terraform(node, terraform_provider, tmp_path):
+    """Terraform in this test's folder, about the session's node."""
+    return terraform_tool.Terraform(node, tmp_path, terraform_provider)

@@ -3,7 +3,6 @@
 import http.server
 import json
 import pathlib
-import shutil
 import sys
 import threading
 import urllib.error
@@ -13,7 +12,6 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 from support import eventually
-from test_terraform import plugins
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
 
@@ -341,20 +339,6 @@ def test_a_template_makes_changes_and_removes_a_bus(node, events, sqs, tmp_path)
 
 
 TERRAFORM = """
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_requesting_account_id  = true
-  skip_metadata_api_check     = true
-  endpoints { events = "%(endpoint)s" }
-}
-
 resource "aws_cloudwatch_event_bus" "orders" {
   name = "terraformed"
   tags = { team = "shop" }
@@ -419,23 +403,10 @@ resource "aws_cloudwatch_event_api_destination" "hook" {
 """
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="Terraform's AWS provider is not installed")
-def test_terraform_applies_changes_and_plans_no_difference(node, events, tmp_path):
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
-
-    def apply(least):
-        (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint, "least": least})
-        terraform("apply", "-input=false", "-auto-approve")
-        again = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
-        assert again.returncode == 0, f"the second plan has differences:\n{again.stdout}\n{again.stderr}"
-
-    (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint, "least": 1})
-    terraform("init", "-input=false", f"-plugin-dir={plugins()}")
-    apply(100)
-    apply(10)
+def test_terraform_applies_changes_and_plans_no_difference(terraform, events):
+    for least in [100, 10]:
+        terraform.apply(TERRAFORM % {"least": least})
     pattern = events.describe_rule(Name="terraformed-sold", EventBusName="terraformed")["EventPattern"]
     assert json.loads(pattern)["detail"]["total"] == [{"numeric": [">", 10]}]
-    terraform("destroy", "-input=false", "-auto-approve")
+    terraform.destroy()
     assert refused(events.describe_event_bus, Name="terraformed")[0] == "ResourceNotFoundException"

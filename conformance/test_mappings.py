@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import random
-import shutil
 import threading
 import time
 import uuid
@@ -13,7 +12,6 @@ import botocore.exceptions
 import pytest
 from botocore.exceptions import ClientError
 from support import create, eventually, python_zip
-from test_terraform import plugins
 
 KILLS = int(os.environ.get("FREEHOLD_MAPPING_KILLS", 3))
 GONE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
@@ -359,23 +357,6 @@ def test_a_template_connects_a_queue(node, sqs, functions, tmp_path):
 
 
 CONFIGURATION = """
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-  endpoints {
-    lambda = "%(endpoint)s"
-    sts    = "%(endpoint)s"
-  }
-}
-
 resource "aws_lambda_event_source_mapping" "jobs" {
   event_source_arn                   = "%(queue)s"
   function_name                      = "%(function)s"
@@ -391,28 +372,17 @@ resource "aws_lambda_event_source_mapping" "jobs" {
 """
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="the AWS provider is not installed")
-def test_terraform_applies_and_plans_no_difference(node, line, functions, tmp_path):
+def test_terraform_applies_and_plans_no_difference(terraform, line, functions):
     jobs = line()
     functions.delete_event_source_mapping(UUID=jobs.id)
-
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
 
     def listed():
         return functions.list_event_source_mappings(FunctionName=jobs.name)["EventSourceMappings"]
 
     for batch in [20, 30]:
-        words = {"endpoint": node.endpoint, "queue": jobs.arn, "function": jobs.name, "batch": batch}
-        (tmp_path / "main.tf").write_text(CONFIGURATION % words)
-        if batch == 20:
-            terraform("init", "-input=false", f"-plugin-dir={plugins()}")
-        terraform("apply", "-input=false", "-auto-approve")
-        planned = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
-        assert planned.returncode == 0, planned.stdout + planned.stderr
+        terraform.apply(CONFIGURATION % {"queue": jobs.arn, "function": jobs.name, "batch": batch})
         assert [mapping["BatchSize"] for mapping in listed()] == [batch]
-    terraform("destroy", "-input=false", "-auto-approve")
+    terraform.destroy()
     assert listed() == []
 
 

@@ -1,13 +1,11 @@
 """Pipes as boto3 and Terraform see them: from a queue through filter and enrichment to a target."""
 
 import json
-import shutil
 import uuid
 
 import pytest
 from botocore.exceptions import ClientError
 from support import ROLE, create, eventually, python_zip
-from test_terraform import plugins
 
 ENRICH = """
 import json
@@ -284,23 +282,6 @@ def test_a_template_makes_a_pipe(node, pipes, sqs, tmp_path):
 
 
 CONFIGURATION = """
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-  endpoints {
-    pipes = "%(endpoint)s"
-    sts   = "%(endpoint)s"
-  }
-}
-
 resource "aws_pipes_pipe" "flow" {
   name        = "terraformed-pipe"
   description = "%(description)s"
@@ -324,23 +305,12 @@ resource "aws_pipes_pipe" "flow" {
 """
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="the AWS provider is not installed")
-def test_terraform_applies_and_plans_no_difference(node, pipes, queue, tmp_path):
+def test_terraform_applies_and_plans_no_difference(terraform, pipes, queue):
     _, source = queue()
     _, target = queue()
 
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
-
     for description in ["first", "second"]:
-        words = {"endpoint": node.endpoint, "source": source, "target": target, "description": description}
-        (tmp_path / "main.tf").write_text(CONFIGURATION % words)
-        if description == "first":
-            terraform("init", "-input=false", f"-plugin-dir={plugins()}")
-        terraform("apply", "-input=false", "-auto-approve")
-        planned = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
-        assert planned.returncode == 0, planned.stdout + planned.stderr
+        terraform.apply(CONFIGURATION % {"source": source, "target": target, "description": description})
         assert pipes.describe_pipe(Name="terraformed-pipe")["Description"] == description
-    terraform("destroy", "-input=false", "-auto-approve")
+    terraform.destroy()
     assert refused(pipes.describe_pipe, Name="terraformed-pipe")[0] == "NotFoundException"

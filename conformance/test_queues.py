@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import sys
 import threading
 import time
@@ -21,7 +20,6 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import Node
 from support import eventually
-from test_terraform import plugins
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
 KILLS = int(os.environ.get("FREEHOLD_QUEUE_KILLS", 5))
@@ -369,20 +367,6 @@ def test_a_template_makes_changes_and_removes_queues(node, sqs, tmp_path):
 
 
 TERRAFORM = """
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_requesting_account_id  = true
-  skip_metadata_api_check     = true
-  endpoints { sqs = "%(endpoint)s" }
-}
-
 resource "aws_sqs_queue" "jobs" {
   name                       = "terraformed"
   visibility_timeout_seconds = 7
@@ -404,22 +388,12 @@ resource "aws_sqs_queue" "ordered" {
 """
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="Terraform's AWS provider is not installed")
-def test_terraform_applies_and_plans_no_difference(node, sqs, tmp_path):
-    (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint})
-
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
-
+def test_terraform_applies_and_plans_no_difference(terraform, sqs):
     # The provider looks again and again for half a minute whether attributes stay as they are, and longer whether a queue stays away.
-    terraform("init", "-input=false", f"-plugin-dir={plugins()}")
-    terraform("apply", "-input=false", "-auto-approve")
-    again = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
-    assert again.returncode == 0, f"the second plan has differences:\n{again.stdout}\n{again.stderr}"
+    terraform.apply(TERRAFORM)
     url = sqs.get_queue_url(QueueName="terraformed")["QueueUrl"]
     assert attribute(sqs, url, "VisibilityTimeout") == "7"
-    terraform("destroy", "-input=false", "-auto-approve")
+    terraform.destroy()
     assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="terraformed")
 
 

@@ -4,14 +4,12 @@ import datetime
 import json
 import os
 import pathlib
-import shutil
 import sys
 import uuid
 
 import pytest
 from botocore.exceptions import ClientError
 from support import ROLE, create, eventually
-from test_terraform import plugins
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
 KILLS = int(os.environ.get("FREEHOLD_SCHEDULE_KILLS", 3))
@@ -316,26 +314,6 @@ def test_templates_make_schedules(node, tmp_path):
 
 
 CONFIGURATION = """
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-  endpoints {
-    scheduler = "%(endpoint)s"
-    sqs       = "%(endpoint)s"
-    sts       = "%(endpoint)s"
-  }
-}
-
 resource "aws_sqs_queue" "jobs" {
   name = "terraformed-due"
 }
@@ -384,26 +362,11 @@ resource "aws_scheduler_schedule" "plain" {
 """
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="Terraform's AWS provider is not installed")
-def test_terraform_makes_schedules(node, scheduler, tmp_path):
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, cwd=tmp_path, **settings)
-
-    def apply(expression):
-        settings = {"endpoint": node.endpoint, "expression": expression}
-        (tmp_path / "main.tf").write_text(CONFIGURATION % settings)
-        terraform("apply", "-no-color", "-input=false", "-auto-approve")
-        again = terraform("plan", "-no-color", "-input=false", "-detailed-exitcode", check=False)
-        assert again.returncode == 0, f"the plan has differences:\n{again.stdout}\n{again.stderr}"
+def test_terraform_makes_schedules(terraform, scheduler):
+    for expression in ["cron(0 3 * * ? *)", "cron(0 4 * * ? *)"]:
+        terraform.apply(CONFIGURATION % {"expression": expression})
         shown = scheduler.get_schedule(Name="terraformed-nightly", GroupName="terraformed")
         assert shown["ScheduleExpression"] == expression
-
-    settings = {"endpoint": node.endpoint, "expression": ""}
-    (tmp_path / "main.tf").write_text(CONFIGURATION % settings)
-    terraform("init", "-no-color", "-input=false", f"-plugin-dir={plugins()}")
-    apply("cron(0 3 * * ? *)")
-    apply("cron(0 4 * * ? *)")
-    terraform("destroy", "-no-color", "-input=false", "-auto-approve")
+    terraform.destroy()
     names = [found["Name"] for found in scheduler.list_schedules()["Schedules"]]
     assert not [name for name in names if name.startswith("terraformed")]

@@ -3,27 +3,11 @@
 What tables do is held against boto3 in `test_tables.py`.
 """
 
-import shutil
 
 import pytest
 from support import eventually
-from test_terraform import plugins
 
 TERRAFORM = """
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_requesting_account_id  = true
-  skip_metadata_api_check     = true
-  endpoints { dynamodb = "%(endpoint)s" }
-}
-
 resource "aws_dynamodb_table" "orders" {
   name             = "terraformed"
   billing_mode     = "PAY_PER_REQUEST"
@@ -130,19 +114,8 @@ AFTER = {
 }
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="Terraform's AWS provider is not installed")
-def test_terraform_applies_changes_and_plans_no_difference(node, tmp_path):
+def test_terraform_applies_changes_and_plans_no_difference(node, terraform):
     tables = node.client("dynamodb")
-
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
-
-    def apply(values):
-        (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint, **values})
-        terraform("apply", "-input=false", "-auto-approve")
-        again = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
-        assert again.returncode == 0, f"the second plan has differences:\n{again.stdout}\n{again.stderr}"
 
     def described(name="terraformed"):
         return tables.describe_table(TableName=name)["Table"]
@@ -157,14 +130,12 @@ def test_terraform_applies_changes_and_plans_no_difference(node, tmp_path):
         )
         return found["Items"]
 
-    (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint, **BEFORE})
-    terraform("init", "-input=false", f"-plugin-dir={plugins()}")
-    apply(BEFORE)
+    terraform.apply(TERRAFORM % BEFORE)
     table = described()
     made = table["CreationDateTime"]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-    assert table["LatestStreamArn"] in terraform("output", "-raw", "stream").stdout
+    assert table["LatestStreamArn"] == terraform.output("stream")
     assert [one["IndexName"] for one in table["LocalSecondaryIndexes"]] == ["by-time"]
     assert index("by-state")[0]["total"] == {"N": "12.5"}
     lives = tables.describe_time_to_live(TableName="terraformed")["TimeToLiveDescription"]
@@ -174,7 +145,7 @@ def test_terraform_applies_changes_and_plans_no_difference(node, tmp_path):
     assert tables.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"] == [{"Key": "team", "Value": "shop"}]
     assert described("terraformed-counters")["ProvisionedThroughput"]["ReadCapacityUnits"] == 5
 
-    apply(AFTER)
+    terraform.apply(TERRAFORM % AFTER)
     table = described()
     assert table["CreationDateTime"] == made, "the table was changed, not made anew"
     assert {one["IndexName"] for one in table["GlobalSecondaryIndexes"]} == {"by-state", "by-city"}
@@ -184,5 +155,5 @@ def test_terraform_applies_changes_and_plans_no_difference(node, tmp_path):
     assert lives["TimeToLiveStatus"] == "DISABLED"
     assert described("terraformed-counters")["ProvisionedThroughput"]["ReadCapacityUnits"] == 7
 
-    terraform("destroy", "-input=false", "-auto-approve")
+    terraform.destroy()
     eventually(lambda: not [name for name in tables.list_tables()["TableNames"] if name.startswith("terraformed")])

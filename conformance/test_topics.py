@@ -5,7 +5,6 @@ import contextlib
 import http.server
 import json
 import pathlib
-import shutil
 import socketserver
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 from support import create, eventually, python_zip
-from test_terraform import plugins
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
 
@@ -572,22 +570,6 @@ def test_a_template_makes_changes_and_removes_topics(node, sns, tmp_path):
 
 
 TERRAFORM = """
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-  endpoints {
-    sns = "%(endpoint)s"
-  }
-}
-
 resource "aws_sns_topic" "news" {
   name              = "terraformed"
   display_name      = "%(name)s"
@@ -619,26 +601,13 @@ resource "aws_sns_topic_policy" "news" {
 """
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
-@pytest.mark.skipif(plugins() is None, reason="Terraform's AWS provider is not installed")
-def test_terraform_applies_and_plans_no_difference(node, sns, tmp_path):
-    def terraform(*arguments, **settings):
-        return node.run("terraform", *arguments, "-no-color", cwd=tmp_path, **settings)
-
-    def applied(name):
-        (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint, "name": name})
-        terraform("apply", "-input=false", "-auto-approve")
-        again = terraform("plan", "-input=false", "-detailed-exitcode", check=False)
-        assert again.returncode == 0, f"the second plan has differences:\n{again.stdout}\n{again.stderr}"
-
-    (tmp_path / "main.tf").write_text(TERRAFORM % {"endpoint": node.endpoint, "name": "a"})
-    terraform("init", "-input=false", f"-plugin-dir={plugins()}")
-    applied("a")
-    applied("b")
+def test_terraform_applies_and_plans_no_difference(terraform, sns):
+    for name in ["a", "b"]:
+        terraform.apply(TERRAFORM % {"name": name})
     topic = "arn:aws:sns:us-east-1:000000000000:terraformed"
     shown = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     assert (shown["DisplayName"], shown["SubscriptionsConfirmed"]) == ("b", "1")
-    terraform("destroy", "-input=false", "-auto-approve")
+    terraform.destroy()
     assert refused(sns.get_topic_attributes, TopicArn=topic)[0] == "NotFound"
 
 
