@@ -7,6 +7,7 @@
 mod body;
 mod chunked;
 mod cors;
+pub(crate) mod form;
 mod proof;
 mod site;
 mod target;
@@ -40,12 +41,6 @@ use crate::{Body, Door, RequestBody, auth, body as bodies, status};
 const WAIT_MAX: Duration = Duration::from_secs(120);
 /// How long for what has: a client that goes on sending is not cut off for having much to send.
 const TRANSFER_WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
-
-/// What was asked, as far as it is known when something goes wrong.
-#[derive(Default)]
-struct Asked {
-    operation: Option<&'static OperationModel>,
-}
 
 impl Door {
     /// What a request without a signature means that no other service understands: an object, by its path.
@@ -82,17 +77,13 @@ impl Door {
             (Some(page), Some(bucket)) => self.cors_rule(page, bucket, &visit).await,
             _ => None,
         };
-        let mut asked = Asked::default();
         let answered = match (&page, &rule) {
             (Some(page), None) if page.preflight => Err(no_rule()),
             (Some(page), Some(_)) if page.preflight => Ok(Response::new(bodies::whole(Bytes::new()))),
             // A site is for everybody, from whichever page they come.
             _ => match self.check_visitor(&parts, &visit, rule.is_some() || target.site, face) {
                 Ok(()) if target.site => Ok(Box::pin(self.site(&parts, &visit, &target, face)).await),
-                Ok(()) => {
-                    let output = self.operate_on_objects(&parts, body, &visit, &target, &mut asked).await;
-                    output.map(|output| answer(asked.operation, &*output, &id))
-                }
+                Ok(()) => self.operate_on_objects(&parts, body, &visit, &target).await,
                 Err(fault) => Err(fault),
             },
         };
@@ -149,8 +140,7 @@ impl Door {
         body: RequestBody,
         visit: &Visit,
         target: &Target,
-        asked: &mut Asked,
-    ) -> Result<Box<dyn Shape>, Fault> {
+    ) -> Result<Response<Body>, Fault> {
         let query = parts.uri.query().unwrap_or_default();
         let subject = match (&target.bucket, &target.key) {
             (None, _) => Subject::Service,
@@ -158,8 +148,10 @@ impl Door {
             (Some(_), Some(_)) => Subject::Object,
         };
         let operation = object_operation(&parts.method, subject, query, &parts.headers);
+        if operation.is_none() && parts.method == Method::POST && subject == Subject::Bucket {
+            return Box::pin(self.post_form(parts, body, visit, target)).await;
+        }
         let operation = operation.ok_or_else(|| not_allowed(&parts.method))?;
-        asked.operation = Some(operation);
         let head = auth::head(parts, visit.host());
         let proof = proof::prove(&self.parts().mode, Claim::read(&head), &head, &self.parts().clock).await?;
         if !operation.is_served() {
@@ -167,7 +159,8 @@ impl Door {
                 format!("A header you provided implies functionality that is not implemented: {}.", operation.id.name);
             return Err(Fault { status: Some(501), ..Fault::new(Cause::Unserved, "NotImplemented", message) });
         }
-        self.call_object_operation(parts, body, visit, target, operation, &proof).await
+        let output = self.call_object_operation(parts, body, visit, target, operation, &proof).await?;
+        Ok(answer(operation, &*output, &visit.request_id.to_string()))
     }
 
     async fn call_object_operation(
@@ -220,8 +213,7 @@ fn wire_request<'a>(parts: &'a request::Parts, body: &'a Bytes) -> wire::Request
     }
 }
 
-fn answer(operation: Option<&'static OperationModel>, output: &dyn Shape, id: &str) -> Response<Body> {
-    let Some(operation) = operation else { return Response::new(bodies::whole(Bytes::new())) };
+fn answer(operation: &'static OperationModel, output: &dyn Shape, id: &str) -> Response<Body> {
     let route = Route { service: &s3::SERVICE, operation, protocol: Protocol::RestXml };
     let mut response = wire::server::write_output(route, output, id);
     if operation.id.name == "GetBucketLocation" {

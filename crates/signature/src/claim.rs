@@ -34,6 +34,21 @@ pub struct Claim {
     pub(crate) time_text: String,
 }
 
+/// What a form says of who signed its policy.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedForm<'a> {
+    /// `AWS4-HMAC-SHA256`.
+    pub algorithm: &'a str,
+    /// Key and scope.
+    pub credential: &'a str,
+    /// When.
+    pub date: &'a str,
+    /// In hex.
+    pub signature: &'a str,
+    /// For temporary credentials.
+    pub session_token: Option<&'a str>,
+}
+
 /// `20261121/eu-central-1/lambda/aws4_request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -124,6 +139,16 @@ impl Claim {
         }
         let token = parameter(head.query, "X-Amz-Security-Token");
         Self::assemble(&credential, &signed_headers, &signature, &date, token, Form::Query { expires })
+    }
+
+    /// The claim of a form, which signs the text of its policy and says until when itself.
+    pub fn of_form(form: &SignedForm<'_>) -> Result<Self, Refusal> {
+        let SignedForm { algorithm, credential, date, signature, session_token } = *form;
+        if algorithm != ALGORITHM {
+            return Err(Refusal::Unsupported(algorithm.chars().take(32).collect()));
+        }
+        let token = session_token.map(str::to_owned);
+        Self::assemble(credential, "", signature, date, token, Form::Query { expires: EXPIRES_MAX })
     }
 
     fn assemble(

@@ -23,7 +23,7 @@ mod verify;
 
 pub use canonical::{Head, Payload};
 pub use chunks::Chunks;
-pub use claim::{Claim, Form, Scope};
+pub use claim::{Claim, Form, Scope, SignedForm};
 pub use refusal::{Family, Refusal};
 pub use sign::Signer;
 

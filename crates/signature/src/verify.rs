@@ -88,6 +88,14 @@ impl Claim {
         }
     }
 
+    /// Whether that text, a form's policy, was signed with that secret.
+    pub fn check_policy(&self, policy: &str, secret: &str) -> Result<(), Refusal> {
+        match key::same(&key::signature(secret, &self.scope, policy), &self.signature) {
+            true => Ok(()),
+            false => Err(Refusal::Mismatch { canonical: String::new(), string_to_sign: policy.to_owned() }),
+        }
+    }
+
     /// A signature that does not cover the host, or what AWS's own headers say, would leave them to whoever stands between.
     fn check_signed_headers(&self, head: &Head<'_>) -> Result<(), Refusal> {
         let signed = |name: &str| self.signed_headers.split(';').any(|known| known == name);

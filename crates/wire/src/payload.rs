@@ -28,6 +28,7 @@ struct Flow {
     stream: Mutex<Option<ByteStream>>,
     bytes: Option<u64>,
     trailers: Trailers,
+    posted: bool,
 }
 
 /// What a client says after a body, such as a checksum that it knew only then. Empty until the body has ended.
@@ -55,7 +56,21 @@ impl Payload {
 
     /// The same, with trailers that are known when it has ended.
     pub fn with_trailers(stream: ByteStream, bytes: Option<u64>, trailers: Trailers) -> Self {
-        Self(State::Stream(Arc::new(Flow { stream: Mutex::new(Some(stream)), bytes, trailers })))
+        Self(State::Stream(Arc::new(Flow { stream: Mutex::new(Some(stream)), bytes, trailers, posted: false })))
+    }
+
+    /// The file of a form, whose end is known when it is there.
+    pub fn posted(stream: ByteStream) -> Self {
+        let (stream, trailers) = (Mutex::new(Some(stream)), Trailers::default());
+        Self(State::Stream(Arc::new(Flow { stream, bytes: None, trailers, posted: true })))
+    }
+
+    /// Whether it is the file of a form: of such objects another event is told.
+    pub fn is_posted(&self) -> bool {
+        match &self.0 {
+            State::Whole(_) => false,
+            State::Stream(flow) => flow.posted,
+        }
     }
 
     /// The length, where it is known.

@@ -123,7 +123,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn fault_of(error: crate::BodyError) -> Fault {
+pub(super) fn fault_of(error: crate::BodyError) -> Fault {
     match error.downcast::<Fault>() {
         Ok(fault) => *fault,
         Err(_) => incomplete(),

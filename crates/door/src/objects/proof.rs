@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use base::Clock;
 use contract::{Cause, Fault, Principal};
-use signature::{Chunks, Claim, Credential, Form, Head, Payload, Refusal};
+use signature::{Chunks, Claim, Credential, Form, Head, Payload, Refusal, SignedForm};
 
+use super::form::Fields;
 use crate::auth::{Claimed, Mode};
 
 /// Who asks.
@@ -48,11 +49,54 @@ pub(super) async fn prove(mode: &Mode, claimed: Claimed, head: &Head<'_>, clock:
         Ok(credential)
     };
     let credential = check(known).map_err(|refusal| refused(&refusal, Some(&claim)))?;
-    if claim.scope.service != "s3" {
-        let message = "The authorization header is malformed; incorrect service. This endpoint belongs to \"s3\".";
-        return Err(bad("AuthorizationHeaderMalformed", message.to_owned()));
-    }
+    check_service(&claim)?;
     Ok(Proof { principal: credential.principal, claim: Some(claim), secret: Some(credential.secret) })
+}
+
+/// Checks the signature of a form's policy; a form without one is anybody's. In open mode nothing is asked for.
+pub(super) async fn prove_form(mode: &Mode, fields: &Fields, clock: &Clock) -> Result<Proof, Fault> {
+    let credentials = match mode {
+        Mode::Open => {
+            let credential = fields.get("x-amz-credential").or(fields.get("AWSAccessKeyId"));
+            let access_key = credential.and_then(|text| text.split('/').next()).map(Into::into);
+            return Ok(Proof { principal: Principal::Open { access_key }, claim: None, secret: None });
+        }
+        Mode::Verified(credentials) => credentials,
+    };
+    let Some(policy) = fields.get("policy") else {
+        return Ok(Proof { principal: Principal::Anonymous, claim: None, secret: None });
+    };
+    if fields.get("AWSAccessKeyId").is_some() && fields.get("x-amz-signature").is_none() {
+        return Err(refused(&Refusal::Unsupported("AWS".into()), None));
+    }
+    let form = SignedForm {
+        algorithm: fields.need("X-Amz-Algorithm")?,
+        credential: fields.need("X-Amz-Credential")?,
+        date: fields.need("X-Amz-Date")?,
+        signature: fields.need("X-Amz-Signature")?,
+        session_token: fields.get("x-amz-security-token"),
+    };
+    let claim = Claim::of_form(&form).map_err(|refusal| refused(&refusal, None))?;
+    let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await?;
+    let check = |known: Option<Credential>| {
+        let credential = known.ok_or(Refusal::UnknownKey)?;
+        let now = clock.now();
+        claim.check_time(now)?;
+        claim.check_token(&credential, now)?;
+        claim.check_policy(policy, &credential.secret)?;
+        Ok(credential)
+    };
+    let credential = check(known).map_err(|refusal| refused(&refusal, Some(&claim)))?;
+    check_service(&claim)?;
+    Ok(Proof { principal: credential.principal, claim: Some(claim), secret: None })
+}
+
+fn check_service(claim: &Claim) -> Result<(), Fault> {
+    if claim.scope.service == "s3" {
+        return Ok(());
+    }
+    let message = "The authorization header is malformed; incorrect service. This endpoint belongs to \"s3\".";
+    Err(bad("AuthorizationHeaderMalformed", message.to_owned()))
 }
 
 fn open(claimed: Claimed, clock: &Clock) -> Result<Proof, Fault> {

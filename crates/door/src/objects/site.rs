@@ -147,7 +147,7 @@ impl Visitor<'_> {
             let fault = worded(fault, &target);
             if fault.members.iter().any(|(name, _)| *name == "Key") { fault } else { fault.with("Key", key) }
         };
-        answered.map(|output| answer(Some(operation), &*output, &self.id)).map_err(named)
+        answered.map(|output| answer(operation, &*output, &self.id)).map_err(named)
     }
 
     /// What S3 says where nobody else has said what to say.

@@ -37,6 +37,7 @@ impl Handle<PutObject> for Objects {
             Some(Algorithm::Crc64Nvme),
         )?;
         let payload = input.body.take().unwrap_or_default();
+        let kind = if payload.is_posted() { EventType::Post } else { EventType::Put };
         let sealing = self.sealing(&input.bucket, asked!(input)).await?;
         let taken = Intake { shelf: &self.shelf, sealing: &sealing }.take(payload, wanted).await?;
         let draft = Version {
@@ -57,7 +58,7 @@ impl Handle<PutObject> for Objects {
             key: &input.key,
             if_match: input.if_match.as_deref(),
             if_none_match: input.if_none_match.as_deref(),
-            kind: EventType::Put,
+            kind,
         };
         let (draft, id) = self.put(put, draft, &taken).await?;
         let mut output =
