@@ -2,17 +2,19 @@
 //!
 //! Bytes are gathered to 512 KiB, and while those are hashed and written on a blocking thread the next are gathered: two
 //! such pieces are in memory at most, and whoever brings the bytes (and hashes them in a way of its own) does not wait
-//! for the disk.
+//! for the disk. Such pieces go to the disk past the page cache where it can be done: filling pages for what may be never
+//! read costs more than the hashing does, and drives out what is read often.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base::ByteSize;
 use bytes::{Buf, Bytes};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use tokio::task::JoinHandle;
 
 use super::BlobId;
@@ -22,6 +24,8 @@ use crate::Error;
 
 /// What is handed to the disk at a time.
 const STEP: usize = 8 * CHUNK as usize;
+/// What disks take at a time, or less: lengths and places in memory are multiples of it where the page cache is passed by.
+const BLOCK: usize = 4096;
 
 /// Where drafts lie.
 pub(super) struct Drafts {
@@ -43,7 +47,7 @@ impl Drafts {
 
     /// Begins one.
     pub(super) fn begin(&self) -> Draft {
-        Draft { desk: self.desk.clone(), path: self.path(), pending: Vec::new(), hand: Hand::Here(None) }
+        Draft { desk: self.desk.clone(), path: self.path(), pending: Step::default(), hand: Hand::Here(None) }
     }
 
     /// A path that nothing has.
@@ -62,7 +66,7 @@ pub(super) struct Draft {
     desk: Desk,
     path: PathBuf,
     /// What was not handed over yet: less than a step.
-    pending: Vec<u8>,
+    pending: Step,
     hand: Hand,
 }
 
@@ -70,7 +74,7 @@ pub(super) struct Draft {
 enum Hand {
     Here(Option<Ink>),
     /// It comes back with a buffer to use again.
-    There(JoinHandle<Result<(Ink, Vec<u8>), Error>>),
+    There(JoinHandle<Result<(Ink, Step), Error>>),
     /// A step failed: nothing comes of it.
     Broken,
 }
@@ -86,15 +90,15 @@ impl Draft {
     /// Adds a piece. An error is final.
     pub(super) async fn write(&mut self, mut piece: Bytes) -> Result<(), Error> {
         while piece.has_remaining() {
-            let taken = piece.split_to(piece.len().min(STEP - self.pending.len()));
-            self.pending.extend_from_slice(&taken);
-            if self.pending.len() == STEP {
+            self.pending.fill(&mut piece);
+            if self.pending.is_full() {
                 let (ink, spare) = self.settle().await?;
                 let full = std::mem::replace(&mut self.pending, spare);
                 let path = self.path.clone();
                 let write = move |desk: &Desk| {
-                    desk.check_room(full.len() as u64)?;
-                    Ok((Ink::given(ink, path)?.write(&full)?, full))
+                    desk.check_room(full.bytes().len() as u64)?;
+                    let ink = ink.map_or_else(|| Ink::for_steps(path), Ok)?;
+                    Ok((ink.write(full.bytes())?, full))
                 };
                 self.hand = Hand::There(self.desk.start("writing a blob", write).await);
             }
@@ -107,16 +111,17 @@ impl Draft {
         let (ink, _) = self.settle().await?;
         let (path, rest) = (self.path, self.pending);
         let seal = move |desk: &Desk| {
-            desk.check_room(rest.len() as u64)?;
-            Ink::given(ink, path)?.write(&rest)?.seal()
+            desk.check_room(rest.bytes().len() as u64)?;
+            let ink = ink.map_or_else(|| Ink::new(path), Ok)?;
+            ink.write(rest.bytes())?.seal()
         };
         self.desk.step("writing a blob", seal).await
     }
 
     /// The file, once nobody else has it.
-    async fn settle(&mut self) -> Result<(Option<Ink>, Vec<u8>), Error> {
+    async fn settle(&mut self) -> Result<(Option<Ink>, Step), Error> {
         match std::mem::replace(&mut self.hand, Hand::Broken) {
-            Hand::Here(ink) => Ok((ink, Vec::new())),
+            Hand::Here(ink) => Ok((ink, Step::default())),
             Hand::There(job) => {
                 let (ink, mut spare) = job.await.map_err(|error| Error::engine("writing a blob", error))??;
                 spare.clear();
@@ -127,9 +132,41 @@ impl Draft {
     }
 }
 
+/// Bytes gathered for one step, lying where the disk can take them from. Nothing is allocated before the first comes.
+#[derive(Default)]
+struct Step {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Step {
+    /// Takes as much of `piece` as there is room for.
+    fn fill(&mut self, piece: &mut Bytes) {
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve_exact(STEP + BLOCK);
+            self.start = self.buffer.as_ptr().align_offset(BLOCK).min(BLOCK);
+            self.buffer.resize(self.start, 0);
+        }
+        let taken = piece.split_to(piece.len().min(STEP - self.bytes().len()));
+        self.buffer.extend_from_slice(&taken);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes().len() == STEP
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    fn clear(&mut self) {
+        self.buffer.truncate(self.start);
+    }
+}
+
 /// Seals what there is already. Blocks.
 pub(super) fn adopted(bare: &mut dyn Read, path: PathBuf) -> io::Result<Written> {
-    let mut ink = Ink::given(None, path)?;
+    let mut ink = Ink::new(path)?;
     let mut step = Vec::with_capacity(STEP);
     loop {
         step.clear();
@@ -147,34 +184,72 @@ struct Ink {
     digest: Context,
     sums: Sums,
     len: u64,
+    /// Whether the page cache is passed by.
+    direct: bool,
 }
 
 impl Ink {
-    /// What came back from the step before, or a new file.
-    fn given(ink: Option<Self>, path: PathBuf) -> io::Result<Self> {
-        match ink {
-            Some(ink) => Ok(ink),
-            None => {
-                // Read again where it is carried elsewhere.
-                let file = File::options().create_new(true).read(true).write(true).mode(0o444).open(&path)?;
-                let digest = Context::new(&SHA256);
-                Ok(Self { file, path: Temporary(path), digest, sums: Sums::default(), len: 0 })
+    /// A new file.
+    fn new(path: PathBuf) -> io::Result<Self> {
+        Self::open(path, OFlags::empty())
+    }
+
+    /// A new file that whole steps will be written to. Some file systems cannot do without the page cache.
+    fn for_steps(path: PathBuf) -> io::Result<Self> {
+        match Self::open(path.clone(), OFlags::DIRECT) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                // Some make the file before they refuse.
+                remove_if_there(&path)?;
+                Self::new(path)
             }
+            other => other,
         }
+    }
+
+    fn open(path: PathBuf, flags: OFlags) -> io::Result<Self> {
+        // Read again where it is carried elsewhere.
+        let mut options = File::options();
+        options.create_new(true).read(true).write(true).mode(0o444).custom_flags(flags.bits().cast_signed());
+        let file = options.open(&path)?;
+        let digest = Context::new(&SHA256);
+        let direct = flags.contains(OFlags::DIRECT);
+        Ok(Self { file, path: Temporary(path), digest, sums: Sums::default(), len: 0, direct })
     }
 
     fn write(mut self, bytes: &[u8]) -> io::Result<Self> {
         self.digest.update(bytes);
         self.sums.add(bytes);
+        self.put(bytes)?;
         self.len += bytes.len() as u64;
-        self.file.write_all(bytes)?;
         Ok(self)
     }
 
     fn seal(mut self) -> io::Result<Written> {
-        let id = BlobId::from_digest(&self.digest.finish());
-        self.file.write_all(&self.sums.seal(id, self.len))?;
+        let id = BlobId::from_digest(&self.digest.clone().finish());
+        let seal = std::mem::take(&mut self.sums).seal(id, self.len);
+        self.put(&seal)?;
         Ok(Written { file: self.file, path: self.path, id })
+    }
+
+    /// Writes behind what there is.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.direct && !bytes.len().is_multiple_of(BLOCK) {
+            self.use_page_cache()?;
+        }
+        match self.file.write_all_at(bytes, self.len) {
+            // A disk of larger blocks than are known.
+            Err(error) if self.direct && error.kind() == io::ErrorKind::InvalidInput => {
+                self.use_page_cache()?;
+                self.file.write_all_at(bytes, self.len)
+            }
+            other => other,
+        }
+    }
+
+    fn use_page_cache(&mut self) -> io::Result<()> {
+        fcntl_setfl(&self.file, fcntl_getfl(&self.file)? - OFlags::DIRECT)?;
+        self.direct = false;
+        Ok(())
     }
 }
 
@@ -189,11 +264,15 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %self.0.display(), %error, "a temporary file stays until the next start");
-            }
-            Ok(()) | Err(_) => {}
+        if let Err(error) = remove_if_there(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "a temporary file stays until the next start");
         }
+    }
+}
+
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ use base::ByteSize;
 use bytes::Bytes;
 
 use super::disk::{Desk, Trouble, look, run};
-use super::draft::{Draft, Drafts, Written, adopted};
+use super::draft::{Draft, Drafts, Written, adopted, remove_if_there};
 use super::gather::Gather;
 use super::pins::Doom;
 use super::seal::{Flaw, Layout, SEALED};
@@ -185,13 +185,6 @@ impl Paths {
         // A sweep may have been here meanwhile.
         remove_if_there(&self.bare)?;
         Ok(written.file)
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use ::store::BlobStream;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -119,11 +119,9 @@ impl Cipher {
         Nonce::assume_unique_for_key(nonce)
     }
 
-    fn seal(&self, number: u64, frame: &[u8]) -> Result<Bytes, Fault> {
-        let mut sealed = Vec::with_capacity(frame.len() + TAG as usize);
-        sealed.extend_from_slice(frame);
-        let done = self.0.seal_in_place_append_tag(Self::nonce(number), Aad::empty(), &mut sealed);
-        done.map(|()| sealed.into()).map_err(|_| Fault::internal())
+    /// Seals a frame where it lies; gives what belongs behind it.
+    fn seal(&self, number: u64, frame: &mut [u8]) -> Result<Tag, Fault> {
+        self.0.seal_in_place_separate_tag(Self::nonce(number), Aad::empty(), frame).map_err(|_| Fault::internal())
     }
 
     fn open(&self, number: u64, mut sealed: BytesMut) -> Result<Bytes, Error> {
@@ -142,9 +140,13 @@ impl Cipher {
 
     /// Seals a short body.
     pub(crate) fn seal_whole(&self, body: &[u8]) -> Result<Bytes, Fault> {
-        let mut sealed = BytesMut::new();
-        for (number, frame) in body.chunks(FRAME as usize).enumerate() {
-            sealed.extend_from_slice(&self.seal(number as u64, frame)?);
+        let frames = body.chunks(FRAME as usize);
+        let mut sealed = BytesMut::with_capacity(body.len() + frames.len() * TAG as usize);
+        for (number, frame) in frames.enumerate() {
+            let start = sealed.len();
+            sealed.extend_from_slice(frame);
+            let tag = self.seal(number as u64, &mut sealed[start..])?;
+            sealed.extend_from_slice(tag.as_ref());
         }
         Ok(sealed.freeze())
     }
@@ -161,7 +163,7 @@ impl Cipher {
     /// Seals a body as it comes.
     pub(crate) fn sealing(self, source: ByteStream) -> ByteStream {
         let state = (source, BytesMut::new(), 0_u64, self, false);
-        Box::pin(futures_util::stream::try_unfold(
+        let frames = futures_util::stream::try_unfold(
             state,
             |(mut source, mut held, number, cipher, mut over)| async move {
                 while !over && held.len() < FRAME as usize {
@@ -171,13 +173,14 @@ impl Cipher {
                     }
                 }
                 if held.is_empty() {
-                    return Ok(None);
+                    return Ok::<_, Fault>(None);
                 }
-                let frame = held.split_to(held.len().min(FRAME as usize));
-                let sealed = cipher.seal(number, &frame)?;
-                Ok(Some((sealed, (source, held, number + 1, cipher, over))))
+                let mut frame = held.split_to(held.len().min(FRAME as usize));
+                let tag = Bytes::copy_from_slice(cipher.seal(number, &mut frame)?.as_ref());
+                Ok(Some(([frame.freeze(), tag], (source, held, number + 1, cipher, over))))
             },
-        ))
+        );
+        Box::pin(frames.map_ok(|pieces| futures_util::stream::iter(pieces.map(Ok))).try_flatten())
     }
 
     /// Opens the stretch of a body from `start` up to `end`; `source` gives the frames that it lies in.
