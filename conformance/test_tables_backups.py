@@ -1,6 +1,10 @@
 """Backups of DynamoDB's tables and what is brought back from them, as boto3 sees it, and what a kill in the midst of it leaves."""
 
+import base64
 import datetime
+import gzip
+import hashlib
+import json
 import os
 import time
 import uuid
@@ -195,3 +199,118 @@ def test_what_a_kill_cuts_off_goes_on(own_node):
     assert table["ItemCount"] == ITEMS
     assert contents(client, target) == before
     assert contents(client, target, IndexName="by-g") == before
+
+
+@pytest.fixture
+def bucket(node):
+    s3 = node.client("s3")
+    name = f"tables-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    return s3, name
+
+
+def ended(describe, arn, of):
+    def look():
+        found = describe(arn)
+        return found if found[f"{of}Status"] != "IN_PROGRESS" else None
+
+    return eventually(look, deadline=60, what=f"the end of the {of.lower()}")
+
+
+def test_a_table_is_exported_to_a_bucket(dynamodb, bucket):
+    s3, where = bucket
+    name = create(dynamodb)
+    recovery = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    put(dynamodb, name, range(200), "there", size=500)
+    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
+    begun = dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket=where, S3Prefix="daily")["ExportDescription"]
+    put(dynamodb, name, range(200, 220), "later")
+
+    def describe(export):
+        return dynamodb.describe_export(ExportArn=export)["ExportDescription"]
+
+    export = ended(describe, begun["ExportArn"], "Export")
+    assert (export["ExportStatus"], export["ItemCount"], export["ExportFormat"]) == ("COMPLETED", 200, "DYNAMODB_JSON")
+    folder = f"daily/AWSDynamoDB/{export['ExportArn'].rsplit('/', 1)[1]}/"
+    assert export["ExportManifest"] == f"{folder}manifest-summary.json"
+
+    def read(key):
+        return s3.get_object(Bucket=where, Key=key)["Body"].read()
+
+    names = {entry["Key"] for entry in s3.list_objects_v2(Bucket=where, Prefix=folder)["Contents"]}
+    assert {f"{folder}{name}" for name in ("_started", "manifest-files.md5", "manifest-summary.md5")} <= names
+    summary = json.loads(read(export["ExportManifest"]))
+    assert (summary["itemCount"], summary["exportArn"]) == (200, export["ExportArn"])
+    items = []
+    for line in read(summary["manifestFilesS3Key"]).splitlines():
+        file = json.loads(line)
+        head = s3.head_object(Bucket=where, Key=file["dataFileS3Key"])
+        assert head["ETag"].strip('"') == file["etag"]
+        packed = read(file["dataFileS3Key"])
+        assert base64.b64encode(hashlib.md5(packed).digest()).decode() == file["md5Checksum"]
+        lines = gzip.decompress(packed).splitlines()
+        assert len(lines) == file["itemCount"]
+        items += [json.loads(line)["Item"] for line in lines]
+    assert sorted(int(item["s"]["N"]) for item in items) == list(range(200))
+    exports = dynamodb.list_exports(TableArn=arn)["ExportSummaries"]
+    assert [entry["ExportStatus"] for entry in exports] == ["COMPLETED"]
+    nowhere = dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket=f"no-{uuid.uuid4()}")["ExportDescription"]
+    failed = ended(describe, nowhere["ExportArn"], "Export")
+    assert (failed["ExportStatus"], failed["FailureCode"]) == ("FAILED", "NoSuchBucket")
+
+
+def test_a_bucket_is_imported_as_a_table(dynamodb, bucket):
+    s3, where = bucket
+    lines = [json.dumps({"Item": {"p": {"S": f"p{n % 7}"}, "s": {"N": str(n)}, "g": {"S": "in"}}}) for n in range(300)]
+    s3.put_object(Bucket=where, Key="in/1.json.gz", Body=gzip.compress("\n".join(lines[:200]).encode()))
+    s3.put_object(Bucket=where, Key="in/2.json.gz", Body=gzip.compress("\n".join(lines[200:] + ["nonsense"]).encode()))
+    name = f"b-{uuid.uuid4()}"
+    keys = [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}]
+    parameters = {
+        "TableName": name,
+        "KeySchema": keys,
+        "AttributeDefinitions": [
+            {"AttributeName": "p", "AttributeType": "S"},
+            {"AttributeName": "s", "AttributeType": "N"},
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+    def describe(arn):
+        return dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]
+
+    begun = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": where, "S3KeyPrefix": "in/"},
+        InputFormat="DYNAMODB_JSON",
+        InputCompressionType="GZIP",
+        TableCreationParameters=parameters,
+    )["ImportTableDescription"]
+    done = ended(describe, begun["ImportArn"], "Import")
+    assert (done["ImportStatus"], done["ProcessedItemCount"]) == ("COMPLETED", 301)
+    assert (done["ImportedItemCount"], done["ErrorCount"]) == (300, 1)
+    assert [int(item["s"]["N"]) for item in contents(dynamodb, name)].count(299) == 1
+    assert dynamodb.describe_table(TableName=name)["Table"]["ItemCount"] == 300
+    listed = dynamodb.list_imports(TableArn=done["TableArn"])["ImportSummaryList"]
+    assert [entry["ImportArn"] for entry in listed] == [done["ImportArn"]]
+
+    s3.put_object(Bucket=where, Key="csv/1.csv", Body=b'p,s,text\na,1,"one, two"\na,x,three\n')
+    again = {**parameters, "TableName": f"{name}-csv"}
+    begun = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": where, "S3KeyPrefix": "csv/"},
+        InputFormat="CSV",
+        TableCreationParameters=again,
+    )["ImportTableDescription"]
+    done = ended(describe, begun["ImportArn"], "Import")
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 1, 1)
+    assert contents(dynamodb, f"{name}-csv") == [{"p": {"S": "a"}, "s": {"N": "1"}, "text": {"S": "one, two"}}]
+
+    begun = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": where, "S3KeyPrefix": "csv/"},
+        InputFormat="DYNAMODB_JSON",
+        InputCompressionType="ZSTD",
+        TableCreationParameters={**parameters, "TableName": f"{name}-never"},
+    )["ImportTableDescription"]
+    failed = ended(describe, begun["ImportArn"], "Import")
+    assert (failed["ImportStatus"], failed["FailureCode"]) == ("FAILED", "DamagedObject")
+    assert refusal(dynamodb.describe_table, TableName=f"{name}-never")[0] == "ResourceNotFoundException"

@@ -204,6 +204,12 @@ impl Within {
     }
 }
 
+impl std::fmt::Debug for Within {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Within").finish_non_exhaustive()
+    }
+}
+
 impl contract::Caller for Within {
     fn call<'a>(
         &'a self,

@@ -18,6 +18,7 @@
 
 pub mod expression;
 pub mod fuzzing;
+pub mod ion;
 pub mod json;
 pub mod key;
 pub mod legacy;

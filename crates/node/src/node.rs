@@ -133,6 +133,7 @@ impl Node {
         let tables = Tables::open(tables::Deps {
             store: store.clone(),
             blobs: blobs.clone(),
+            dispatch: registry.dispatch().within(),
             clock: clock.clone(),
             random: random.clone(),
         });

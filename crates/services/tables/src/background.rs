@@ -3,7 +3,9 @@
 
 mod backup;
 mod expire;
+mod export;
 mod fill;
+mod import;
 mod jobs;
 mod restore;
 mod trim;

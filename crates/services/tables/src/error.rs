@@ -42,6 +42,21 @@ pub enum Error {
     /// The backup is being made or read.
     #[error("{0}")]
     BackupInUse(String),
+    /// There is no such export.
+    #[error("{0}")]
+    ExportMissing(String),
+    /// There is no such import.
+    #[error("{0}")]
+    ImportMissing(String),
+    /// The token was given for another import.
+    #[error("{0}")]
+    ImportConflict(String),
+    /// The token was given for another export.
+    #[error("{0}")]
+    ExportConflict(String),
+    /// The table cannot be exported as it was at that moment.
+    #[error("{0}")]
+    ExportTime(String),
     /// The table cannot be brought back to that moment.
     #[error("{0}")]
     RestoreTime(String),
@@ -122,6 +137,11 @@ impl From<Error> for Fault {
             Error::TableExists(_) => aws::TableAlreadyExistsException::default().into(),
             Error::BackupMissing(_) => aws::BackupNotFoundException::default().into(),
             Error::BackupInUse(_) => aws::BackupInUseException::default().into(),
+            Error::ExportMissing(_) => aws::ExportNotFoundException::default().into(),
+            Error::ExportConflict(_) => aws::ExportConflictException::default().into(),
+            Error::ImportMissing(_) => aws::ImportNotFoundException::default().into(),
+            Error::ImportConflict(_) => aws::ImportConflictException::default().into(),
+            Error::ExportTime(_) => aws::InvalidExportTimeException::default().into(),
             Error::RestoreTime(_) => aws::InvalidRestoreTimeException::default().into(),
             Error::BackupsUnavailable(_) => aws::ContinuousBackupsUnavailableException::default().into(),
             Error::Unavailable(_) | Error::Stopping => Self::new(Cause::Unavailable, "InternalServerError", ""),

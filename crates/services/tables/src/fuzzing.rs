@@ -4,17 +4,23 @@
 //!
 //! The whole operation is called, on a table in memory: whatever comes is taken or refused, and is never the service's fault.
 
+mod import;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use base::task::Tasks;
 use base::{Clock, Random};
 use contract::{AccountId, Call, Fault, Handle, Operation, Origin, Principal, Region, Trace};
+use dispatch::{Limits, Metrics, OpenAuthority, Parts, Registry};
 use item::json;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::{Blobs, Store};
 use tokio::runtime::{Builder, Runtime};
 use wire::{StaticShape, dynamodb as aws, dynamodbstreams as streams};
+
+pub use import::import;
 
 use crate::values::{self, Attributes};
 use crate::{Deps, Error, Tables};
@@ -77,7 +83,16 @@ impl House {
         let (clock, _hand) = Clock::manual(now);
         let random = Random::seeded(1);
         let (store, blobs) = (Store::memory(clock.clone()), Blobs::memory(clock.clone()));
-        let deps = Deps { store, blobs, clock: clock.clone(), random: random.clone() };
+        let road = Registry::new(Parts {
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: Tasks::new(),
+            metrics: Metrics::new(),
+            authority: Arc::new(OpenAuthority),
+            limits: Limits::default(),
+        });
+        let dispatch = road.dispatch().within();
+        let deps = Deps { store, blobs, dispatch, clock: clock.clone(), random: random.clone() };
         let tables = runtime.block_on(Tables::open(deps)).expect("a store in memory can be opened");
         let call = Call {
             id: random.uuid(),

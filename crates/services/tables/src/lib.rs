@@ -14,11 +14,13 @@
 //! Start reading at `desk.rs`, then `model/table.rs` and `store.rs`.
 
 mod background;
+mod buckets;
 mod capacity;
 mod describe;
 mod desk;
 mod error;
 pub mod fuzzing;
+mod intake;
 mod managing;
 pub mod model;
 pub mod ops;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use base::task::Tasks;
 use base::{Clock, Random};
+use dispatch::Within;
 
 pub use crate::error::Error;
 pub use crate::ops::register;
@@ -56,6 +59,8 @@ pub struct Deps {
     pub store: ::store::Store,
     /// Where what is in backups is kept.
     pub blobs: ::store::Blobs,
+    /// The road to the buckets that tables are exported to and imported from.
+    pub dispatch: Within,
     /// Time: of streams, of items that expire, of throttling.
     pub clock: Clock,
     /// Ids.
@@ -69,6 +74,7 @@ pub struct Tables {
     itself: Weak<Self>,
     cellar: Cellar,
     blobs: ::store::Blobs,
+    dispatch: Within,
     clock: Clock,
     random: Random,
     desks: Desks,
@@ -84,11 +90,12 @@ pub struct Tables {
 impl Tables {
     /// Starts the service: every table gets its desk, and what was being made goes on.
     pub async fn open(deps: Deps) -> Result<Arc<Self>, Error> {
-        let Deps { store, blobs, clock, random } = deps;
+        let Deps { store, blobs, dispatch, clock, random } = deps;
         let tables = Arc::new_cyclic(|itself| Self {
             itself: Weak::clone(itself),
             cellar: Cellar::new(store),
             blobs,
+            dispatch,
             clock,
             random,
             desks: Desks::default(),

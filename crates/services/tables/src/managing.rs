@@ -12,7 +12,7 @@ use crate::model::backup::{self, Backup, Origin, Status};
 use crate::model::table::State;
 use crate::model::{Scope, Table, restore};
 use crate::store::past::Past;
-use crate::store::{Counts, versions};
+use crate::store::{Counts, backups, tables, versions};
 
 /// Tables of one account and region.
 const TABLES_MAX: usize = 2_500;
@@ -89,11 +89,16 @@ impl Tables {
         if desk.is_gone() {
             return Ok(());
         }
-        let mut table = desk.sight().table.clone();
-        alter(&mut table);
-        self.cellar.save(&desk.scope, &table, &also).await?;
-        desk.set(table);
-        Ok(())
+        let old = desk.sight().table.clone();
+        let mut new = old.clone();
+        alter(&mut new);
+        // In memory first: who reads in the store that it is done finds it so. Nobody writes until both are.
+        desk.set(new.clone());
+        let saved = self.cellar.save(&desk.scope, &new, &also).await;
+        if saved.is_err() {
+            desk.set(old);
+        }
+        saved
     }
 
     /// Deletes a table.
@@ -118,7 +123,11 @@ impl Tables {
             )));
         }
         let backup = self.last_backup(desk, &sight.table);
-        self.cellar.delete(&desk.scope, &sight.table, backup.as_ref()).await?;
+        let also = |tx: &Transaction| match &backup {
+            Some(backup) => backups::put(tx, &desk.scope, backup),
+            None => tables::note_gone(tx, desk.number),
+        };
+        self.cellar.delete(&desk.scope, &sight.table, &also).await?;
         desk.close();
         self.desks.remove(&desk.scope, &sight.table.name);
         match backup {
@@ -126,6 +135,26 @@ impl Tables {
             None => self.sweep(),
         }
         Ok(sight)
+    }
+
+    /// Takes away a table that was never made, and writes what belongs to that.
+    pub(crate) async fn discard(&self, desk: &Arc<Desk>, also: &(impl Fn(&Transaction) + Sync)) -> Result<(), Error> {
+        let _one_at_a_time = self.managing.lock().await;
+        let _nobody_writes = desk.shut().await;
+        let sight = desk.sight();
+        let both = |tx: &Transaction| {
+            tables::note_gone(tx, desk.number);
+            also(tx);
+        };
+        // Out of memory first: who reads in the store why it was not made finds it gone.
+        self.desks.remove(&desk.scope, &sight.table.name);
+        if let Err(error) = self.cellar.delete(&desk.scope, &sight.table, &both).await {
+            self.desks.put(Arc::clone(desk));
+            return Err(error);
+        }
+        desk.close();
+        self.sweep();
+        Ok(())
     }
 
     /// The backup that is made of a table which is deleted while it could be brought back to any moment.

@@ -1,6 +1,7 @@
 //! `AWS::DynamoDB::Table`, `AWS::DynamoDB::GlobalTable` and SAM's `AWS::Serverless::SimpleTable`, as maps from properties to operations.
 
 mod global_table;
+mod import;
 mod simple_table;
 mod table;
 

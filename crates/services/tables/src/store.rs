@@ -22,8 +22,11 @@
 //! What always holds: an item that is longer than a value of the store may be goes on in keys behind its own, and is read with one scan.
 
 pub(crate) mod backups;
+pub(crate) mod between;
 pub(crate) mod changes;
 pub(crate) mod chunk;
+pub(crate) mod exports;
+pub(crate) mod imports;
 pub(crate) mod items;
 pub(crate) mod keys;
 pub(crate) mod past;

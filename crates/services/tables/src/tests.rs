@@ -2,11 +2,14 @@
 
 mod backups;
 mod bank;
+mod exports;
 mod growing;
+mod imports;
 mod items;
 mod limits;
 mod model;
 mod moments;
+mod shelf;
 mod statements;
 mod streams;
 mod tables;
@@ -16,12 +19,14 @@ use std::time::Duration;
 
 use base::{Clock, ManualClock, Random};
 use contract::{AccountId, Call, Fault, Handle, Operation, Origin, Principal, Region, Trace};
+use dispatch::Dispatch;
 use jiff::Timestamp;
 use serde_json::Value;
 use store::{Blobs, Store};
 use wire::StaticShape;
 use wire::dynamodb as aws;
 
+use self::shelf::Shelf;
 use crate::{Deps, Tables};
 
 /// 2026-11-21, 12:00:00 UTC.
@@ -36,18 +41,28 @@ struct Bench {
     blobs: Blobs,
     clock: Clock,
     hand: Arc<ManualClock>,
+    shelf: Arc<Shelf>,
+    /// Kept, so that there is a road.
+    _dispatch: Dispatch,
     call: Call,
 }
 
 impl Bench {
     async fn new() -> Self {
         let (clock, hand) = Clock::manual(Timestamp::from_millisecond(NOW).unwrap());
-        Self::over(Store::memory(clock.clone()), Blobs::memory(clock.clone()), clock, hand).await
+        Self::over(Store::memory(clock.clone()), Blobs::memory(clock.clone()), Arc::default(), clock, hand).await
     }
 
-    async fn over(store: Store, blobs: Blobs, clock: Clock, hand: Arc<ManualClock>) -> Self {
+    async fn over(store: Store, blobs: Blobs, shelf: Arc<Shelf>, clock: Clock, hand: Arc<ManualClock>) -> Self {
         let random = Random::system();
-        let deps = Deps { store: store.clone(), blobs: blobs.clone(), clock: clock.clone(), random: random.clone() };
+        let dispatch = shelf::road(&shelf, &clock, &random);
+        let deps = Deps {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            dispatch: dispatch.within(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
         let tables = Tables::open(deps).await.unwrap();
         let call = Call {
             id: random.uuid(),
@@ -59,13 +74,13 @@ impl Bench {
             hops: 0,
             origin: Origin::Inside { part: "test", base_url: "http://localhost:4566".into() },
         };
-        Self { tables, store, blobs, clock, hand, call }
+        Self { tables, store, blobs, clock, hand, shelf, _dispatch: dispatch, call }
     }
 
     /// The service is ended and started again over the same store.
     async fn again(self) -> Self {
         assert!(self.tables.close(PATIENCE).await, "what runs by itself ends");
-        Self::over(self.store, self.blobs, self.clock, self.hand).await
+        Self::over(self.store, self.blobs, self.shelf, self.clock, self.hand).await
     }
 
     fn pass(&self, seconds: u64) {

@@ -95,10 +95,20 @@ pub static SERVICE: Service = Service {
             &DESCRIBE_ENDPOINTS_REQUEST,
             &DESCRIBE_ENDPOINTS_RESPONSE,
         ),
-        OperationModel::unserved(("dynamodb", "DescribeExport"), ("POST", "/", 200)),
+        OperationModel::served(
+            ("dynamodb", "DescribeExport"),
+            ("POST", "/", 200),
+            &DESCRIBE_EXPORT_INPUT,
+            &DESCRIBE_EXPORT_OUTPUT,
+        ),
         OperationModel::unserved(("dynamodb", "DescribeGlobalTable"), ("POST", "/", 200)),
         OperationModel::unserved(("dynamodb", "DescribeGlobalTableSettings"), ("POST", "/", 200)),
-        OperationModel::unserved(("dynamodb", "DescribeImport"), ("POST", "/", 200)),
+        OperationModel::served(
+            ("dynamodb", "DescribeImport"),
+            ("POST", "/", 200),
+            &DESCRIBE_IMPORT_INPUT,
+            &DESCRIBE_IMPORT_OUTPUT,
+        ),
         OperationModel::served(
             ("dynamodb", "DescribeKinesisStreamingDestination"),
             ("POST", "/", 200),
@@ -148,7 +158,12 @@ pub static SERVICE: Service = Service {
             &EXECUTE_TRANSACTION_INPUT,
             &EXECUTE_TRANSACTION_OUTPUT,
         ),
-        OperationModel::unserved(("dynamodb", "ExportTableToPointInTime"), ("POST", "/", 200)),
+        OperationModel::served(
+            ("dynamodb", "ExportTableToPointInTime"),
+            ("POST", "/", 200),
+            &EXPORT_TABLE_TO_POINT_IN_TIME_INPUT,
+            &EXPORT_TABLE_TO_POINT_IN_TIME_OUTPUT,
+        ),
         OperationModel::served(("dynamodb", "GetItem"), ("POST", "/", 200), &GET_ITEM_INPUT, &GET_ITEM_OUTPUT),
         OperationModel::served(
             ("dynamodb", "GetResourcePolicy"),
@@ -156,7 +171,12 @@ pub static SERVICE: Service = Service {
             &GET_RESOURCE_POLICY_INPUT,
             &GET_RESOURCE_POLICY_OUTPUT,
         ),
-        OperationModel::unserved(("dynamodb", "ImportTable"), ("POST", "/", 200)),
+        OperationModel::served(
+            ("dynamodb", "ImportTable"),
+            ("POST", "/", 200),
+            &IMPORT_TABLE_INPUT,
+            &IMPORT_TABLE_OUTPUT,
+        ),
         OperationModel::served(
             ("dynamodb", "ListBackups"),
             ("POST", "/", 200),
@@ -169,14 +189,24 @@ pub static SERVICE: Service = Service {
             &LIST_CONTRIBUTOR_INSIGHTS_INPUT,
             &LIST_CONTRIBUTOR_INSIGHTS_OUTPUT,
         ),
-        OperationModel::unserved(("dynamodb", "ListExports"), ("POST", "/", 200)),
+        OperationModel::served(
+            ("dynamodb", "ListExports"),
+            ("POST", "/", 200),
+            &LIST_EXPORTS_INPUT,
+            &LIST_EXPORTS_OUTPUT,
+        ),
         OperationModel::served(
             ("dynamodb", "ListGlobalTables"),
             ("POST", "/", 200),
             &LIST_GLOBAL_TABLES_INPUT,
             &LIST_GLOBAL_TABLES_OUTPUT,
         ),
-        OperationModel::unserved(("dynamodb", "ListImports"), ("POST", "/", 200)),
+        OperationModel::served(
+            ("dynamodb", "ListImports"),
+            ("POST", "/", 200),
+            &LIST_IMPORTS_INPUT,
+            &LIST_IMPORTS_OUTPUT,
+        ),
         OperationModel::served(("dynamodb", "ListTables"), ("POST", "/", 200), &LIST_TABLES_INPUT, &LIST_TABLES_OUTPUT),
         OperationModel::served(
             ("dynamodb", "ListTagsOfResource"),
@@ -301,9 +331,37 @@ pub static SERVICE: Service = Service {
             sender: true,
         },
         Exception {
+            code: "ExportConflictException",
+            query_code: "ExportConflictException",
+            schema: &EXPORT_CONFLICT_EXCEPTION,
+            status: Some(400),
+            sender: true,
+        },
+        Exception {
+            code: "ExportNotFoundException",
+            query_code: "ExportNotFoundException",
+            schema: &EXPORT_NOT_FOUND_EXCEPTION,
+            status: Some(400),
+            sender: true,
+        },
+        Exception {
             code: "IdempotentParameterMismatchException",
             query_code: "IdempotentParameterMismatchException",
             schema: &IDEMPOTENT_PARAMETER_MISMATCH_EXCEPTION,
+            status: Some(400),
+            sender: true,
+        },
+        Exception {
+            code: "ImportConflictException",
+            query_code: "ImportConflictException",
+            schema: &IMPORT_CONFLICT_EXCEPTION,
+            status: Some(400),
+            sender: true,
+        },
+        Exception {
+            code: "ImportNotFoundException",
+            query_code: "ImportNotFoundException",
+            schema: &IMPORT_NOT_FOUND_EXCEPTION,
             status: Some(400),
             sender: true,
         },
@@ -313,6 +371,13 @@ pub static SERVICE: Service = Service {
             schema: &INTERNAL_SERVER_ERROR,
             status: Some(500),
             sender: false,
+        },
+        Exception {
+            code: "InvalidExportTimeException",
+            query_code: "InvalidExportTimeException",
+            schema: &INVALID_EXPORT_TIME_EXCEPTION,
+            status: Some(400),
+            sender: true,
         },
         Exception {
             code: "InvalidRestoreTimeException",
@@ -480,6 +545,8 @@ operation!(
     DescribeContributorInsightsOutput
 );
 operation!("dynamodb", DescribeEndpoints, "DescribeEndpoints", DescribeEndpointsRequest, DescribeEndpointsResponse);
+operation!("dynamodb", DescribeExport, "DescribeExport", DescribeExportInput, DescribeExportOutput);
+operation!("dynamodb", DescribeImport, "DescribeImport", DescribeImportInput, DescribeImportOutput);
 operation!(
     "dynamodb",
     DescribeKinesisStreamingDestination,
@@ -506,8 +573,16 @@ operation!(
 );
 operation!("dynamodb", ExecuteStatement, "ExecuteStatement", ExecuteStatementInput, ExecuteStatementOutput);
 operation!("dynamodb", ExecuteTransaction, "ExecuteTransaction", ExecuteTransactionInput, ExecuteTransactionOutput);
+operation!(
+    "dynamodb",
+    ExportTableToPointInTime,
+    "ExportTableToPointInTime",
+    ExportTableToPointInTimeInput,
+    ExportTableToPointInTimeOutput
+);
 operation!("dynamodb", GetItem, "GetItem", GetItemInput, GetItemOutput);
 operation!("dynamodb", GetResourcePolicy, "GetResourcePolicy", GetResourcePolicyInput, GetResourcePolicyOutput);
+operation!("dynamodb", ImportTable, "ImportTable", ImportTableInput, ImportTableOutput);
 operation!("dynamodb", ListBackups, "ListBackups", ListBackupsInput, ListBackupsOutput);
 operation!(
     "dynamodb",
@@ -516,7 +591,9 @@ operation!(
     ListContributorInsightsInput,
     ListContributorInsightsOutput
 );
+operation!("dynamodb", ListExports, "ListExports", ListExportsInput, ListExportsOutput);
 operation!("dynamodb", ListGlobalTables, "ListGlobalTables", ListGlobalTablesInput, ListGlobalTablesOutput);
+operation!("dynamodb", ListImports, "ListImports", ListImportsInput, ListImportsOutput);
 operation!("dynamodb", ListTables, "ListTables", ListTablesInput, ListTablesOutput);
 operation!("dynamodb", ListTagsOfResource, "ListTagsOfResource", ListTagsOfResourceInput, ListTagsOfResourceOutput);
 operation!("dynamodb", PutItem, "PutItem", PutItemInput, PutItemOutput);
@@ -972,6 +1049,13 @@ pub struct CreateTableOutput {
 structure!(CreateTableOutput, CREATE_TABLE_OUTPUT { 0 table_description, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct CsvOptions {
+    pub delimiter: Option<String>,
+    pub header_list: Option<Vec<String>>,
+}
+structure!(CsvOptions, CSV_OPTIONS { 0 delimiter, 1 header_list, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct Delete {
     pub key: BTreeMap<String, AttributeValue>,
     pub table_name: String,
@@ -1121,6 +1205,30 @@ pub struct DescribeEndpointsResponse {
 structure!(DescribeEndpointsResponse, DESCRIBE_ENDPOINTS_RESPONSE { 0 endpoints, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct DescribeExportInput {
+    pub export_arn: String,
+}
+structure!(DescribeExportInput, DESCRIBE_EXPORT_INPUT { 0 export_arn, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DescribeExportOutput {
+    pub export_description: Option<ExportDescription>,
+}
+structure!(DescribeExportOutput, DESCRIBE_EXPORT_OUTPUT { 0 export_description, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DescribeImportInput {
+    pub import_arn: String,
+}
+structure!(DescribeImportInput, DESCRIBE_IMPORT_INPUT { 0 import_arn, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct DescribeImportOutput {
+    pub import_table_description: ImportTableDescription,
+}
+structure!(DescribeImportOutput, DESCRIBE_IMPORT_OUTPUT { 0 import_table_description, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct DescribeKinesisStreamingDestinationInput {
     pub table_name: String,
 }
@@ -1243,6 +1351,97 @@ pub struct ExpectedAttributeValue {
     pub attribute_value_list: Option<Vec<AttributeValue>>,
 }
 structure!(ExpectedAttributeValue, EXPECTED_ATTRIBUTE_VALUE { 0 value, 1 exists, 2 comparison_operator, 3 attribute_value_list, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExportConflictException {
+    pub message: Option<String>,
+}
+structure!(ExportConflictException, EXPORT_CONFLICT_EXCEPTION { 0 message, });
+exception!(ExportConflictException, SERVICE, "ExportConflictException", message);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExportDescription {
+    pub export_arn: Option<String>,
+    pub export_status: Option<ExportStatus>,
+    pub start_time: Option<jiff::Timestamp>,
+    pub end_time: Option<jiff::Timestamp>,
+    pub export_manifest: Option<String>,
+    pub table_arn: Option<String>,
+    pub table_id: Option<String>,
+    pub export_time: Option<jiff::Timestamp>,
+    pub client_token: Option<String>,
+    pub s3_bucket: Option<String>,
+    pub s3_bucket_owner: Option<String>,
+    pub s3_prefix: Option<String>,
+    pub s3_sse_algorithm: Option<S3SseAlgorithm>,
+    pub s3_sse_kms_key_id: Option<String>,
+    pub failure_code: Option<String>,
+    pub failure_message: Option<String>,
+    pub export_format: Option<ExportFormat>,
+    pub billed_size_bytes: Option<i64>,
+    pub item_count: Option<i64>,
+    pub export_type: Option<ExportType>,
+    pub incremental_export_specification: Option<IncrementalExportSpecification>,
+}
+structure!(ExportDescription, EXPORT_DESCRIPTION { 0 export_arn, 1 export_status, 2 start_time, 3 end_time, 4 export_manifest, 5 table_arn, 6 table_id, 7 export_time, 8 client_token, 9 s3_bucket, 10 s3_bucket_owner, 11 s3_prefix, 12 s3_sse_algorithm, 13 s3_sse_kms_key_id, 14 failure_code, 15 failure_message, 16 export_format, 17 billed_size_bytes, 18 item_count, 19 export_type, 20 incremental_export_specification, });
+
+enumeration!(ExportFormat {
+    DynamodbJson = "DYNAMODB_JSON",
+    Ion = "ION",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExportNotFoundException {
+    pub message: Option<String>,
+}
+structure!(ExportNotFoundException, EXPORT_NOT_FOUND_EXCEPTION { 0 message, });
+exception!(ExportNotFoundException, SERVICE, "ExportNotFoundException", message);
+
+enumeration!(ExportStatus {
+    InProgress = "IN_PROGRESS",
+    Completed = "COMPLETED",
+    Failed = "FAILED",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExportSummary {
+    pub export_arn: Option<String>,
+    pub export_status: Option<ExportStatus>,
+    pub export_type: Option<ExportType>,
+}
+structure!(ExportSummary, EXPORT_SUMMARY { 0 export_arn, 1 export_status, 2 export_type, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExportTableToPointInTimeInput {
+    pub table_arn: String,
+    pub export_time: Option<jiff::Timestamp>,
+    pub client_token: Option<String>,
+    pub s3_bucket: String,
+    pub s3_bucket_owner: Option<String>,
+    pub s3_prefix: Option<String>,
+    pub s3_sse_algorithm: Option<S3SseAlgorithm>,
+    pub s3_sse_kms_key_id: Option<String>,
+    pub export_format: Option<ExportFormat>,
+    pub export_type: Option<ExportType>,
+    pub incremental_export_specification: Option<IncrementalExportSpecification>,
+}
+structure!(ExportTableToPointInTimeInput, EXPORT_TABLE_TO_POINT_IN_TIME_INPUT { 0 table_arn, 1 export_time, 2 client_token, 3 s3_bucket, 4 s3_bucket_owner, 5 s3_prefix, 6 s3_sse_algorithm, 7 s3_sse_kms_key_id, 8 export_format, 9 export_type, 10 incremental_export_specification, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExportTableToPointInTimeOutput {
+    pub export_description: Option<ExportDescription>,
+}
+structure!(ExportTableToPointInTimeOutput, EXPORT_TABLE_TO_POINT_IN_TIME_OUTPUT { 0 export_description, });
+
+enumeration!(ExportType {
+    FullExport = "FULL_EXPORT",
+    IncrementalExport = "INCREMENTAL_EXPORT",
+});
+
+enumeration!(ExportViewType {
+    NewImage = "NEW_IMAGE",
+    NewAndOldImages = "NEW_AND_OLD_IMAGES",
+});
 
 #[derive(Clone, Default, PartialEq)]
 pub struct FailureException {
@@ -1379,6 +1578,90 @@ pub struct IdempotentParameterMismatchException {
 structure!(IdempotentParameterMismatchException, IDEMPOTENT_PARAMETER_MISMATCH_EXCEPTION { 0 message, });
 exception!(IdempotentParameterMismatchException, SERVICE, "IdempotentParameterMismatchException", message);
 
+#[derive(Clone, Default, PartialEq)]
+pub struct ImportConflictException {
+    pub message: Option<String>,
+}
+structure!(ImportConflictException, IMPORT_CONFLICT_EXCEPTION { 0 message, });
+exception!(ImportConflictException, SERVICE, "ImportConflictException", message);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ImportNotFoundException {
+    pub message: Option<String>,
+}
+structure!(ImportNotFoundException, IMPORT_NOT_FOUND_EXCEPTION { 0 message, });
+exception!(ImportNotFoundException, SERVICE, "ImportNotFoundException", message);
+
+enumeration!(ImportStatus {
+    InProgress = "IN_PROGRESS",
+    Completed = "COMPLETED",
+    Cancelling = "CANCELLING",
+    Cancelled = "CANCELLED",
+    Failed = "FAILED",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ImportSummary {
+    pub import_arn: Option<String>,
+    pub import_status: Option<ImportStatus>,
+    pub table_arn: Option<String>,
+    pub s3_bucket_source: Option<S3BucketSource>,
+    pub cloud_watch_log_group_arn: Option<String>,
+    pub input_format: Option<InputFormat>,
+    pub start_time: Option<jiff::Timestamp>,
+    pub end_time: Option<jiff::Timestamp>,
+}
+structure!(ImportSummary, IMPORT_SUMMARY { 0 import_arn, 1 import_status, 2 table_arn, 3 s3_bucket_source, 4 cloud_watch_log_group_arn, 5 input_format, 6 start_time, 7 end_time, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ImportTableDescription {
+    pub import_arn: Option<String>,
+    pub import_status: Option<ImportStatus>,
+    pub table_arn: Option<String>,
+    pub table_id: Option<String>,
+    pub client_token: Option<String>,
+    pub s3_bucket_source: Option<S3BucketSource>,
+    pub error_count: Option<i64>,
+    pub cloud_watch_log_group_arn: Option<String>,
+    pub input_format: Option<InputFormat>,
+    pub input_format_options: Option<InputFormatOptions>,
+    pub input_compression_type: Option<InputCompressionType>,
+    pub table_creation_parameters: Option<TableCreationParameters>,
+    pub start_time: Option<jiff::Timestamp>,
+    pub end_time: Option<jiff::Timestamp>,
+    pub processed_size_bytes: Option<i64>,
+    pub processed_item_count: Option<i64>,
+    pub imported_item_count: Option<i64>,
+    pub failure_code: Option<String>,
+    pub failure_message: Option<String>,
+}
+structure!(ImportTableDescription, IMPORT_TABLE_DESCRIPTION { 0 import_arn, 1 import_status, 2 table_arn, 3 table_id, 4 client_token, 5 s3_bucket_source, 6 error_count, 7 cloud_watch_log_group_arn, 8 input_format, 9 input_format_options, 10 input_compression_type, 11 table_creation_parameters, 12 start_time, 13 end_time, 14 processed_size_bytes, 15 processed_item_count, 16 imported_item_count, 17 failure_code, 18 failure_message, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ImportTableInput {
+    pub client_token: Option<String>,
+    pub s3_bucket_source: S3BucketSource,
+    pub input_format: InputFormat,
+    pub input_format_options: Option<InputFormatOptions>,
+    pub input_compression_type: Option<InputCompressionType>,
+    pub table_creation_parameters: TableCreationParameters,
+}
+structure!(ImportTableInput, IMPORT_TABLE_INPUT { 0 client_token, 1 s3_bucket_source, 2 input_format, 3 input_format_options, 4 input_compression_type, 5 table_creation_parameters, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ImportTableOutput {
+    pub import_table_description: ImportTableDescription,
+}
+structure!(ImportTableOutput, IMPORT_TABLE_OUTPUT { 0 import_table_description, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct IncrementalExportSpecification {
+    pub export_from_time: Option<jiff::Timestamp>,
+    pub export_to_time: Option<jiff::Timestamp>,
+    pub export_view_type: Option<ExportViewType>,
+}
+structure!(IncrementalExportSpecification, INCREMENTAL_EXPORT_SPECIFICATION { 0 export_from_time, 1 export_to_time, 2 export_view_type, });
+
 enumeration!(IndexStatus {
     Creating = "CREATING",
     Updating = "UPDATING",
@@ -1386,12 +1669,37 @@ enumeration!(IndexStatus {
     Active = "ACTIVE",
 });
 
+enumeration!(InputCompressionType {
+    Gzip = "GZIP",
+    Zstd = "ZSTD",
+    None = "NONE",
+});
+
+enumeration!(InputFormat {
+    DynamodbJson = "DYNAMODB_JSON",
+    Ion = "ION",
+    Csv = "CSV",
+});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct InputFormatOptions {
+    pub csv: Option<CsvOptions>,
+}
+structure!(InputFormatOptions, INPUT_FORMAT_OPTIONS { 0 csv, });
+
 #[derive(Clone, Default, PartialEq)]
 pub struct InternalServerError {
     pub message: Option<String>,
 }
 structure!(InternalServerError, INTERNAL_SERVER_ERROR { 0 message, });
 exception!(InternalServerError, SERVICE, "InternalServerError", message);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct InvalidExportTimeException {
+    pub message: Option<String>,
+}
+structure!(InvalidExportTimeException, INVALID_EXPORT_TIME_EXCEPTION { 0 message, });
+exception!(InvalidExportTimeException, SERVICE, "InvalidExportTimeException", message);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct InvalidRestoreTimeException {
@@ -1509,6 +1817,21 @@ pub struct ListContributorInsightsOutput {
 structure!(ListContributorInsightsOutput, LIST_CONTRIBUTOR_INSIGHTS_OUTPUT { 0 contributor_insights_summaries, 1 next_token, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct ListExportsInput {
+    pub table_arn: Option<String>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+structure!(ListExportsInput, LIST_EXPORTS_INPUT { 0 table_arn, 1 max_results, 2 next_token, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListExportsOutput {
+    pub export_summaries: Option<Vec<ExportSummary>>,
+    pub next_token: Option<String>,
+}
+structure!(ListExportsOutput, LIST_EXPORTS_OUTPUT { 0 export_summaries, 1 next_token, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct ListGlobalTablesInput {
     pub exclusive_start_global_table_name: Option<String>,
     pub limit: Option<i32>,
@@ -1522,6 +1845,21 @@ pub struct ListGlobalTablesOutput {
     pub last_evaluated_global_table_name: Option<String>,
 }
 structure!(ListGlobalTablesOutput, LIST_GLOBAL_TABLES_OUTPUT { 0 global_tables, 1 last_evaluated_global_table_name, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListImportsInput {
+    pub table_arn: Option<String>,
+    pub page_size: Option<i32>,
+    pub next_token: Option<String>,
+}
+structure!(ListImportsInput, LIST_IMPORTS_INPUT { 0 table_arn, 1 page_size, 2 next_token, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ListImportsOutput {
+    pub import_summary_list: Option<Vec<ImportSummary>>,
+    pub next_token: Option<String>,
+}
+structure!(ListImportsOutput, LIST_IMPORTS_OUTPUT { 0 import_summary_list, 1 next_token, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct ListTablesInput {
@@ -1937,6 +2275,19 @@ enumeration!(ReturnValuesOnConditionCheckFailure {
 });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct S3BucketSource {
+    pub s3_bucket_owner: Option<String>,
+    pub s3_bucket: String,
+    pub s3_key_prefix: Option<String>,
+}
+structure!(S3BucketSource, S3_BUCKET_SOURCE { 0 s3_bucket_owner, 1 s3_bucket, 2 s3_key_prefix, });
+
+enumeration!(S3SseAlgorithm {
+    Aes256 = "AES256",
+    Kms = "KMS",
+});
+
+#[derive(Clone, Default, PartialEq)]
 pub struct SSEDescription {
     pub status: Option<SSEStatus>,
     pub sse_type: Option<SSEType>,
@@ -2067,6 +2418,19 @@ pub struct TableClassSummary {
     pub last_update_date_time: Option<jiff::Timestamp>,
 }
 structure!(TableClassSummary, TABLE_CLASS_SUMMARY { 0 table_class, 1 last_update_date_time, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct TableCreationParameters {
+    pub table_name: String,
+    pub attribute_definitions: Vec<AttributeDefinition>,
+    pub key_schema: Vec<KeySchemaElement>,
+    pub billing_mode: Option<BillingMode>,
+    pub provisioned_throughput: Option<ProvisionedThroughput>,
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    pub sse_specification: Option<SSESpecification>,
+    pub global_secondary_indexes: Option<Vec<GlobalSecondaryIndex>>,
+}
+structure!(TableCreationParameters, TABLE_CREATION_PARAMETERS { 0 table_name, 1 attribute_definitions, 2 key_schema, 3 billing_mode, 4 provisioned_throughput, 5 on_demand_throughput, 6 sse_specification, 7 global_secondary_indexes, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct TableDescription {
@@ -2668,6 +3032,8 @@ static BATCH_WRITE_ITEM_REQUEST_MAP: Schema = Schema::new(
 .min(1)
 .max(25);
 
+static BILLED_SIZE_BYTES: Schema = Schema::new("BilledSizeBytes", Kind::Long).min(0);
+
 static BILLING_MODE: Schema = Schema::new("BillingMode", Kind::String).values(BillingMode::VALUES);
 
 static BILLING_MODE_SUMMARY: Schema = Schema::structure(
@@ -2702,6 +3068,11 @@ static CAPACITY: Schema = Schema::structure(
 );
 
 static CLIENT_REQUEST_TOKEN: Schema = Schema::new("ClientRequestToken", Kind::String).min(1).max(36);
+
+static PATTERN_OF_CLIENT_TOKEN: Pattern = Pattern::new("^[^\\$]+$");
+static CLIENT_TOKEN: Schema = Schema::new("ClientToken", Kind::String).pattern(&PATTERN_OF_CLIENT_TOKEN);
+
+static CLOUD_WATCH_LOG_GROUP_ARN: Schema = Schema::new("CloudWatchLogGroupArn", Kind::String).min(1).max(1024);
 
 static CODE: Schema = Schema::new("Code", Kind::String);
 
@@ -2866,6 +3237,21 @@ static CREATE_TABLE_INPUT: Schema = Schema::structure(
 static CREATE_TABLE_OUTPUT: Schema =
     Schema::structure("CreateTableOutput", &[Member::new("TableDescription", &TABLE_DESCRIPTION)]);
 
+static PATTERN_OF_CSV_DELIMITER: Pattern = Pattern::new("[,;:|\\t ]");
+static CSV_DELIMITER: Schema =
+    Schema::new("CsvDelimiter", Kind::String).min(1).max(1).pattern(&PATTERN_OF_CSV_DELIMITER);
+
+static PATTERN_OF_CSV_HEADER: Pattern = Pattern::new("[\\x20-\\x21\\x23-\\x2B\\x2D-\\x7E]*");
+static CSV_HEADER: Schema = Schema::new("CsvHeader", Kind::String).min(1).max(65536).pattern(&PATTERN_OF_CSV_HEADER);
+
+static CSV_HEADER_LIST: Schema =
+    Schema::new("CsvHeaderList", Kind::List(&Member::new("member", &CSV_HEADER))).min(1).max(255);
+
+static CSV_OPTIONS: Schema = Schema::structure(
+    "CsvOptions",
+    &[Member::new("Delimiter", &CSV_DELIMITER), Member::new("HeaderList", &CSV_HEADER_LIST)],
+);
+
 static DATE: Schema = Schema::new("Date", Kind::Timestamp);
 
 static DELETE: Schema = Schema::structure(
@@ -2981,6 +3367,20 @@ static DESCRIBE_ENDPOINTS_REQUEST: Schema = Schema::structure("DescribeEndpoints
 static DESCRIBE_ENDPOINTS_RESPONSE: Schema =
     Schema::structure("DescribeEndpointsResponse", &[Member::new("Endpoints", &ENDPOINTS).required()]);
 
+static DESCRIBE_EXPORT_INPUT: Schema =
+    Schema::structure("DescribeExportInput", &[Member::new("ExportArn", &EXPORT_ARN).required()]);
+
+static DESCRIBE_EXPORT_OUTPUT: Schema =
+    Schema::structure("DescribeExportOutput", &[Member::new("ExportDescription", &EXPORT_DESCRIPTION)]);
+
+static DESCRIBE_IMPORT_INPUT: Schema =
+    Schema::structure("DescribeImportInput", &[Member::new("ImportArn", &IMPORT_ARN).required()]);
+
+static DESCRIBE_IMPORT_OUTPUT: Schema = Schema::structure(
+    "DescribeImportOutput",
+    &[Member::new("ImportTableDescription", &IMPORT_TABLE_DESCRIPTION).required()],
+);
+
 static DESCRIBE_KINESIS_STREAMING_DESTINATION_INPUT: Schema =
     Schema::structure("DescribeKinesisStreamingDestinationInput", &[Member::new("TableName", &TABLE_ARN).required()]);
 
@@ -3032,6 +3432,8 @@ static ENDPOINT: Schema = Schema::structure(
 );
 
 static ENDPOINTS: Schema = Schema::new("Endpoints", Kind::List(&Member::new("member", &ENDPOINT)));
+
+static ERROR_COUNT: Schema = Schema::new("ErrorCount", Kind::Long).min(0);
 
 static ERROR_MESSAGE: Schema = Schema::new("ErrorMessage", Kind::String);
 
@@ -3091,6 +3493,94 @@ static EXPECTED_ATTRIBUTE_VALUE: Schema = Schema::structure(
     ],
 );
 
+static EXPORT_ARN: Schema = Schema::new("ExportArn", Kind::String).min(37).max(1024);
+
+static EXPORT_CONFLICT_EXCEPTION: Schema =
+    Schema::structure("ExportConflictException", &[Member::new("message", &ERROR_MESSAGE)]);
+
+static EXPORT_DESCRIPTION: Schema = Schema::structure(
+    "ExportDescription",
+    &[
+        Member::new("ExportArn", &EXPORT_ARN),
+        Member::new("ExportStatus", &EXPORT_STATUS),
+        Member::new("StartTime", &EXPORT_START_TIME),
+        Member::new("EndTime", &EXPORT_END_TIME),
+        Member::new("ExportManifest", &EXPORT_MANIFEST),
+        Member::new("TableArn", &TABLE_ARN),
+        Member::new("TableId", &TABLE_ID),
+        Member::new("ExportTime", &EXPORT_TIME),
+        Member::new("ClientToken", &CLIENT_TOKEN),
+        Member::new("S3Bucket", &S3_BUCKET),
+        Member::new("S3BucketOwner", &S3_BUCKET_OWNER),
+        Member::new("S3Prefix", &S3_PREFIX),
+        Member::new("S3SseAlgorithm", &S3_SSE_ALGORITHM),
+        Member::new("S3SseKmsKeyId", &S3_SSE_KMS_KEY_ID),
+        Member::new("FailureCode", &FAILURE_CODE),
+        Member::new("FailureMessage", &FAILURE_MESSAGE),
+        Member::new("ExportFormat", &EXPORT_FORMAT),
+        Member::new("BilledSizeBytes", &BILLED_SIZE_BYTES),
+        Member::new("ItemCount", &ITEM_COUNT),
+        Member::new("ExportType", &EXPORT_TYPE),
+        Member::new("IncrementalExportSpecification", &INCREMENTAL_EXPORT_SPECIFICATION),
+    ],
+);
+
+static EXPORT_END_TIME: Schema = Schema::new("ExportEndTime", Kind::Timestamp);
+
+static EXPORT_FORMAT: Schema = Schema::new("ExportFormat", Kind::String).values(ExportFormat::VALUES);
+
+static EXPORT_FROM_TIME: Schema = Schema::new("ExportFromTime", Kind::Timestamp);
+
+static EXPORT_MANIFEST: Schema = Schema::new("ExportManifest", Kind::String);
+
+static EXPORT_NEXT_TOKEN: Schema = Schema::new("ExportNextToken", Kind::String);
+
+static EXPORT_NOT_FOUND_EXCEPTION: Schema =
+    Schema::structure("ExportNotFoundException", &[Member::new("message", &ERROR_MESSAGE)]);
+
+static EXPORT_START_TIME: Schema = Schema::new("ExportStartTime", Kind::Timestamp);
+
+static EXPORT_STATUS: Schema = Schema::new("ExportStatus", Kind::String).values(ExportStatus::VALUES);
+
+static EXPORT_SUMMARIES: Schema = Schema::new("ExportSummaries", Kind::List(&Member::new("member", &EXPORT_SUMMARY)));
+
+static EXPORT_SUMMARY: Schema = Schema::structure(
+    "ExportSummary",
+    &[
+        Member::new("ExportArn", &EXPORT_ARN),
+        Member::new("ExportStatus", &EXPORT_STATUS),
+        Member::new("ExportType", &EXPORT_TYPE),
+    ],
+);
+
+static EXPORT_TABLE_TO_POINT_IN_TIME_INPUT: Schema = Schema::structure(
+    "ExportTableToPointInTimeInput",
+    &[
+        Member::new("TableArn", &TABLE_ARN).required(),
+        Member::new("ExportTime", &EXPORT_TIME),
+        Member::new("ClientToken", &CLIENT_TOKEN).idempotency_token(),
+        Member::new("S3Bucket", &S3_BUCKET).required(),
+        Member::new("S3BucketOwner", &S3_BUCKET_OWNER),
+        Member::new("S3Prefix", &S3_PREFIX),
+        Member::new("S3SseAlgorithm", &S3_SSE_ALGORITHM),
+        Member::new("S3SseKmsKeyId", &S3_SSE_KMS_KEY_ID),
+        Member::new("ExportFormat", &EXPORT_FORMAT),
+        Member::new("ExportType", &EXPORT_TYPE),
+        Member::new("IncrementalExportSpecification", &INCREMENTAL_EXPORT_SPECIFICATION),
+    ],
+);
+
+static EXPORT_TABLE_TO_POINT_IN_TIME_OUTPUT: Schema =
+    Schema::structure("ExportTableToPointInTimeOutput", &[Member::new("ExportDescription", &EXPORT_DESCRIPTION)]);
+
+static EXPORT_TIME: Schema = Schema::new("ExportTime", Kind::Timestamp);
+
+static EXPORT_TO_TIME: Schema = Schema::new("ExportToTime", Kind::Timestamp);
+
+static EXPORT_TYPE: Schema = Schema::new("ExportType", Kind::String).values(ExportType::VALUES);
+
+static EXPORT_VIEW_TYPE: Schema = Schema::new("ExportViewType", Kind::String).values(ExportViewType::VALUES);
+
 static EXPRESSION_ATTRIBUTE_NAME_MAP: Schema = Schema::new(
     "ExpressionAttributeNameMap",
     Kind::Map {
@@ -3111,10 +3601,14 @@ static EXPRESSION_ATTRIBUTE_VALUE_MAP: Schema = Schema::new(
 
 static EXPRESSION_ATTRIBUTE_VALUE_VARIABLE: Schema = Schema::new("ExpressionAttributeValueVariable", Kind::String);
 
+static FAILURE_CODE: Schema = Schema::new("FailureCode", Kind::String);
+
 static FAILURE_EXCEPTION: Schema = Schema::structure(
     "FailureException",
     &[Member::new("ExceptionName", &EXCEPTION_NAME), Member::new("ExceptionDescription", &EXCEPTION_DESCRIPTION)],
 );
+
+static FAILURE_MESSAGE: Schema = Schema::new("FailureMessage", Kind::String);
 
 static FILTER_CONDITION_MAP: Schema = Schema::new(
     "FilterConditionMap",
@@ -3267,15 +3761,113 @@ static GLOBAL_TABLE_WITNESS_GROUP_UPDATE_LIST: Schema = Schema::new(
 static IDEMPOTENT_PARAMETER_MISMATCH_EXCEPTION: Schema =
     Schema::structure("IdempotentParameterMismatchException", &[Member::new("Message", &ERROR_MESSAGE)]);
 
+static IMPORT_ARN: Schema = Schema::new("ImportArn", Kind::String).min(37).max(1024);
+
+static IMPORT_CONFLICT_EXCEPTION: Schema =
+    Schema::structure("ImportConflictException", &[Member::new("message", &ERROR_MESSAGE)]);
+
+static IMPORT_END_TIME: Schema = Schema::new("ImportEndTime", Kind::Timestamp);
+
+static PATTERN_OF_IMPORT_NEXT_TOKEN: Pattern = Pattern::new("([0-9a-f]{16})+");
+static IMPORT_NEXT_TOKEN: Schema =
+    Schema::new("ImportNextToken", Kind::String).min(112).max(1024).pattern(&PATTERN_OF_IMPORT_NEXT_TOKEN);
+
+static IMPORT_NOT_FOUND_EXCEPTION: Schema =
+    Schema::structure("ImportNotFoundException", &[Member::new("message", &ERROR_MESSAGE)]);
+
+static IMPORT_START_TIME: Schema = Schema::new("ImportStartTime", Kind::Timestamp);
+
+static IMPORT_STATUS: Schema = Schema::new("ImportStatus", Kind::String).values(ImportStatus::VALUES);
+
+static IMPORT_SUMMARY: Schema = Schema::structure(
+    "ImportSummary",
+    &[
+        Member::new("ImportArn", &IMPORT_ARN),
+        Member::new("ImportStatus", &IMPORT_STATUS),
+        Member::new("TableArn", &TABLE_ARN),
+        Member::new("S3BucketSource", &S3_BUCKET_SOURCE),
+        Member::new("CloudWatchLogGroupArn", &CLOUD_WATCH_LOG_GROUP_ARN),
+        Member::new("InputFormat", &INPUT_FORMAT),
+        Member::new("StartTime", &IMPORT_START_TIME),
+        Member::new("EndTime", &IMPORT_END_TIME),
+    ],
+);
+
+static IMPORT_SUMMARY_LIST: Schema =
+    Schema::new("ImportSummaryList", Kind::List(&Member::new("member", &IMPORT_SUMMARY)));
+
+static IMPORT_TABLE_DESCRIPTION: Schema = Schema::structure(
+    "ImportTableDescription",
+    &[
+        Member::new("ImportArn", &IMPORT_ARN),
+        Member::new("ImportStatus", &IMPORT_STATUS),
+        Member::new("TableArn", &TABLE_ARN),
+        Member::new("TableId", &TABLE_ID),
+        Member::new("ClientToken", &CLIENT_TOKEN),
+        Member::new("S3BucketSource", &S3_BUCKET_SOURCE),
+        Member::new("ErrorCount", &ERROR_COUNT),
+        Member::new("CloudWatchLogGroupArn", &CLOUD_WATCH_LOG_GROUP_ARN),
+        Member::new("InputFormat", &INPUT_FORMAT),
+        Member::new("InputFormatOptions", &INPUT_FORMAT_OPTIONS),
+        Member::new("InputCompressionType", &INPUT_COMPRESSION_TYPE),
+        Member::new("TableCreationParameters", &TABLE_CREATION_PARAMETERS),
+        Member::new("StartTime", &IMPORT_START_TIME),
+        Member::new("EndTime", &IMPORT_END_TIME),
+        Member::new("ProcessedSizeBytes", &LONG_OBJECT),
+        Member::new("ProcessedItemCount", &PROCESSED_ITEM_COUNT),
+        Member::new("ImportedItemCount", &IMPORTED_ITEM_COUNT),
+        Member::new("FailureCode", &FAILURE_CODE),
+        Member::new("FailureMessage", &FAILURE_MESSAGE),
+    ],
+);
+
+static IMPORT_TABLE_INPUT: Schema = Schema::structure(
+    "ImportTableInput",
+    &[
+        Member::new("ClientToken", &CLIENT_TOKEN).idempotency_token(),
+        Member::new("S3BucketSource", &S3_BUCKET_SOURCE).required(),
+        Member::new("InputFormat", &INPUT_FORMAT).required(),
+        Member::new("InputFormatOptions", &INPUT_FORMAT_OPTIONS),
+        Member::new("InputCompressionType", &INPUT_COMPRESSION_TYPE),
+        Member::new("TableCreationParameters", &TABLE_CREATION_PARAMETERS).required(),
+    ],
+);
+
+static IMPORT_TABLE_OUTPUT: Schema = Schema::structure(
+    "ImportTableOutput",
+    &[Member::new("ImportTableDescription", &IMPORT_TABLE_DESCRIPTION).required()],
+);
+
+static IMPORTED_ITEM_COUNT: Schema = Schema::new("ImportedItemCount", Kind::Long).min(0);
+
+static INCREMENTAL_EXPORT_SPECIFICATION: Schema = Schema::structure(
+    "IncrementalExportSpecification",
+    &[
+        Member::new("ExportFromTime", &EXPORT_FROM_TIME),
+        Member::new("ExportToTime", &EXPORT_TO_TIME),
+        Member::new("ExportViewType", &EXPORT_VIEW_TYPE),
+    ],
+);
+
 static PATTERN_OF_INDEX_NAME: Pattern = Pattern::new("[a-zA-Z0-9_.-]+");
 static INDEX_NAME: Schema = Schema::new("IndexName", Kind::String).min(3).max(255).pattern(&PATTERN_OF_INDEX_NAME);
 
 static INDEX_STATUS: Schema = Schema::new("IndexStatus", Kind::String).values(IndexStatus::VALUES);
 
+static INPUT_COMPRESSION_TYPE: Schema =
+    Schema::new("InputCompressionType", Kind::String).values(InputCompressionType::VALUES);
+
+static INPUT_FORMAT: Schema = Schema::new("InputFormat", Kind::String).values(InputFormat::VALUES);
+
+static INPUT_FORMAT_OPTIONS: Schema = Schema::structure("InputFormatOptions", &[Member::new("Csv", &CSV_OPTIONS)]);
+
 static INTEGER: Schema = Schema::new("Integer", Kind::Integer);
 
 static INTERNAL_SERVER_ERROR: Schema =
     Schema::structure("InternalServerError", &[Member::new("message", &ERROR_MESSAGE)]);
+
+static INVALID_EXPORT_TIME_EXCEPTION: Schema =
+    Schema::structure("InvalidExportTimeException", &[Member::new("message", &ERROR_MESSAGE)]);
 
 static INVALID_RESTORE_TIME_EXCEPTION: Schema =
     Schema::structure("InvalidRestoreTimeException", &[Member::new("message", &ERROR_MESSAGE)]);
@@ -3439,6 +4031,22 @@ static LIST_CONTRIBUTOR_INSIGHTS_OUTPUT: Schema = Schema::structure(
     ],
 );
 
+static LIST_EXPORTS_INPUT: Schema = Schema::structure(
+    "ListExportsInput",
+    &[
+        Member::new("TableArn", &TABLE_ARN),
+        Member::new("MaxResults", &LIST_EXPORTS_MAX_LIMIT),
+        Member::new("NextToken", &EXPORT_NEXT_TOKEN),
+    ],
+);
+
+static LIST_EXPORTS_MAX_LIMIT: Schema = Schema::new("ListExportsMaxLimit", Kind::Integer).min(1).max(25);
+
+static LIST_EXPORTS_OUTPUT: Schema = Schema::structure(
+    "ListExportsOutput",
+    &[Member::new("ExportSummaries", &EXPORT_SUMMARIES), Member::new("NextToken", &EXPORT_NEXT_TOKEN)],
+);
+
 static LIST_GLOBAL_TABLES_INPUT: Schema = Schema::structure(
     "ListGlobalTablesInput",
     &[
@@ -3451,6 +4059,22 @@ static LIST_GLOBAL_TABLES_INPUT: Schema = Schema::structure(
 static LIST_GLOBAL_TABLES_OUTPUT: Schema = Schema::structure(
     "ListGlobalTablesOutput",
     &[Member::new("GlobalTables", &GLOBAL_TABLE_LIST), Member::new("LastEvaluatedGlobalTableName", &TABLE_NAME)],
+);
+
+static LIST_IMPORTS_INPUT: Schema = Schema::structure(
+    "ListImportsInput",
+    &[
+        Member::new("TableArn", &TABLE_ARN),
+        Member::new("PageSize", &LIST_IMPORTS_MAX_LIMIT),
+        Member::new("NextToken", &IMPORT_NEXT_TOKEN),
+    ],
+);
+
+static LIST_IMPORTS_MAX_LIMIT: Schema = Schema::new("ListImportsMaxLimit", Kind::Integer).min(1).max(25);
+
+static LIST_IMPORTS_OUTPUT: Schema = Schema::structure(
+    "ListImportsOutput",
+    &[Member::new("ImportSummaryList", &IMPORT_SUMMARY_LIST), Member::new("NextToken", &IMPORT_NEXT_TOKEN)],
 );
 
 static LIST_TABLES_INPUT: Schema = Schema::structure(
@@ -3611,6 +4235,8 @@ static POSITIVE_LONG_OBJECT: Schema = Schema::new("PositiveLongObject", Kind::Lo
 
 static PREPARED_STATEMENT_PARAMETERS: Schema =
     Schema::new("PreparedStatementParameters", Kind::List(&Member::new("member", &ATTRIBUTE_VALUE))).min(1);
+
+static PROCESSED_ITEM_COUNT: Schema = Schema::new("ProcessedItemCount", Kind::Long).min(0);
 
 static PROJECTION: Schema = Schema::structure(
     "Projection",
@@ -3900,6 +4526,31 @@ static RETURN_VALUES_ON_CONDITION_CHECK_FAILURE: Schema =
     Schema::new("ReturnValuesOnConditionCheckFailure", Kind::String)
         .values(ReturnValuesOnConditionCheckFailure::VALUES);
 
+static PATTERN_OF_S3_BUCKET: Pattern = Pattern::translated(
+    "^[a-z0-9A-Z]+[\\.\\-\\w]*[a-z0-9A-Z]+$",
+    "^[a-z0-9A-Z]+[\\.\\-a-zA-Z_0-9]*[a-z0-9A-Z]+$",
+    None,
+);
+static S3_BUCKET: Schema = Schema::new("S3Bucket", Kind::String).max(255).pattern(&PATTERN_OF_S3_BUCKET);
+
+static PATTERN_OF_S3_BUCKET_OWNER: Pattern = Pattern::new("[0-9]{12}");
+static S3_BUCKET_OWNER: Schema = Schema::new("S3BucketOwner", Kind::String).pattern(&PATTERN_OF_S3_BUCKET_OWNER);
+
+static S3_BUCKET_SOURCE: Schema = Schema::structure(
+    "S3BucketSource",
+    &[
+        Member::new("S3BucketOwner", &S3_BUCKET_OWNER),
+        Member::new("S3Bucket", &S3_BUCKET).required(),
+        Member::new("S3KeyPrefix", &S3_PREFIX),
+    ],
+);
+
+static S3_PREFIX: Schema = Schema::new("S3Prefix", Kind::String).max(1024);
+
+static S3_SSE_ALGORITHM: Schema = Schema::new("S3SseAlgorithm", Kind::String).values(S3SseAlgorithm::VALUES);
+
+static S3_SSE_KMS_KEY_ID: Schema = Schema::new("S3SseKmsKeyId", Kind::String).min(1).max(2048);
+
 static SSE_DESCRIPTION: Schema = Schema::structure(
     "SSEDescription",
     &[
@@ -4030,6 +4681,20 @@ static TABLE_CLASS_SUMMARY: Schema = Schema::structure(
 );
 
 static TABLE_CREATION_DATE_TIME: Schema = Schema::new("TableCreationDateTime", Kind::Timestamp);
+
+static TABLE_CREATION_PARAMETERS: Schema = Schema::structure(
+    "TableCreationParameters",
+    &[
+        Member::new("TableName", &TABLE_NAME).required(),
+        Member::new("AttributeDefinitions", &ATTRIBUTE_DEFINITIONS).required(),
+        Member::new("KeySchema", &KEY_SCHEMA).required(),
+        Member::new("BillingMode", &BILLING_MODE),
+        Member::new("ProvisionedThroughput", &PROVISIONED_THROUGHPUT),
+        Member::new("OnDemandThroughput", &ON_DEMAND_THROUGHPUT),
+        Member::new("SSESpecification", &SSE_SPECIFICATION),
+        Member::new("GlobalSecondaryIndexes", &GLOBAL_SECONDARY_INDEX_LIST),
+    ],
+);
 
 static TABLE_DESCRIPTION: Schema = Schema::structure(
     "TableDescription",

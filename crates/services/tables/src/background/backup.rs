@@ -85,7 +85,8 @@ impl Tables {
         crate::store::chunk::unpack(&self.blobs.read(blob, ..).await?).map(Some)
     }
 
-    /// Deletes the backups of deleted tables whose time is over. Looked at now and then: nobody waits for it.
+    /// Deletes the backups of deleted tables, and what is known of exports and imports, whose time is over. Looked at now and then: nobody waits
+    /// for it.
     pub(crate) async fn expire_backups(&self, now_ms: i64) -> Result<(), Error> {
         const EVERY_MS: i64 = 3_600_000;
         let last = self.backups_expired_ms.load(Ordering::Acquire);
@@ -108,6 +109,8 @@ impl Tables {
                 None => break,
             }
         }
+        self.forget_exports(now_ms).await?;
+        self.forget_imports(now_ms).await?;
         self.backups_expired_ms.store(now_ms, Ordering::Release);
         if found {
             self.sweep();

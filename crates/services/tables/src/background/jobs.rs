@@ -1,4 +1,4 @@
-//! Long work on whole tables, each a task of its own: backups, restores. What such work is and how far it is lies in the store, so that it
+//! Long work on whole tables, each a task of its own: backups, restores, exports, imports. What such work is and how far it is lies in the store, so that it
 //! goes on where it was when the node starts.
 //!
 //! Only some of it is done at a time, so that it leaves the node its memory: the rest waits for its turn.
@@ -12,7 +12,8 @@ use crate::Tables;
 use crate::error::Error;
 use crate::model::Scope;
 use crate::model::backup::{BackupRef, Status};
-use crate::model::table::Recovery;
+use crate::model::table::{Recovery, State};
+use crate::model::transfer::Outcome;
 
 /// So much of this work is done at a time. Each has some ten megabytes in its hands.
 pub(crate) const AT_A_TIME: usize = 4;
@@ -24,6 +25,10 @@ pub(crate) const UNDER_WAY_MAX: usize = 50;
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     Backup(Scope, BackupRef),
+    /// Of a table of that name, by its id.
+    Export(Scope, String, String),
+    /// Of a table of that name, by its id.
+    Import(Scope, String, String),
     /// By the number of the table that is filled.
     Restore(u64),
 }
@@ -58,6 +63,8 @@ impl Tables {
     async fn work_at(&self, job: &Job) -> Result<(), Error> {
         match job {
             Job::Backup(scope, of) => self.back_up(scope, of).await,
+            Job::Export(scope, table, id) => self.write_export(scope, table, id).await,
+            Job::Import(scope, table, id) => self.read_import(scope, table, id).await,
             Job::Restore(target) => self.restore(*target).await,
         }
     }
@@ -77,6 +84,29 @@ impl Tables {
             for (scope, backup) in backups.into_iter().filter(|(_, backup)| backup.status == Status::Creating) {
                 held.push(backup.number);
                 jobs.push(Job::Backup(scope, backup.reference()));
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        let mut after = None;
+        loop {
+            let (exports, next) = self.cellar.all_exports(after.as_ref()).await?;
+            for (scope, export) in exports.into_iter().filter(|(_, export)| export.outcome == Outcome::InProgress) {
+                held.push(export.number);
+                jobs.push(Job::Export(scope, export.table.name, export.id));
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        let mut after = None;
+        loop {
+            let (imports, next) = self.cellar.all_imports(after.as_ref()).await?;
+            for (scope, import) in imports.into_iter().filter(|(_, import)| import.outcome == Outcome::InProgress) {
+                jobs.push(Job::Import(scope, import.table, import.id));
             }
             match next {
                 Some(next) => after = Some(next),
@@ -109,9 +139,12 @@ impl Tables {
 
     /// Refuses more work than may be under way.
     pub(crate) async fn check_room(&self) -> Result<(), Error> {
-        let holds: usize = self.desks.all().iter().map(|desk| desk.sight().table.holds.len()).sum();
-        let restores = self.cellar.restores().await?.iter().filter(|restore| restore.source.job().is_none()).count();
-        if holds + restores < UNDER_WAY_MAX {
+        let desks = self.desks.all();
+        let holds: usize = desks.iter().map(|desk| desk.sight().table.holds.len()).sum();
+        let made = desks.iter().filter(|desk| desk.sight().table.state == State::Creating).count();
+        // A table that is brought back to a moment counts once, and has a hold.
+        let both = self.cellar.restores().await?.iter().filter(|restore| restore.source.job().is_some()).count();
+        if (holds + made).saturating_sub(both) < UNDER_WAY_MAX {
             return Ok(());
         }
         Err(Error::Limit(format!(

@@ -128,7 +128,13 @@ impl Tables {
         }
     }
 
-    async fn put_page(&self, desk: &Arc<Desk>, page: &[Stored], progress: Option<Source>) -> Result<(), Error> {
+    /// Writes items to a table that nobody else writes to, in one transaction, with what is noted of it.
+    pub(super) async fn put_page(
+        &self,
+        desk: &Arc<Desk>,
+        page: &[Stored],
+        progress: Option<Source>,
+    ) -> Result<(), Error> {
         let _open = desk.enter().await;
         let (sight, now_ms) = (&desk.sight(), self.now_ms());
         let note = &progress.map(|source| Restore { target: desk.number, source });

@@ -122,7 +122,7 @@ pub(super) fn wanted_moment(
             Ok((earliest_ms, false))
         }
         (false, Some(wanted_ms)) => Err(Error::RestoreTime(format!(
-            "The restore time {} is not within EarliestRestorableDateTime {} and LatestRestorableDateTime {}",
+            "The time {} is not within EarliestRestorableDateTime {} and LatestRestorableDateTime {}",
             moment(wanted_ms),
             moment(earliest_ms),
             moment(now_ms)

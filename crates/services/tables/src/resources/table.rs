@@ -12,6 +12,8 @@ use wire::dynamodb::{
     UpdateContributorInsights, UpdateTable, UpdateTimeToLive,
 };
 
+use super::import;
+
 pub(super) const NAME_MAX: usize = 255;
 const GONE: &[&str] = &["ResourceNotFoundException"];
 
@@ -48,6 +50,7 @@ const FIELDS: &[Field] = &[
             optional("WarmThroughput", WARM_UNITS),
         ])),
     ),
+    optional("ImportSourceSpecification", import::SOURCE),
     required("KeySchema", KEYS),
     optional(
         "KinesisStreamSpecification",
@@ -133,7 +136,10 @@ impl ResourceType for Table {
         if !tags.is_empty() {
             input.insert("Tags".to_owned(), tags.into());
         }
-        let mut steps = vec![Step::new(CreateTable::ID, Value::Object(input))];
+        let mut steps = match wanted.get("ImportSourceSpecification") {
+            Some(source) => import::steps(input, source, naming)?,
+            None => vec![Step::new(CreateTable::ID, Value::Object(input))],
+        };
         steps.extend(beside(&name, naming, &Map::new(), &wanted));
         Ok(steps)
     }
@@ -146,7 +152,7 @@ impl ResourceType for Table {
         new: &Document,
     ) -> Result<Change, PropertyFault> {
         let (before, after) = (read(old, FIELDS)?, read(new, FIELDS)?);
-        let fixed = ["KeySchema", "LocalSecondaryIndexes"];
+        let fixed = ["ImportSourceSpecification", "KeySchema", "LocalSecondaryIndexes"];
         if table_name(new, naming) != physical_id || fixed.iter().any(|name| before.get(*name) != after.get(*name)) {
             return Ok(Change::Replace);
         }
@@ -206,7 +212,7 @@ pub(super) fn table_name(properties: &Document, naming: &Naming) -> String {
     properties["TableName"].as_str().map_or_else(|| naming.physical(NAME_MAX), str::to_owned)
 }
 
-fn arn(name: &str, naming: &Naming) -> String {
+pub(super) fn arn(name: &str, naming: &Naming) -> String {
     format!("arn:aws:dynamodb:{}:{}:table/{name}", naming.region, naming.account)
 }
 

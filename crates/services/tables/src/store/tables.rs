@@ -3,9 +3,8 @@
 use ::store::{Error as StoreError, Key, Range, Scan, Transaction};
 
 use super::records::{CountsRecord, Gone, Made};
-use super::{Cellar, Counts, backups, changes, keys, versions};
+use super::{Cellar, Counts, changes, keys, versions};
 use crate::error::Error;
-use crate::model::backup::Backup;
 use crate::model::{Scope, Table};
 
 /// So many keys are taken away in one transaction.
@@ -72,16 +71,18 @@ impl Cellar {
         self.store.transact(write).await
     }
 
-    /// Deletes a table: it is out of reach at once. Its items are taken away by [`Cellar::sweep`], or kept for the backup that is made
-    /// of them.
-    pub(crate) async fn delete(&self, scope: &Scope, table: &Table, backup: Option<&Backup>) -> Result<(), Error> {
+    /// Deletes a table: it is out of reach at once. `also` says what becomes of its items: taken away by [`Cellar::sweep`] once that is
+    /// noted ([`note_gone`]), or kept for the backup that is made of them.
+    pub(crate) async fn delete(
+        &self,
+        scope: &Scope,
+        table: &Table,
+        also: &(impl Fn(&Transaction) + Sync),
+    ) -> Result<(), Error> {
         let write = |tx: Transaction| async move {
             tx.delete(keys::table(scope, &table.name));
             tx.delete(keys::counts(table.number));
-            match backup {
-                Some(backup) => backups::put(&tx, scope, backup),
-                None => note_gone(&tx, table.number),
-            }
+            also(&tx);
             Ok::<_, Error>(())
         };
         self.store.transact(write).await

@@ -68,7 +68,7 @@ impl Version {
     }
 
     /// When it was made, of an entry that is the first of its version.
-    fn moment_of(entry: &[u8]) -> Option<i64> {
+    pub(crate) fn moment_of(entry: &[u8]) -> Option<i64> {
         // Behind the byte that counts the pieces, and the version.
         entry.get(2..10)?.try_into().ok().map(i64::from_le_bytes)
     }
@@ -192,6 +192,11 @@ fn moved(item: &Key, table: u64, prefix: &Key, has_range: bool) -> Result<Key, E
     let mut parts = item.parts_after(&keys::items(table))?;
     let key = prefix.clone().with(parts.id()?);
     Ok(if has_range { key.with(&parts.bytes()?[..]) } else { key })
+}
+
+/// What all versions of an item have before them that were made on a day.
+pub(crate) fn group(item: &Key, table: u64, day: u64, has_range: bool) -> Result<Key, Error> {
+    moved(item, table, &of_day(table, day), has_range)
 }
 
 /// The days on which versions were made, from one on.

@@ -1,0 +1,114 @@
+//! Stands for S3: buckets `mine`, which takes and gives everything, and `shaky`, which fails every other time. There are no others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base::task::Tasks;
+use base::{Clock, Random};
+use bytes::Bytes;
+use contract::{Arn, Call, Cause, Effect, Fault, Handle};
+use dispatch::{Dispatch, Limits, Metrics, OpenAuthority, Parts, Registry};
+use wire::{Payload, s3};
+
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) objects: Mutex<BTreeMap<String, Bytes>>,
+    calls: AtomicU64,
+}
+
+impl Shelf {
+    fn check(&self, bucket: &str) -> Result<(), Fault> {
+        match bucket {
+            "mine" => Ok(()),
+            "shaky" if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => {
+                Err(Fault::new(Cause::Throttled, "SlowDown", "Please reduce your request rate."))
+            }
+            "shaky" => Ok(()),
+            _ => Err(Fault::new(Cause::NotFound, "NoSuchBucket", "The specified bucket does not exist")),
+        }
+    }
+
+    pub(super) fn object(&self, key: &str) -> Bytes {
+        self.objects.lock().unwrap().get(key).cloned().unwrap_or_else(|| panic!("{key} is there: {:?}", self.keys()))
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.objects.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+fn resource(call: &Call, bucket: &str, key: &str) -> Arn {
+    Arn::new("s3", &call.region, call.account, format!("{bucket}/{key}"))
+}
+
+impl Handle<s3::PutObject> for Shelf {
+    const EFFECT: Effect = Effect::Write;
+
+    fn resource(&self, call: &Call, input: &s3::PutObjectRequest) -> Arn {
+        resource(call, &input.bucket, &input.key)
+    }
+
+    async fn handle(&self, _call: &Call, input: s3::PutObjectRequest) -> Result<s3::PutObjectOutput, Fault> {
+        self.check(&input.bucket)?;
+        let body = input.body.and_then(|body| body.whole().cloned()).unwrap_or_default();
+        self.objects.lock().unwrap().insert(input.key, body);
+        Ok(s3::PutObjectOutput { e_tag: Some("\"tag\"".into()), ..Default::default() })
+    }
+}
+
+impl Handle<s3::GetObject> for Shelf {
+    const EFFECT: Effect = Effect::Read;
+
+    fn resource(&self, call: &Call, input: &s3::GetObjectRequest) -> Arn {
+        resource(call, &input.bucket, &input.key)
+    }
+
+    async fn handle(&self, _call: &Call, input: s3::GetObjectRequest) -> Result<s3::GetObjectOutput, Fault> {
+        self.check(&input.bucket)?;
+        let pieces: Vec<_> =
+            self.object(&input.key).chunks(1_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let body = Payload::stream(Box::pin(futures_util::stream::iter(pieces)), None);
+        Ok(s3::GetObjectOutput { body: Some(body), ..Default::default() })
+    }
+}
+
+impl Handle<s3::ListObjectsV2> for Shelf {
+    const EFFECT: Effect = Effect::Read;
+
+    fn resource(&self, call: &Call, input: &s3::ListObjectsV2Request) -> Arn {
+        resource(call, &input.bucket, "")
+    }
+
+    async fn handle(&self, _call: &Call, input: s3::ListObjectsV2Request) -> Result<s3::ListObjectsV2Output, Fault> {
+        self.check(&input.bucket)?;
+        let (prefix, after) = (input.prefix.unwrap_or_default(), input.start_after.unwrap_or_default());
+        let mut keys: Vec<String> = self.keys();
+        keys.retain(|key| key.starts_with(&prefix) && *key > after);
+        // Two in a page, so that there are several.
+        let is_truncated = keys.len() > 2;
+        let objects = keys.into_iter().take(2).map(|key| s3::Object { key: Some(key), ..Default::default() });
+        Ok(s3::ListObjectsV2Output {
+            contents: Some(objects.collect()),
+            is_truncated: Some(is_truncated),
+            ..Default::default()
+        })
+    }
+}
+
+/// The road to it.
+pub(super) fn road(shelf: &Arc<Shelf>, clock: &Clock, random: &Random) -> Dispatch {
+    let mut registry = Registry::new(Parts {
+        clock: clock.clone(),
+        random: random.clone(),
+        tasks: Tasks::new(),
+        metrics: Metrics::new(),
+        authority: Arc::new(OpenAuthority),
+        limits: Limits::default(),
+    });
+    registry.add::<s3::GetObject, _>(shelf);
+    registry.add::<s3::ListObjectsV2, _>(shelf);
+    registry.add::<s3::PutObject, _>(shelf);
+    registry.open()
+}
