@@ -1,9 +1,12 @@
 """The applications under examples/, each started as their first lines say, and used as a person would."""
 
 import datetime
+import http.client
 import json
+import mimetypes
 import struct
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 
@@ -212,6 +215,54 @@ def test_orders_are_taken_once_and_shipped_once(own_node):
 
     eventually(left_alone, 60, "the word that it is left alone")
     assert ask("GET", "/late")[1]["state"] == "cancelled"
+
+
+def test_a_site_shows_its_pages_and_leads_to_its_function(own_node):
+    folder = ROOT / "examples" / "site"
+    node = own_node(str(folder), "--no-watch")
+    node.start()
+    made = eventually(lambda: outputs(node, "site"), 60, "the application")
+    s3 = node.client("s3", s3={"addressing_style": "path"})
+    pages = folder / "pages"
+    for path in sorted(path for path in pages.rglob("*") if path.is_file()):
+        kind = mimetypes.guess_type(path.name)[0]
+        s3.put_object(
+            Bucket=made["Bucket"], Key=path.relative_to(pages).as_posix(), Body=path.read_bytes(), ContentType=kind
+        )
+
+    def ask(url, method="GET", body=None, **headers):
+        """As a browser does, which knows that names below localhost are this machine."""
+        asked, node_is = urllib.parse.urlsplit(url), urllib.parse.urlsplit(node.endpoint)
+        connection = http.client.HTTPConnection(node_is.hostname, node_is.port, timeout=60)
+        try:
+            connection.request(method, asked.path or "/", body, {"Host": asked.netloc, **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    site = made["Site"]
+    assert urllib.parse.urlsplit(site).hostname == f"{made['Bucket']}.s3-website.localhost"
+    status, headers, page = ask(site)
+    assert (status, headers["Content-Type"]) == (200, "text/html") and b"<h1>Guest book</h1>" in page
+    assert ask(f"{site}/book.js")[1]["Content-Type"] in ("text/javascript", "application/javascript")
+    status, headers, _ = ask(f"{site}/about")
+    assert (status, headers["Location"]) == (302, "/about/")
+    status, _, page = ask(f"{site}/nothing")
+    assert status == 404 and b"There is no such page" in page
+
+    # What the page does: it is led to the function, and writes where it was led to.
+    status, headers, _ = ask(f"{site}/api/")
+    assert (status, headers["Location"]) == (307, made["Api"])
+    api, origin = headers["Location"], {"Origin": site}
+    status, headers, body = ask(api, **origin)
+    assert (status, headers["Access-Control-Allow-Origin"], json.loads(body)) == (200, "*", {"entries": []})
+    words = json.dumps({"name": "Ada", "words": "<b>Hello</b>"})
+    status, _, body = ask(api, "POST", words, **{"Content-Type": "application/json", **origin})
+    assert status == 201, body
+    [entry] = json.loads(ask(api, **origin)[2])["entries"]
+    assert (entry["name"], entry["words"]) == ("Ada", "<b>Hello</b>")
+    assert ask(api, "POST", json.dumps({"name": ""}), **origin)[0] == 400
 
 
 def outputs(node, stack):

@@ -260,6 +260,11 @@ impl<'a> Evaluator<'a> {
             // A name with a dot may stand for a resource too: `NAME.Alias` of a serverless function.
             Some((resource, attribute)) => match self.resources.reference(name) {
                 Lookup::NoResource | Lookup::NoAttribute => self.attribute_of(resource, attribute, line),
+                // As long as any name may turn up, it is not known which of both this one is.
+                Lookup::Later if matches!(self.resources.attribute(resource, attribute), Lookup::Later) => {
+                    let rest = Node::text(line, format!("${{{name}}}"));
+                    return Ok(Done::Later(Node::single(line, "Fn::Sub", rest)));
+                }
                 Lookup::Value(_) | Lookup::Later => self.reference(name, line),
             },
             None => self.reference(name, line),

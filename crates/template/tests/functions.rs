@@ -14,7 +14,7 @@ impl Resources for World {
         match id {
             "Made" => Lookup::Value(json!("made-1")),
             "Made.Alias" => Lookup::Value(json!("made-alias")),
-            "Coming" => Lookup::Later,
+            "Coming" | "Any.Alias" => Lookup::Later,
             _ => Lookup::NoResource,
         }
     }
@@ -25,7 +25,7 @@ impl Resources for World {
             ("Made", "Part.Deep") => Lookup::Value(json!("deep")),
             ("Made", "List") => Lookup::Value(json!(["x", "y"])),
             ("Made", _) => Lookup::NoAttribute,
-            ("Coming", _) => Lookup::Later,
+            ("Coming" | "Any", _) => Lookup::Later,
             _ => Lookup::NoResource,
         }
     }
@@ -144,6 +144,8 @@ fn substitution() {
     check("!Sub 'x-${Stage}-${AWS::Region}'", json!("x-dev-eu-west-1"));
     check("!Sub '${Made.Arn}/${Made.Part.Deep}/${Made}'", json!("arn:made/deep/made-1"));
     check("!Sub '${Made.Alias}'", json!("made-alias"));
+    // It may be a resource of that name yet, or an attribute.
+    check("!Sub 'a${Any.Alias}b'", json!({"Fn::Join": ["", ["a", {"Fn::Sub": "${Any.Alias}"}, "b"]]}));
     check("!Sub 'keep ${!Stage} and $ and ${'", json!("keep ${Stage} and $ and ${"));
     check("!Sub ['${a}-${b}', {a: 1, b: !Ref Stage}]", json!("1-dev"));
     check("!Sub '${Tricky}'", json!("${Made}"));
