@@ -111,6 +111,7 @@ fn invocation(payload: bytes::Bytes) -> Invocation {
         log: LogWish::None,
         held: None,
         conversation: None,
+        pieces: None,
     }
 }
 

@@ -8,7 +8,7 @@ const ANSWERS = 4;
 // What the host sends at a time, at most. A read into less room would lose the rest.
 const PACKET_BYTES = 4096;
 const HEADER_BYTES = 12;
-const KINDS = { ready: 16, initError: 17, result: 18, error: 19, fatal: 20, tooLarge: 21, log: 22, text: 23 };
+const KINDS = { ready: 16, initError: 17, result: 18, error: 19, fatal: 20, tooLarge: 21, log: 22, text: 23, piece: 24 };
 // The most that Lambda lets a function answer.
 const RESPONSE_BYTES_MAX = 6291556;
 
@@ -100,14 +100,27 @@ function write(kind, id, body) {
   writeAll(frame, bodyAt + bytes);
 }
 
+// The longest piece that is sent at a time, where it need not be sent whole; the host makes lines of text, and cuts events that are
+// longer.
+const PIECE_BYTES_MAX = 256 * 1024;
+
+// Sends bytes, in as many frames as they need. Pieces of an answer have the id of its request, other frames have ''.
+function writePieces(kind, id, bytes) {
+  for (let from = 0; from < bytes.length; from += PIECE_BYTES_MAX) {
+    writeBytes(kind, id, bytes.subarray(from, from + PIECE_BYTES_MAX));
+  }
+}
+
 // Sends one frame of bytes.
-function writeBytes(kind, body) {
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+function writeBytes(kind, id, body) {
+  const bodyAt = HEADER_BYTES + id.length;
+  const frame = Buffer.allocUnsafe(bodyAt + body.length);
   frame.writeUInt32LE(kind, 0);
-  frame.writeUInt32LE(0, 4);
+  frame.writeUInt32LE(id.length, 4);
   frame.writeUInt32LE(body.length, 8);
-  frame.set(body, HEADER_BYTES);
+  frame.latin1Write(id, HEADER_BYTES);
+  frame.set(body, bodyAt);
   writeAll(frame, frame.length);
 }
 
-module.exports = { KINDS, read, write, writeBytes };
+module.exports = { KINDS, PIECE_BYTES_MAX, read, write, writePieces };

@@ -3,11 +3,8 @@
 'use strict';
 
 const util = require('util');
-const { KINDS, write, writeBytes } = require('./channel');
+const { KINDS, PIECE_BYTES_MAX, write, writePieces } = require('./channel');
 const errors = require('./errors');
-
-// The longest piece that is sent at a time; the host makes lines of text, and cuts events that are longer.
-const PIECE_BYTES_MAX = 256 * 1024;
 
 const LEVELS = { log: 'INFO', trace: 'TRACE', debug: 'DEBUG', info: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
 // The least first.
@@ -24,13 +21,7 @@ function setRequestId(id) {
 function event(text) {
   // A character takes three bytes at most.
   if (text.length * 3 <= PIECE_BYTES_MAX) write(KINDS.log, '', text);
-  else pieces(KINDS.log, Buffer.from(text));
-}
-
-function pieces(kind, bytes) {
-  for (let from = 0; from < bytes.length; from += PIECE_BYTES_MAX) {
-    writeBytes(kind, bytes.subarray(from, from + PIECE_BYTES_MAX));
-  }
+  else writePieces(KINDS.log, '', Buffer.from(text));
 }
 
 function line(level, message) {
@@ -84,7 +75,7 @@ function redirect(name) {
     const stream = get.call(process);
     stream._writev = null;
     stream._write = (chunk, encoding, done) => {
-      pieces(KINDS.text, typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
+      writePieces(KINDS.text, '', typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
       done();
     };
     Object.defineProperty(process, name, { ...property, get: () => stream });

@@ -9,6 +9,7 @@ const channel = require('./channel');
 const { KINDS } = channel;
 const logging = require('./console');
 const errors = require('./errors');
+const stream = require('./stream');
 const trace = require('./trace');
 const { load } = require('./handler');
 
@@ -22,6 +23,7 @@ const EXIT_UNCAUGHT_EXCEPTION = 129;
 
 let handler;
 let hasCallbacks;
+let streams;
 let current = null;
 let isReady = false;
 let skipped = 0;
@@ -87,6 +89,10 @@ function take() {
   try {
     const event = JSON.parse(call.body);
     call.context = contextOf(call);
+    if (streams) {
+      answerInPieces(call, event);
+      return;
+    }
     result = hasCallbacks
       ? handler(event, call.context, (error, value) => finish(call, error, value))
       : handler(event, call.context);
@@ -103,6 +109,23 @@ function take() {
     succeed(call, result);
   }
   // Else a callback will answer, or the end of the event loop.
+}
+
+// The answer is what the handler writes, and is over when both the handler and its stream are.
+async function answerInPieces(call, event) {
+  const out = new stream.ResponseStream(call.id);
+  call.held = () => fail(call, new Error('Response stream is not finished.'));
+  try {
+    const result = handler(event, out, call.context);
+    if (result === null || typeof result !== 'object' || typeof result.then !== 'function') {
+      throw new Error('Streaming does not support non-async handlers.');
+    }
+    if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
+    await out.over;
+    if (current === call) answer(KINDS.result, '');
+  } catch (error) {
+    fail(call, error);
+  }
 }
 
 // What a callback says.
@@ -196,9 +219,11 @@ async function main() {
   trace.patch();
   logging.patch();
   hasCallbacks = versionOf(process.env.AWS_EXECUTION_ENV) < CALLBACKS_END;
+  stream.install();
   try {
     handler = await load(process.env.LAMBDA_TASK_ROOT, name);
-    if (!hasCallbacks && handler.length >= 3) {
+    streams = stream.wantsStream(handler);
+    if (!streams && !hasCallbacks && handler.length >= 3) {
       throw new errors.CallbackHandlerDeprecated(
         'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. ' +
           'You need to modify this function to use a supported handler signature to use Node.js 24 or later. ' +

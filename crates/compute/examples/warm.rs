@@ -117,6 +117,7 @@ fn invocation() -> Invocation {
         log: LogWish::None,
         held: None,
         conversation: None,
+        pieces: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::faults::{self, Ending};
 use crate::guest::{After, Event};
 use crate::instance::{Happening, InitCause, Instance, Pace};
 use crate::invocation::{FunctionError, Invocation, Outcome, Report};
+use crate::pieces::{Gathered, Late};
 use crate::platform::{Death, Said, Status};
 use crate::shared::{Admission, Shared};
 
@@ -29,6 +30,7 @@ struct Work {
     limit: Duration,
     began: Instant,
     phase: Phase,
+    gathered: Gathered,
     /// Counted until the very end.
     admission: Admission,
 }
@@ -36,7 +38,12 @@ struct Work {
 /// How far it is, so that whoever takes over goes on there.
 enum Phase {
     Wait,
-    Close { came: Came, ran: Duration },
+    /// A piece of the result is on its way to whoever wants it.
+    Hand(Bytes),
+    Close {
+        came: Came,
+        ran: Duration,
+    },
 }
 
 /// What came of it.
@@ -119,7 +126,16 @@ impl Work {
     ) -> Box<Self> {
         let limit = invocation.limit(&instance.image);
         let (shared, began) = (Arc::clone(shared), Instant::now());
-        Box::new(Self { shared, instance, invocation, limit, began, phase: Phase::Wait, admission })
+        Box::new(Self {
+            shared,
+            instance,
+            invocation,
+            limit,
+            began,
+            phase: Phase::Wait,
+            gathered: Gathered::default(),
+            admission,
+        })
     }
 
     /// Runs to the end. Safe to drop and call again.
@@ -128,12 +144,23 @@ impl Work {
             match &mut self.phase {
                 Phase::Wait => {
                     let happening = self.instance.happening(self.began + self.limit, Pace::Short).await;
+                    if let Happening::Said(Event::Piece(piece)) = happening {
+                        self.phase = Phase::Hand(piece);
+                        continue;
+                    }
                     let ran = match happening {
                         // As on Lambda, however late the machine was to notice.
                         Happening::TimedOut => self.limit,
                         Happening::Said(_) | Happening::OutOfMemory => self.began.elapsed(),
                     };
                     self.phase = Phase::Close { came: self.came(happening), ran };
+                }
+                Phase::Hand(piece) => {
+                    let until = self.began + self.limit;
+                    self.phase = match self.gathered.take(piece, self.invocation.pieces.as_ref(), until).await {
+                        Ok(()) => Phase::Wait,
+                        Err(Late) => Phase::Close { came: self.came(Happening::TimedOut), ran: self.limit },
+                    };
                 }
                 Phase::Close { came, ran } => {
                     if let Came::Gone = came {
@@ -177,9 +204,13 @@ impl Work {
         }
     }
 
-    fn came(&self, happening: Happening) -> Came {
+    fn came(&mut self, happening: Happening) -> Came {
         match happening {
-            Happening::Said(Event::Result(result)) => Came::Result(result),
+            Happening::Said(Event::Result(last)) => match self.gathered.whole(last, self.invocation.pieces.as_ref()) {
+                Some(whole) => Came::Result(whole),
+                None => Came::Ended(Ending::TooLarge),
+            },
+            Happening::Said(Event::Piece(_)) => unreachable!("pieces are handed over"),
             Happening::Said(Event::Error { document, after }) => Came::Document { document, after },
             Happening::Said(Event::TooLarge) => Came::Ended(Ending::TooLarge),
             Happening::Said(Event::Gone) => Came::Gone,
@@ -215,7 +246,8 @@ impl Work {
             output.say(&Said::Died { id, death });
         }
         let memory_mb = self.instance.image.memory_mb;
-        output.say(&Said::End { id, report: &report, memory_mb, status: &status, produced_bytes: payload.len() });
+        let produced_bytes = payload.len().max(self.gathered.count());
+        output.say(&Said::End { id, report: &report, memory_mb, status: &status, produced_bytes });
         Outcome { payload, error, log_tail: self.instance.output.take_tail(), report }
     }
 

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("javascript/console.js", include_str!("../../../languages/javascript/console.js")),
     ("javascript/errors.js", include_str!("../../../languages/javascript/errors.js")),
     ("javascript/handler.js", include_str!("../../../languages/javascript/handler.js")),
+    ("javascript/stream.js", include_str!("../../../languages/javascript/stream.js")),
     ("javascript/syntax.js", include_str!("../../../languages/javascript/syntax.js")),
     ("javascript/warm.mjs", include_str!("../../../languages/javascript/warm.mjs")),
     ("python/bootstrap.py", include_str!("../../../languages/python/bootstrap.py")),

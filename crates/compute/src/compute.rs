@@ -23,7 +23,7 @@ use crate::pool::Provisioned;
 use crate::pump::Pump;
 use crate::shared::Shared;
 use crate::start;
-use crate::stock::Stock;
+use crate::stock::{BootedAhead, Stock};
 use crate::tally::Counts;
 use crate::wasi;
 
@@ -222,9 +222,9 @@ impl Compute {
         retained.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// How many guests are booted ahead and ready.
-    pub fn booted_ahead(&self) -> usize {
-        self.inner.shared.stock.ready()
+    /// The guests that are booted ahead.
+    pub fn booted_ahead(&self) -> BootedAhead {
+        self.inner.shared.stock.counts()
     }
 
     /// A function is there that may be called: a guest of its kind is booted ahead, or its binary made ready to run. Does nothing for a

@@ -38,8 +38,10 @@ pub(crate) enum Event {
     Ready,
     /// It is not, and this is why: an error document.
     InitError(Bytes),
-    /// The result of the invocation.
+    /// The result of the invocation, or what is left of it after the pieces.
     Result(Bytes),
+    /// A piece of the result: there is more to come.
+    Piece(Bytes),
     /// The invocation failed: an error document.
     Error {
         /// JSON.

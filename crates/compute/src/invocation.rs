@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::guest::http::Conversation;
 use crate::image::Image;
+use crate::pieces::Pieces;
 
 /// What a caller wants done.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Invocation {
     pub held: Option<Held>,
     /// The request itself, where the caller has one and the image is an HTTP server: it is handed through instead of the payload.
     pub conversation: Option<Conversation>,
+    /// Where the result goes while the function makes it, for functions that do that.
+    pub pieces: Option<Pieces>,
 }
 
 impl Invocation {
@@ -77,12 +80,12 @@ pub struct Outcome {
     pub report: Report,
 }
 
-/// The value of `X-Amz-Function-Error`.
+/// The value of `X-Amz-Function-Error`. AWS knows the word `Handled` as well, and says it no more: it was for errors that the runtimes of
+/// long ago were handed by a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FunctionError {
-    /// The function's own runtime said that it handled the error.
-    Handled,
-    /// Anything else: what managed languages report for a thrown error, and every crash, exit and time-out.
+    /// What every runtime reports for an error, whether it was thrown, returned, told to the Runtime API or handed to a callback; and
+    /// every crash, exit and time-out.
     Unhandled,
 }
 
@@ -90,7 +93,6 @@ impl FunctionError {
     /// As AWS writes it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Handled => "Handled",
             Self::Unhandled => "Unhandled",
         }
     }

@@ -47,6 +47,12 @@ impl LogBatch {
         Self { stream, text: String::new(), lines: Vec::new() }
     }
 
+    /// An empty batch of the same stream, with room for as much.
+    pub(crate) fn as_large(&self) -> Self {
+        let (text, lines) = (String::with_capacity(self.text.len()), Vec::with_capacity(self.lines.len()));
+        Self { stream: Arc::clone(&self.stream), text, lines }
+    }
+
     /// Adds one line.
     pub fn push(&mut self, time_ms: i64, line: &str) {
         self.text.push_str(line);

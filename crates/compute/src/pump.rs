@@ -134,7 +134,8 @@ impl Slot {
     fn take(&self) -> Option<LogBatch> {
         self.dirty.store(false, Ordering::Release);
         let mut pending = self.pending.lock().expect("nothing panics while it holds this lock");
-        let empty = LogBatch::new(Arc::clone(&pending.stream));
+        // Who said much says much again: growing anew, time after time, would copy it all.
+        let empty = pending.as_large();
         let taken = std::mem::replace(&mut *pending, empty);
         (!taken.is_empty()).then_some(taken)
     }

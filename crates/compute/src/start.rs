@@ -368,7 +368,7 @@ async fn initialise(instance: &mut Instance, obstacle: Option<InitCause>) {
             Happening::Said(Event::Gone) => Some(InitCause::Ending(instance.ending().await)),
             Happening::Said(Event::Broken(reason)) => Some(InitCause::Ending(Ending::Broken { reason })),
             Happening::Said(Event::Logged(_) | Event::Printed(_)) => unreachable!("words go into the log"),
-            Happening::Said(event @ (Event::Result(_) | Event::Error { .. } | Event::TooLarge)) => {
+            Happening::Said(event @ (Event::Result(_) | Event::Piece(_) | Event::Error { .. } | Event::TooLarge)) => {
                 let reason = format!("an answer before any invocation: {event:?}").chars().take(200).collect();
                 Some(InitCause::Ending(Ending::Broken { reason }))
             }

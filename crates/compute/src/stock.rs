@@ -6,6 +6,7 @@
 //! for longest goes first. A recipe whose guests do not boot is tried again later and later; functions that use it are started the long way, and say what is wrong.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,17 @@ pub(crate) struct Stock {
     /// Where the recipes are remembered.
     memory: PathBuf,
     changed: Notify,
+    /// How many became somebody's.
+    taken: AtomicU64,
+}
+
+/// The guests that are booted ahead, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootedAhead {
+    /// How many are ready.
+    pub ready: usize,
+    /// How many functions got one since the node started.
+    pub taken: u64,
 }
 
 /// What a function that needs a guest gets.
@@ -72,7 +84,7 @@ impl Stock {
         let text = std::fs::read(&memory).unwrap_or_default();
         let recipes: Vec<Recipe> = serde_json::from_slice(&text).unwrap_or_default();
         let shelves = recipes.into_iter().filter(Recipe::is_there).take(max).map(Shelf::new).collect();
-        Self { shelves: Mutex::new(shelves), max, memory, changed: Notify::new() }
+        Self { shelves: Mutex::new(shelves), max, memory, changed: Notify::new(), taken: AtomicU64::new(0) }
     }
 
     /// Remembers the recipes that functions use now, those asked for last first, if they are not the ones that the file has.
@@ -159,12 +171,16 @@ impl Stock {
         if self.max == 0 {
             return None;
         }
-        match self.claim(recipe) {
+        let taken = match self.claim(recipe) {
             Claim::Ready(booted) => Some(*booted),
             // None if it did not boot.
             Claim::Coming(booted) => booted.await.ok(),
             Claim::Nothing => None,
+        };
+        if taken.is_some() {
+            self.taken.fetch_add(1, Ordering::Relaxed);
         }
+        taken
     }
 
     fn claim(&self, recipe: &Recipe) -> Claim {
@@ -201,9 +217,10 @@ impl Stock {
         claim
     }
 
-    /// How many are ready.
-    pub(crate) fn ready(&self) -> usize {
-        self.lock().iter().map(|shelf| shelf.ready.len()).sum()
+    /// How many there are and were.
+    pub(crate) fn counts(&self) -> BootedAhead {
+        let ready = self.lock().iter().map(|shelf| shelf.ready.len()).sum();
+        BootedAhead { ready, taken: self.taken.load(Ordering::Relaxed) }
     }
 
     /// The recipe that lacks a guest, the one asked for last first; room is made where that takes another one's.

@@ -41,7 +41,13 @@ impl Door {
         let mut spoken = Spoken { service: None, protocol: guessed_protocol(&parts, asked.scope.as_deref()) };
         let answered = self.operate(&parts, body, visit, asked, &mut spoken).await;
         let response = match answered {
-            Ok((route, output)) => wire::server::write_output(route, &*output, &id),
+            Ok((route, output)) => {
+                let response = wire::server::write_output(route, &*output, &id);
+                return match wire::server::output_stream(&*output) {
+                    Some(payload) => response.map(|_| body::streamed(&payload)),
+                    None => response.map(body::whole),
+                };
+            }
             Err(fault) => {
                 let Spoken { service, protocol } = spoken;
                 let mut fault = renamed(fault, protocol);

@@ -10,11 +10,13 @@ use aws_lc_rs::digest;
 use base::ByteSize;
 use bytes::{Bytes, BytesMut};
 use contract::{Cause, Fault};
+use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Either, Full};
+use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
+use wire::Payload;
 
 /// A response's body: bytes that are there, or a stream.
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>;
@@ -24,6 +26,17 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A body that is there already.
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Either::Left(Full::new(bytes.into()))
+}
+
+/// A body that is read while it is sent. What goes wrong then can only be told by breaking off.
+pub(crate) fn streamed(payload: &Payload) -> Body {
+    match payload.take_stream() {
+        Some(stream) => {
+            let frames = stream.map(|piece| piece.map(Frame::data).map_err(BodyError::from));
+            Either::Right(BodyExt::boxed_unsync(StreamBody::new(frames)))
+        }
+        None => whole(Bytes::new()),
+    }
 }
 
 /// A request's body, as it comes. It ends with a [`Fault`] if the client stalls, if its bytes are not those that were signed, or

@@ -17,15 +17,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::{AccountId, Call, Cause, Fault, Origin, Region};
-use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version, request};
-use http_body::Frame;
-use http_body_util::{BodyExt, Either, StreamBody};
 use signature::Claim;
 use wire::route::{Subject, object_operation};
 use wire::server::{ObjectInputError, read_object_input};
-use wire::{OperationModel, Payload, Protocol, Route, Routed, Shape, s3};
+use wire::{OperationModel, Protocol, Route, Routed, Shape, s3};
 
 pub(crate) use self::target::Target;
 
@@ -230,19 +227,8 @@ fn answer(operation: &'static OperationModel, output: &dyn Shape, id: &str) -> R
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     match wire::server::output_stream(output) {
-        Some(payload) => response.map(|_| streamed(&payload)),
+        Some(payload) => response.map(|_| bodies::streamed(&payload)),
         None => response.map(bodies::whole),
-    }
-}
-
-/// A body that is read while it is sent. What goes wrong then can only be told by breaking off.
-fn streamed(payload: &Payload) -> Body {
-    match payload.take_stream() {
-        Some(stream) => {
-            let frames = stream.map(|piece| piece.map(Frame::data).map_err(crate::BodyError::from));
-            Either::Right(BodyExt::boxed_unsync(StreamBody::new(frames)))
-        }
-        None => bodies::whole(Bytes::new()),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod cors;
 pub mod event;
 pub mod fuzzing;
 mod json;
+mod pieces;
 mod refusal;
 pub mod reply;
 mod serve;
@@ -59,6 +60,14 @@ pub trait FunctionUrls: Send + Sync + 'static {
     /// Runs the function. Dropping the future must not stop what an instance has taken.
     fn invoke(&self, call: &Call, url: &Self::Url, event: Bytes) -> impl Future<Output = Result<Answer, Fault>> + Send;
 
+    /// Runs the function, whose answer is wanted while it is made ([`Url::streams`]); returns when it began to answer.
+    fn stream(
+        &self,
+        call: &Call,
+        url: &Self::Url,
+        event: Bytes,
+    ) -> impl Future<Output = Result<Streamed, Fault>> + Send;
+
     /// Hands a request through to a function that takes it as it is ([`Url::takes_requests`]); returns when it began to answer.
     fn converse(
         &self,
@@ -80,6 +89,8 @@ pub trait Url: Send + Sync {
     fn arn(&self) -> Arn;
     /// Whether the function is a web server, and wants requests instead of events.
     fn takes_requests(&self) -> bool;
+    /// Whether answers are to be handed on while the function makes them.
+    fn streams(&self) -> bool;
     /// Who may call.
     fn access(&self) -> Access;
     /// What browsers may do, where that was said.
@@ -102,6 +113,15 @@ pub enum Answer {
     Whole(Bytes),
     /// It failed; the log tells how, the client is not told.
     Failed,
+}
+
+/// What came of a request whose answer is wanted while it is made.
+#[derive(Debug)]
+pub enum Streamed {
+    /// It was made as a whole, after all.
+    Whole(Answer),
+    /// The pieces, as they come; it ends early where the function fails.
+    Pieces(Body),
 }
 
 /// What came of a request that was handed through.

@@ -19,7 +19,8 @@ use uuid::Uuid;
 use crate::admission::Asker;
 use crate::refusal::Refusal;
 use crate::{
-    ANSWER_BYTES_MAX, Address, Answer, Body, BodyError, Conversed, FunctionUrls, Url, body, cors, event, reply, through,
+    ANSWER_BYTES_MAX, Address, Answer, Body, BodyError, Conversed, FunctionUrls, Streamed, Url, body, cors, event,
+    pieces, reply, through,
 };
 
 /// Serves function URLs.
@@ -209,9 +210,17 @@ impl<F: FunctionUrls> Gateway<F> {
         let event = Bytes::from(event::write(&source));
         // Not needed any more, and the function may take long.
         drop(body);
-        match self.parts.urls.invoke(&call, url, event).await {
-            Ok(Answer::Whole(payload)) => respond(&call, &payload).map(through::ready),
-            Ok(Answer::Failed) => Err(Refusal::Failed),
+        let answered = match url.streams() {
+            true => self.parts.urls.stream(&call, url, event).await,
+            false => self.parts.urls.invoke(&call, url, event).await.map(Streamed::Whole),
+        };
+        match answered {
+            Ok(Streamed::Whole(Answer::Whole(payload))) => respond(&call, &payload).map(through::ready),
+            Ok(Streamed::Whole(Answer::Failed)) => Err(Refusal::Failed),
+            Ok(Streamed::Pieces(body)) => pieces::response(body).await.map_err(|why| {
+                tracing::warn!(request = %call.id, %why, "what a function says about its answer is no response");
+                Refusal::Failed
+            }),
             Err(fault) => {
                 tracing::debug!(request = %call.id, %fault, "a function URL's invocation was refused");
                 Err(Refusal::of(&fault))

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use compute::Conversation;
 use contract::{AccountId, Arn, Call, Fault, Region};
-use functions::model::url::AuthType;
-use functions::{Event, Functions, Target};
-use gateway::{Access, Answer, Body, Conversed, Cors, FunctionUrls};
+use functions::model::url::{AuthType, InvokeMode};
+use functions::{Begun, Event, Functions, Target};
+use futures_util::StreamExt;
+use gateway::{Access, Answer, Body, Conversed, Cors, FunctionUrls, Streamed};
 use http::Request;
-use http_body_util::{BodyExt, Either};
+use http_body::Frame;
+use http_body_util::{BodyExt, Either, StreamBody};
 
 /// Finds functions for the gateway and runs them.
 #[derive(Clone)]
@@ -54,6 +56,20 @@ impl FunctionUrls for Urls {
         })
     }
 
+    async fn stream(&self, call: &Call, url: &Url, event: Bytes) -> Result<Streamed, Fault> {
+        let event = Event { payload: event, ..Event::default() };
+        Ok(match self.0.stream_target(call, &url.0, event).await? {
+            Begun::Whole(outcome) => Streamed::Whole(match outcome.error {
+                None => Answer::Whole(outcome.payload),
+                Some(_) => Answer::Failed,
+            }),
+            Begun::Pieces(streaming) => {
+                let frames = streaming.pieces().map(|piece| piece.map(Frame::data).map_err(gateway::BodyError::from));
+                Streamed::Pieces(Either::Right(StreamBody::new(frames).boxed_unsync()))
+            }
+        })
+    }
+
     async fn converse(&self, call: &Call, url: &Url, request: Request<Body>) -> Result<Conversed, Fault> {
         let (conversation, mut reply) = Conversation::new(request);
         let answer = self.0.converse_target(call, &url.0, conversation, &mut reply).await?;
@@ -70,6 +86,10 @@ impl FunctionUrls for Urls {
 impl gateway::Url for Url {
     fn takes_requests(&self) -> bool {
         self.0.is_server()
+    }
+
+    fn streams(&self) -> bool {
+        self.config().mode == InvokeMode::ResponseStream
     }
 
     fn id(&self) -> &str {

@@ -17,6 +17,7 @@ pub mod check;
 pub mod client;
 pub mod document;
 pub mod dynamic;
+pub mod event_stream;
 pub mod fault;
 pub(crate) mod form;
 #[doc(hidden)]

@@ -284,10 +284,15 @@ fn write_rest(answer: &mut Answer, route: Route, output: &dyn Shape) {
             Place::Body | Place::Uri | Place::Query | Place::QueryRest => {}
         }
     }
-    if let Some((body, content_type)) = rest_body(route.protocol, output, route.service.xml_namespace, Role::Answer) {
+    match rest_body(route.protocol, output, route.service.xml_namespace, Role::Answer) {
         // 204 means that there is no body, and 205 and 304 too.
-        if !matches!(answer.status, 204 | 205 | 304) {
-            answer.set(body, &content_type);
+        Some((body, content_type)) if !matches!(answer.status, 204 | 205 | 304) => answer.set(body, &content_type),
+        Some(_) => {}
+        // It is still coming.
+        None => {
+            if let Some(media_type) = output.schema().media_type.filter(|_| output_stream(output).is_some()) {
+                answer.set(Bytes::new(), media_type);
+            }
         }
     }
 }
@@ -358,6 +363,9 @@ pub(crate) fn rest_body(protocol: Protocol, shape: &dyn Shape, namespace: &str, 
 /// The body of an answer that is still coming, if it is one.
 pub fn output_stream(output: &dyn Shape) -> Option<Payload> {
     let Body::Raw(index, at) = Body::of(output.schema()) else { return None };
+    if !at.target.streaming {
+        return None;
+    }
     let mut writer = rest::RawWriter::default();
     output.member(index).write(&mut writer, at);
     writer.stream

@@ -40,6 +40,11 @@ pub trait Written {
 
     /// Hands the value to the writer.
     fn write(&self, writer: &mut dyn Writer, at: &'static Member);
+
+    /// The value, if it is a structure or union.
+    fn as_shape(&self) -> Option<&dyn Shape> {
+        None
+    }
 }
 
 /// Anything that a member can hold.
@@ -123,6 +128,10 @@ impl<T: Field> Field for Option<T> {
 impl<T: StaticShape> Written for T {
     fn write(&self, writer: &mut dyn Writer, at: &'static Member) {
         writer.structure(at, self);
+    }
+
+    fn as_shape(&self) -> Option<&dyn Shape> {
+        Some(self)
     }
 }
 

@@ -133,8 +133,9 @@ fn structure_at(schema: &'static Schema, random: &Random, level: usize) -> Dynam
             continue;
         }
         // A structure without any member leaves no trace in forms, a path has no place for a missing label, and every
-        // answer has a status. A union has exactly one.
-        let more = matches!(at.place, Place::Uri | Place::Status) || random.below(2) == 0;
+        // answer has a status, and a type if it has a body. A union has exactly one.
+        let is_always_there = matches!(at.place, Place::Uri | Place::Status) || at.wire == "Content-Type";
+        let more = is_always_there || random.below(2) == 0;
         if Some(index) == chosen || (more && !matches!(schema.kind, Kind::Union(_))) {
             shape.set(index, datum(at, random, level + 1));
         }

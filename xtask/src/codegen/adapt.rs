@@ -23,6 +23,7 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
     if plan.streams {
         mark_streams(model)?;
     }
+    stream_events(model)?;
     for (name, root) in &plan.roots {
         shape_of(model, name)?.location_name = Some(root.clone());
     }
@@ -51,6 +52,36 @@ fn mark_streams(model: &mut Model) -> Result<()> {
     let streaming: Vec<String> = streaming.map(str::to_owned).collect();
     for name in streaming {
         shape_of(model, &name)?.streaming = true;
+    }
+    Ok(())
+}
+
+/// A body of events is a stream of bytes to a shape: what fills it makes the events, each a value of a union.
+fn stream_events(model: &mut Model) -> Result<()> {
+    let named = |(name, shape): (&String, &Shape)| shape.eventstream.then(|| name.clone());
+    let unions: Vec<String> = model.shapes.iter().filter_map(named).collect();
+    for name in unions {
+        let union = shape_of(model, &name)?;
+        union.union = true;
+        let events: Vec<String> =
+            union.members.values().filter_map(|member| Some(member["shape"].as_str()?.to_owned())).collect();
+        for event in events {
+            let event = shape_of(model, &event)?;
+            let body = event.members.iter().find(|(_, member)| member["eventpayload"] == true);
+            event.payload = body.map(|(name, _)| name.clone());
+        }
+        let body = format!("{name}Stream");
+        ensure!(!model.shapes.contains_key(&body), "the model has {body} already");
+        for shape in model.shapes.values_mut().filter(|shape| shape.payload.is_some()) {
+            let Some(payload) = shape.payload.clone() else { continue };
+            let Some(member) = shape.members.get_mut(&payload).filter(|member| member["shape"] == *name) else {
+                continue;
+            };
+            member["shape"] = Value::String(body.clone());
+        }
+        let mut stream: Shape = serde_json::from_value(json!({ "type": "blob", "streaming": true }))?;
+        stream.events = Some(name);
+        model.shapes.insert(body, stream);
     }
     Ok(())
 }

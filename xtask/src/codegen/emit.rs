@@ -65,8 +65,8 @@ impl Emitter<'_> {
                 continue;
             }
             let shape = self.shape(&name)?;
-            ensure!(!shape.eventstream, "{name} is an event stream, which has no codec yet");
             open.extend(references(shape)?.into_iter().map(|(_, reference)| reference.shape));
+            open.extend(shape.events.clone());
         }
         Ok(reached)
     }
@@ -332,7 +332,7 @@ impl Emitter<'_> {
             "long" => "i64".to_owned(),
             "float" => "f32".to_owned(),
             "double" => "f64".to_owned(),
-            "blob" if shape.streaming && self.plan.streams => "crate::Payload".to_owned(),
+            "blob" if shape.streaming && (self.plan.streams || shape.events.is_some()) => "crate::Payload".to_owned(),
             "blob" => "bytes::Bytes".to_owned(),
             "timestamp" => "jiff::Timestamp".to_owned(),
             "list" => {

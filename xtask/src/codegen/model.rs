@@ -99,6 +99,9 @@ pub(super) struct Shape {
     pub fault: bool,
     #[serde(default)]
     pub eventstream: bool,
+    /// What a body of events is made of: no model says this, `adapt` does.
+    #[serde(skip)]
+    pub events: Option<String>,
     pub payload: Option<String>,
     pub timestamp_format: Option<String>,
     pub location_name: Option<String>,

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use base::task;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,6 +24,11 @@ use tokio::task::AbortHandle;
 use super::{After, Event, RESPONSE_BYTES_MAX, peer};
 use crate::invocation::Invocation;
 
+/// How a result comes: `streaming` for one in pieces.
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+/// What an error is called; a trailer where the result came in pieces, and the document in base64 beside it.
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// The most connections of one guest at a time; more wait.
 const CONNECTIONS_MAX: usize = 16;
@@ -159,7 +166,7 @@ fn headers(invocation: &Invocation, deadline_ms: i64) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(facts.len());
     for (name, value) in facts {
         // A value that no header can carry (a line break, say) is left out, like one that was not given.
-        if let Some(value) = value.and_then(|value| header::HeaderValue::from_str(&value).ok()) {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
             headers.insert(header::HeaderName::from_static(name), value);
         }
     }
@@ -207,6 +214,9 @@ async fn serve(stream: TcpStream, server: Arc<Server>) {
 impl Server {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
+        if let Some(id) = streamed(&head) {
+            return self.stream(id, body).await;
+        }
         // Always read, or the connection could not be used again.
         let body = match Limited::new(body, RESPONSE_BYTES_MAX).collect().await {
             Ok(body) => Body::Whole(body.to_bytes()),
@@ -258,20 +268,46 @@ impl Server {
                 let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
                 fault(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
             }
-            Body::Torn => {
-                let message = "The response ended before it was whole";
-                let document = crate::faults::document("Runtime.TruncatedResponse", message);
-                self.tell(Event::Error { document, after: After::GoesOn }).await;
-                fault(StatusCode::BAD_REQUEST, "TruncatedResponse", message)
+            Body::Torn => self.tell_torn().await,
+        }
+    }
+
+    /// A result that comes in pieces, and after them perhaps an error, in trailers.
+    async fn stream(&self, id: &str, mut body: Incoming) -> Response<Full<Bytes>> {
+        if let Err(fault) = self.leave_running(id, "InvocationResponse") {
+            return *fault;
+        }
+        let mut trailers = HeaderMap::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return self.tell_torn().await };
+            match frame.into_data() {
+                Ok(piece) if piece.is_empty() => {}
+                Ok(piece) => {
+                    if self.events.send(Event::Piece(piece)).await.is_err() {
+                        return fault(StatusCode::GONE, "Gone", "this instance is ending");
+                    }
+                }
+                Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
             }
         }
+        let Some(kind) = trailers.get(ERROR_TYPE) else { return self.tell(Event::Result(Bytes::new())).await };
+        let said = trailers.get(ERROR_BODY).and_then(|value| STANDARD.decode(value.as_bytes()).ok());
+        let document = error_document(Some(kind), Body::Whole(said.unwrap_or_default().into()));
+        self.tell(Event::Error { document, after: After::GoesOn }).await
+    }
+
+    async fn tell_torn(&self) -> Response<Full<Bytes>> {
+        let message = "The response ended before it was whole";
+        let document = crate::faults::document("Runtime.TruncatedResponse", message);
+        self.tell(Event::Error { document, after: After::GoesOn }).await;
+        fault(StatusCode::BAD_REQUEST, "TruncatedResponse", message)
     }
 
     async fn error(&self, id: &str, headers: &HeaderMap, body: Body) -> Response<Full<Bytes>> {
         if let Err(fault) = self.leave_running(id, "InvocationErrorResponse") {
             return *fault;
         }
-        self.tell(Event::Error { document: error_document(headers, body), after: After::GoesOn }).await
+        self.tell(Event::Error { document: error_document(headers.get(ERROR_TYPE), body), after: After::GoesOn }).await
     }
 
     async fn init_error(&self, headers: &HeaderMap, body: Body) -> Response<Full<Bytes>> {
@@ -281,7 +317,7 @@ impl Server {
         };
         match name {
             Some(name) => transition(name, "InitError"),
-            None => self.tell(Event::InitError(error_document(headers, body))).await,
+            None => self.tell(Event::InitError(error_document(headers.get(ERROR_TYPE), body))).await,
         }
     }
 
@@ -308,8 +344,16 @@ impl Server {
     }
 }
 
+/// The id of the invocation whose result a request brings in pieces, if it does.
+fn streamed(head: &http::request::Parts) -> Option<&str> {
+    let mode = head.headers.get(RESPONSE_MODE).filter(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming"));
+    mode.filter(|_| head.method == Method::POST)?;
+    let path = head.uri.path().strip_prefix(PREFIX)?;
+    path.strip_prefix("invocation/")?.strip_suffix("/response").filter(|id| !id.contains('/'))
+}
+
 /// What the guest says of its error: its body if that is an object, else one made of its header.
-fn error_document(headers: &HeaderMap, body: Body) -> Bytes {
+fn error_document(kind: Option<&HeaderValue>, body: Body) -> Bytes {
     let body = match body {
         Body::Whole(body) => body,
         Body::TooLarge | Body::Torn => Bytes::new(),
@@ -317,7 +361,7 @@ fn error_document(headers: &HeaderMap, body: Body) -> Bytes {
     if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&body).is_ok() {
         return body;
     }
-    let kind = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|value| value.to_str().ok());
     crate::faults::document(kind.unwrap_or("Runtime.Unknown"), &String::from_utf8_lossy(&body))
 }
 
@@ -335,6 +379,6 @@ fn fault(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>>
 fn json(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -41,9 +41,11 @@ pub(crate) enum Kind {
     Log,
     /// From the guest. Body: text that it printed, not yet in lines.
     Text,
+    /// From the guest: a piece of the result, before an answer.
+    Piece,
 }
 
-const KINDS: [(u8, Kind); 10] = [
+const KINDS: [(u8, Kind); 11] = [
     (1, Kind::Init),
     (2, Kind::Invoke),
     (16, Kind::Ready),
@@ -54,12 +56,13 @@ const KINDS: [(u8, Kind); 10] = [
     (21, Kind::TooLarge),
     (22, Kind::Log),
     (23, Kind::Text),
+    (24, Kind::Piece),
 ];
 
 impl Kind {
-    /// True if it ends a call.
+    /// True if it belongs to a call, and says to which.
     pub(crate) fn is_answer(self) -> bool {
-        matches!(self, Self::Result | Self::Error | Self::Fatal | Self::TooLarge)
+        matches!(self, Self::Piece | Self::Result | Self::Error | Self::Fatal | Self::TooLarge)
     }
 
     fn number(self) -> u8 {

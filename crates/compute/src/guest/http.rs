@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use super::{After, Event, RESPONSE_BYTES_MAX};
 use crate::faults;
 use crate::invocation::Invocation;
+use crate::pieces::{Pieces, STREAM_BYTES_MAX};
 use conversation::Caller;
 pub use conversation::{Answer, AnswerBody, BodyError, Conversation, Reply, Unanswered};
 pub(crate) use habits::{Habits, concurrency, is_server, port};
@@ -108,7 +109,10 @@ impl HttpLink {
             }
             None => {
                 let (request, form) = event::request(invocation, deadline_ms, &self.habits);
-                Box::pin(ask(lines, ended, Arc::clone(&self.habits), request, form))
+                match invocation.pieces.clone() {
+                    Some(pieces) => Box::pin(pass_on(lines, ended, Arc::clone(&self.habits), request, form, pieces)),
+                    None => Box::pin(ask(lines, ended, Arc::clone(&self.habits), request, form)),
+                }
             }
         });
     }
@@ -189,6 +193,45 @@ async fn ask(
     }
     lines.put(line);
     event::answer(form, &habits, &head, &bytes)
+}
+
+/// One event's exchange, whose answer is wanted while it comes.
+async fn pass_on(
+    lines: Arc<Lines>,
+    ended: watch::Receiver<Option<Exit>>,
+    habits: Arc<Habits>,
+    request: Request<Body>,
+    form: event::Form,
+    pieces: Pieces,
+) -> Event {
+    let (mut line, response) = match exchange(&lines, request).await {
+        Ok(asked) => asked,
+        Err(why) => return failed(ended, NO_ANSWER, &why).await,
+    };
+    let (head, mut body) = response.into_parts();
+    if habits.is_failure(head.status, form) {
+        return event::failure(head.status, b"");
+    }
+    if let Some(prelude) = event::prelude(form, &head) {
+        line.drive(pieces.send(prelude)).await;
+    }
+    let mut count = 0;
+    loop {
+        match line.frame(&mut body).await {
+            None => break,
+            Some(Err(error)) => return failed(ended, BROKE_OFF, &error).await,
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                count += data.len();
+                if count > STREAM_BYTES_MAX {
+                    return Event::TooLarge;
+                }
+                line.drive(pieces.send(data)).await;
+            }
+        }
+    }
+    lines.put(line);
+    Event::Result(Bytes::new())
 }
 
 /// One request's exchange, as a stream.

@@ -202,6 +202,7 @@ fn event(kind: Kind, body: Bytes) -> Event {
         Kind::Ready => Event::Ready,
         Kind::InitError => Event::InitError(body),
         Kind::Result => Event::Result(body),
+        Kind::Piece => Event::Piece(body),
         Kind::Error => Event::Error { document: body, after: After::GoesOn },
         Kind::Fatal => Event::Error { document: body, after: After::Ends },
         Kind::TooLarge => Event::TooLarge,

@@ -265,7 +265,7 @@ fn came_of(event: Event) -> Came {
         Event::Result(result) => Came::Result(result),
         Event::Error { document, .. } | Event::InitError(document) => Came::Error(document),
         Event::TooLarge => Came::Ended(Ending::TooLarge),
-        Event::Ready | Event::Logged(_) | Event::Printed(_) | Event::Gone | Event::Broken(_) => {
+        Event::Ready | Event::Logged(_) | Event::Printed(_) | Event::Piece(_) | Event::Gone | Event::Broken(_) => {
             unreachable!("an answer becomes a result or an error")
         }
     }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use sandbox::Mode;
 
 use crate::harness::{Function, Node, PATIENCE, text, unlike_others};
+use crate::load::until;
 
 /// What the path says is what it does. `/meet` answers when eight are there; `/hang` never does; `/after` does as soon as somebody has
 /// hung up.
@@ -52,6 +53,7 @@ async fn load(node: &Node, concurrency: &str) -> Option<Arc<Image>> {
     }
     let concurrency = concurrency.to_owned();
     node.load_with(&function, |settings| {
+        settings.timeout = 2 * PATIENCE;
         settings.environment.insert("CONTAINER_CONCURRENCY".to_owned(), concurrency);
     })
     .await
@@ -87,6 +89,26 @@ async fn more_calls_than_fit_get_another_instance() {
     let outcomes = join_all((0..16).map(|_| call(&node, &image, r#""meet""#))).await;
     assert!(outcomes.iter().all(|outcome| outcome.error.is_none()));
     assert!(node.compute.instances().len() <= 2, "{}", node.compute.instances().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_an_instance_full_is_answered_by_a_second_one() {
+    let node = Node::new(Mode::Auto);
+    let Some(image) = load(&node, "8").await else { return };
+    let first = call(&node, &image, "1").await;
+    // They leave no room there for as long as the test lasts.
+    let stuck = join_all((0..8).map(|_| call(&node, &image, r#""hang""#)));
+    let overflowing = async {
+        until("eight calls hang", || node.compute.instances().iter().any(|instance| instance.attempts == 9)).await;
+        call(&node, &image, "2").await
+    };
+    let next = tokio::select! {
+        next = overflowing => next,
+        _ = stuck => panic!("nothing ends what hangs"),
+    };
+    assert_eq!(next.error, None);
+    assert_ne!(next.report.log_stream, first.report.log_stream);
+    assert_eq!(node.compute.instances().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

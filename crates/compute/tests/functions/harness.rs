@@ -186,6 +186,7 @@ pub(crate) fn invocation(payload: &str) -> Invocation {
         log: LogWish::Tail,
         held: None,
         conversation: None,
+        pieces: None,
     }
 }
 

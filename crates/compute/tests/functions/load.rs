@@ -273,11 +273,30 @@ async fn a_machine_short_of_memory_gets_it_back() {
     assert_eq!(text(&node.call_apart(&image, "1").await), "1");
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_a_guest_that_was_booted_ahead_is_followed_by_another() {
+    let node = Node::new(Mode::Auto);
+    let function = script(&[("index.js", "exports.handler = async () => process.pid")]);
+    let ahead = || node.compute.booted_ahead();
+    for taken in 0..3 {
+        let Some(image) = node.load(&function).await else { return };
+        if !node.compute.isolation().has(Part::Namespaces) {
+            return println!("skipped: nothing is booted ahead here");
+        }
+        until("a guest is ready that nobody asked for yet", || ahead().ready > 0).await;
+        assert_eq!(ahead().taken, taken);
+        node.call_apart(&image, "1").await;
+        assert_eq!(ahead().taken, taken + 1, "the instance is the guest that was ready");
+        node.compute.retire(&image.arn);
     }
 }
 

@@ -9,6 +9,7 @@ mod isolation;
 mod javascript;
 mod layers;
 mod load;
+mod pieces;
 mod provided;
 mod provisioned;
 mod python;

@@ -31,7 +31,7 @@ struct Toy {
 
 impl Toy {
     fn named(name: &str) -> Option<Self> {
-        const NAMES: [&str; 11] = [
+        const NAMES: [&str; 15] = [
             "open",
             "signed",
             "cors",
@@ -43,6 +43,10 @@ impl Toy {
             "server",
             "signed-server",
             "fallen-server",
+            "streaming",
+            "streaming-bare",
+            "streaming-odd",
+            "streaming-whole",
         ];
         let name = NAMES.into_iter().find(|known| *known == name)?;
         Some(Self { name, region: Region::default_one(), origins: vec!["https://good.example".into()] })
@@ -68,6 +72,10 @@ impl Url for Toy {
 
     fn takes_requests(&self) -> bool {
         self.name.ends_with("server")
+    }
+
+    fn streams(&self) -> bool {
+        self.name.starts_with("streaming")
     }
 
     fn access(&self) -> Access {
@@ -108,6 +116,19 @@ impl FunctionUrls for Arc<Toys> {
             "odd" => Ok(Answer::Whole(r#"{"statusCode":1}"#.into())),
             _ => Ok(Answer::Whole(r#"{"statusCode":201,"headers":{"content-type":"text/plain"},"body":"hi"}"#.into())),
         }
+    }
+
+    /// Says something about its answer, or not, or makes it as a whole.
+    async fn stream(&self, call: &Call, url: &Toy, event: Bytes) -> Result<Streamed, Fault> {
+        let answer = match url.name {
+            "streaming" => {
+                "{\"statusCode\":202,\"headers\":{\"x-own\":\"1\"},\"cookies\":[\"a=b\"]}\0\0\0\0\0\0\0\0{}\0"
+            }
+            "streaming-bare" => "{\"just\": \"words\"}\n",
+            "streaming-odd" => "{\"statusCode\":1}\0\0\0\0\0\0\0\0",
+            _ => return self.invoke(call, url, event).await.map(Streamed::Whole),
+        };
+        Ok(Streamed::Pieces(through::whole(Bytes::from(answer))))
     }
 
     /// Says back what it hears.
@@ -261,6 +282,20 @@ async fn a_request_reaches_its_function_by_name_and_by_host() {
     assert_eq!(event["requestContext"]["http"]["method"], "POST");
     let text = house.metrics.encode();
     assert!(text.contains(r#"freehold_function_url_requests_total{outcome="answered"} 4"#), "{text}");
+}
+
+#[tokio::test]
+async fn pieces_are_an_answer_with_or_without_words_about_it() {
+    let house = House::new(Mode::Open);
+    let (head, body) = house.send(request("GET", "/_fn/streaming/", "")).await;
+    assert_eq!((head.status.as_u16(), body.as_str()), (202, "{}\0"));
+    assert_eq!(head.headers["x-own"], "1");
+    assert_eq!(head.headers["set-cookie"], "a=b");
+    let (head, body) = house.send(request("GET", "/_fn/streaming-bare/", "")).await;
+    assert_eq!((head.status.as_u16(), body.as_str()), (200, "{\"just\": \"words\"}\n"));
+    assert_eq!(head.headers["content-type"], "application/octet-stream");
+    assert_eq!(house.get("/_fn/streaming-odd/").await.0, 502);
+    assert_eq!(house.get("/_fn/streaming-whole/").await, (201, "hi".to_owned()));
 }
 
 #[tokio::test]

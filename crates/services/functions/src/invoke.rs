@@ -102,7 +102,7 @@ impl Functions {
     }
 
     /// Which version is to run, and what it gets; counted among what is in flight.
-    fn admitted<'a>(
+    pub(crate) fn admitted<'a>(
         &self,
         call: &Call,
         active: &'a Active,
@@ -138,6 +138,7 @@ impl Functions {
             // The place stays taken as long as the instance is, even if whoever called hangs up.
             held: Some(Arc::new(place)),
             conversation: None,
+            pieces: None,
         };
         Ok((runner, invocation))
     }
@@ -161,7 +162,7 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// Tells that a function failed, with the type and the message of its error, as an event of its own target: `freehold up` shows those to
 /// the function's author, at whatever level the node's own log is.
-fn tell_failure(function: &str, payload: &Bytes) {
+pub(crate) fn tell_failure(function: &str, payload: &Bytes) {
     #[derive(Default, serde::Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Said {
@@ -184,7 +185,7 @@ fn invoked_arn(active: &Active, qualifier: Option<&Qualifier>) -> String {
     }
 }
 
-fn fault_of(fault: RunFault) -> Fault {
+pub(crate) fn fault_of(fault: RunFault) -> Fault {
     match &fault {
         RunFault::Throttled { reason } => match reason {
             Throttle::Reserved { .. } => faults::throttled("ReservedFunctionConcurrentInvocationLimitExceeded"),

@@ -33,6 +33,7 @@ mod page;
 mod policies;
 pub mod resources;
 mod store;
+mod streaming;
 
 use std::sync::{Arc, Weak};
 
@@ -48,6 +49,7 @@ pub use asynchronous::{CARRIER, Invocations};
 pub use invoke::{Event, LogEnd};
 pub use ops::register;
 pub use packages::Package;
+pub use streaming::{Begun, Streaming};
 
 use crate::name::{FunctionName, Scope};
 use crate::store::Refusal;

@@ -28,6 +28,7 @@ mod get_runtime_management_config;
 mod input;
 mod invoke;
 mod invoke_async;
+mod invoke_with_response_stream;
 mod layers;
 mod list_aliases;
 mod list_event_source_mappings;
@@ -78,6 +79,7 @@ pub fn register(registry: &mut Registry, service: &Arc<Functions>) {
     registry.add::<op::DeleteFunction, _>(service);
     registry.add::<op::Invoke, _>(service);
     registry.add::<op::InvokeAsync, _>(service);
+    registry.add::<op::InvokeWithResponseStream, _>(service);
     registry.add::<op::PutFunctionEventInvokeConfig, _>(service);
     registry.add::<op::UpdateFunctionEventInvokeConfig, _>(service);
     registry.add::<op::GetFunctionEventInvokeConfig, _>(service);

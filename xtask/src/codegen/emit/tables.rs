@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Emitter, members};
-use crate::codegen::model::{Reference, XmlNamespace};
+use crate::codegen::model::{Reference, Shape, XmlNamespace};
 use crate::codegen::names;
 use crate::codegen::pattern::{Translated, translate};
 
@@ -77,6 +77,10 @@ impl Emitter<'_> {
         if let Some(payload) = &shape.payload {
             write!(schema, ".payload({payload:?})")?;
         }
+        let events = self.payload_of(shape)?.is_some_and(|payload| payload.events.is_some());
+        if events {
+            schema.push_str(".media_type(crate::event_stream::MEDIA_TYPE)");
+        }
         if let Some(media_type) = self.plan.media_types.get(name) {
             ensure!(shape.payload.is_some(), "{name} has a media type and no body of its own");
             write!(schema, ".media_type({media_type:?})")?;
@@ -93,6 +97,12 @@ impl Emitter<'_> {
         let text = format!("\n{pattern}static {table}: Schema = {schema};\n");
         self.out.push_str(&text);
         Ok(())
+    }
+
+    /// What a structure has as its body, where one member is that.
+    fn payload_of(&self, shape: &Shape) -> Result<Option<&Shape>> {
+        let member = shape.payload.as_ref().and_then(|payload| shape.members.get(payload));
+        member.and_then(|member| member["shape"].as_str()).map(|name| self.shape(name)).transpose()
     }
 
     fn member(&self, name: &str, reference: &Reference, required: bool) -> Result<String> {

@@ -257,6 +257,36 @@ pub(crate) fn answer(form: Form, habits: &Habits, head: &response::Parts, body: 
     if json.len() > RESPONSE_BYTES_MAX { Event::TooLarge } else { Event::Result(json.into()) }
 }
 
+/// What stands before the body of an answer that comes in pieces: status, headers and cookies as JSON, and eight zero bytes, as AWS's
+/// own streams have it. Nothing where the event was no request.
+pub(crate) fn prelude(form: Form, head: &response::Parts) -> Option<Bytes> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Prelude<'a> {
+        status_code: u16,
+        headers: BTreeMap<&'a str, String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        cookies: Vec<String>,
+    }
+    match form {
+        Form::Bare => return None,
+        Form::One | Form::OneMany | Form::Two => {}
+    }
+    let mut kept = head.headers.clone();
+    headers::towards_caller(head.status, &mut kept);
+    let texts =
+        |name: &HeaderName| kept.get_all(name).iter().map(|value| text_of(value.as_bytes())).collect::<Vec<_>>();
+    let others = kept.keys().filter(|name| **name != SET_COOKIE);
+    let prelude = Prelude {
+        status_code: head.status.as_u16(),
+        headers: others.map(|name| (name.as_str(), texts(name).join(", "))).collect(),
+        cookies: texts(&SET_COOKIE),
+    };
+    let mut bytes = serde_json::to_vec(&prelude).unwrap_or_default();
+    bytes.extend_from_slice(&[0; 8]);
+    Some(bytes.into())
+}
+
 /// A status that means that the invocation failed, with the beginning of what the server said.
 pub(crate) fn failure(status: StatusCode, body: &[u8]) -> Event {
     let said: String = String::from_utf8_lossy(&body[..body.len().min(SAID_BYTES_MAX)]).into_owned();

@@ -24,6 +24,7 @@ pub(crate) fn event(data: &[u8]) {
         log: LogWish::None,
         held: None,
         conversation: None,
+        pieces: None,
     };
     let (request, form) = event::request(&invocation, 0, &Habits::of(&BTreeMap::new()));
     assert!(request.uri().path().starts_with('/'), "a server is asked for a path");

@@ -4,8 +4,8 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::lambda::{CreateFunctionUrlConfig, CreateFunctionUrlConfigRequest, CreateFunctionUrlConfigResponse};
 
 use super::{input, view};
+use crate::model::UrlConfig;
 use crate::model::url::check_qualifier;
-use crate::model::{Function, UrlConfig};
 use crate::name::{Qualifier, Reference, Scope};
 use crate::store::{Place, Read, Refusal};
 use crate::{Functions, faults};
@@ -39,8 +39,7 @@ impl Handle<CreateFunctionUrlConfig> for Functions {
         let committed = self
             .store
             .transact(|tx| async move {
-                let function = check_owner(&tx, place, qualifier).await?;
-                input::check_mode(url.mode, &function)?;
+                check_owner(&tx, place, qualifier).await?;
                 if place.url(&tx, qualifier).await?.is_some() {
                     return Err(Refusal::from(faults::conflict(format!(
                         "Failed to create function url config for [functionArn = {}]. Error message:  FunctionUrlConfig \
@@ -66,13 +65,13 @@ impl Handle<CreateFunctionUrlConfig> for Functions {
 }
 
 /// Refuses a URL of a function or alias that is not there.
-async fn check_owner(read: &impl Read, place: &Place<'_>, qualifier: Option<&Qualifier>) -> Result<Function, Refusal> {
+async fn check_owner(read: &impl Read, place: &Place<'_>, qualifier: Option<&Qualifier>) -> Result<(), Refusal> {
     let alias = match qualifier {
         Some(Qualifier::Alias(alias)) => place.alias(read, alias).await?.is_some(),
         None | Some(Qualifier::Latest | Qualifier::Version(_)) => true,
     };
     match place.function(read).await? {
-        Some(function) if alias => Ok(function),
+        Some(_) if alias => Ok(()),
         Some(_) | None => Err(faults::nothing_there().into()),
     }
 }

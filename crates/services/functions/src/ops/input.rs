@@ -12,7 +12,7 @@ use super::view::unsigned;
 use crate::faults;
 use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, LogLevel, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
-use crate::model::{Code, Function, Settings, Version};
+use crate::model::{Code, Settings, Version};
 use crate::name::FunctionName;
 use crate::packages::Source;
 
@@ -341,18 +341,6 @@ pub(crate) fn auth(auth: &wire::lambda::FunctionUrlAuthType) -> AuthType {
 /// `InvokeMode`; the model's constraints have let nothing else through.
 pub(crate) fn invoke_mode(mode: &wire::lambda::InvokeMode) -> InvokeMode {
     if mode.as_str() == "RESPONSE_STREAM" { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
-}
-
-/// Web servers stream whatever the mode says. The answers of all other functions are sent whole, so the other mode is refused for them
-/// instead of being taken and not kept.
-pub(crate) fn check_mode(mode: InvokeMode, function: &Function) -> Result<(), Fault> {
-    match mode {
-        InvokeMode::ResponseStream if !function.latest.is_server() => Err(faults::invalid(
-            "Freehold serves the InvokeMode RESPONSE_STREAM for functions that are web servers (runtime http, or the Lambda Web \
-                 Adapter's variables) and not for others yet: their answers are sent whole. Use BUFFERED.",
-        )),
-        InvokeMode::ResponseStream | InvokeMode::Buffered => Ok(()),
-    }
 }
 
 /// `Cors`, checked.

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use contract::{Arn, Call, Effect, Fault, Handle};
-use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke};
+use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke, LogType};
 
 use crate::invoke::{Event, LogEnd};
 use crate::name::{Reference, Scope};
@@ -53,10 +53,7 @@ impl Handle<Invoke> for Functions {
         let event = Event {
             payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
-            log: match input.log_type.as_ref().map(|log| log.as_str()) {
-                Some("Tail") => LogEnd::Wanted,
-                Some(_) | None => LogEnd::Unwanted,
-            },
+            log: log_end(input.log_type.as_ref()),
         };
         let done = self.invoke(call, &active, qualifier, event).await?;
         Ok(InvocationResponse {
@@ -81,7 +78,15 @@ pub(super) fn check_json(payload: &Bytes) -> Result<(), Fault> {
     }
 }
 
-fn client_context(encoded: &str) -> Result<String, Fault> {
+/// `LogType`.
+pub(super) fn log_end(wish: Option<&LogType>) -> LogEnd {
+    match wish {
+        Some(LogType::Tail) => LogEnd::Wanted,
+        Some(LogType::None | LogType::Other(_)) | None => LogEnd::Unwanted,
+    }
+}
+
+pub(super) fn client_context(encoded: &str) -> Result<String, Fault> {
     let wrong = |why: &str| faults::invalid(format!("The client context is refused: {why}."));
     if encoded.len() > CLIENT_CONTEXT_BYTES_MAX {
         return Err(wrong(&format!("it has {} bytes, and {CLIENT_CONTEXT_BYTES_MAX} are allowed", encoded.len())));

@@ -33,10 +33,6 @@ impl Handle<UpdateFunctionUrlConfig> for Functions {
             .store
             .transact(|tx| async move {
                 let mut url = place.url(&tx, qualifier).await?.ok_or_else(faults::nothing_there)?;
-                if let Some(mode) = mode {
-                    let function = place.function(&tx).await?.ok_or_else(faults::nothing_there)?;
-                    input::check_mode(mode, &function)?;
-                }
                 url.auth = auth.unwrap_or(url.auth);
                 url.mode = mode.unwrap_or(url.mode);
                 if let Some(cors) = cors {

@@ -19,6 +19,7 @@ fn invocation(payload: &str) -> Invocation {
         log: LogWish::None,
         held: None,
         conversation: None,
+        pieces: None,
     }
 }
 
