@@ -314,3 +314,87 @@ def test_a_bucket_is_imported_as_a_table(dynamodb, bucket):
     failed = ended(describe, begun["ImportArn"], "Import")
     assert (failed["ImportStatus"], failed["FailureCode"]) == ("FAILED", "DamagedObject")
     assert refusal(dynamodb.describe_table, TableName=f"{name}-never")[0] == "ResourceNotFoundException"
+
+
+def test_a_template_imports_a_table(node, dynamodb, bucket, tmp_path):
+    s3, where = bucket
+    s3.put_object(Bucket=where, Key="in/1.csv", Body=b"id;text\na;one\nb;two\n")
+    name = f"b-{uuid.uuid4()}"
+    properties = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 3},
+        "ImportSourceSpecification": {
+            "InputFormat": "CSV",
+            "InputFormatOptions": {"Csv": {"Delimiter": ";"}},
+            "S3BucketSource": {"S3Bucket": where, "S3KeyPrefix": "in/"},
+        },
+    }
+    template = {"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": properties}}}
+    folder = tmp_path / f"imports-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    (folder / "template.yaml").write_text(json.dumps(template))
+    node.freehold("deploy", folder, "--json")
+    items = dynamodb.scan(TableName=name)["Items"]
+    assert sorted(item["text"]["S"] for item in items) == ["one", "two"]
+    window = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert window["PointInTimeRecoveryDescription"]["RecoveryPeriodInDays"] == 3
+
+
+def test_exports_and_imports_outlive_kills(own_node):
+    """What is exported under kills, and imported again under kills, is the table as it was."""
+    node = own_node().start()
+    client, s3 = node.client("dynamodb"), node.client("s3")
+    name = create(client)
+    recovery = {"PointInTimeRecoveryEnabled": True}
+    client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    put(client, name, range(ITEMS), "before", size=20_000)
+    before = contents(client, name)
+    s3.create_bucket(Bucket="kept")
+    table = client.describe_table(TableName=name)["Table"]
+    begun = client.export_table_to_point_in_time(TableArn=table["TableArn"], S3Bucket="kept")["ExportDescription"]
+    put(client, name, range(0, ITEMS, 3), "after", size=100)
+    for _ in range(2):
+        node.kill()
+        node.start()
+
+    def export(arn):
+        return client.describe_export(ExportArn=arn)["ExportDescription"]
+
+    done = ended(export, begun["ExportArn"], "Export")
+    assert (done["ExportStatus"], done["ItemCount"]) == ("COMPLETED", ITEMS)
+    begun = client.import_table(
+        S3BucketSource={
+            "S3Bucket": "kept",
+            "S3KeyPrefix": done["ExportManifest"].replace("manifest-summary.json", "data/"),
+        },
+        InputFormat="DYNAMODB_JSON",
+        InputCompressionType="GZIP",
+        TableCreationParameters={
+            "TableName": f"{name}-again",
+            "KeySchema": table["KeySchema"],
+            "AttributeDefinitions": table["AttributeDefinitions"],
+            "GlobalSecondaryIndexes": [
+                {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+                for index in table["GlobalSecondaryIndexes"]
+            ],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    )["ImportTableDescription"]
+    for wait in (0.05, 0.2):
+        # The moment of the kill is what the test varies; it is no wait for a state.
+        time.sleep(wait)
+        node.kill()
+        node.start()
+
+    def describe(arn):
+        return client.describe_import(ImportArn=arn)["ImportTableDescription"]
+
+    done = ended(describe, begun["ImportArn"], "Import")
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", ITEMS, 0)
+    target = f"{name}-again"
+    assert active(client, target)["ItemCount"] == ITEMS
+    assert contents(client, target) == before
+    assert contents(client, target, IndexName="by-g") == before
