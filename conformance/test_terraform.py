@@ -19,6 +19,12 @@ resource "aws_lambda_function" "hello" {
   environment {
     variables = { VALUE = "from terraform" }
   }
+  # Both levels: its provider sees a change in those that it left out, once versions are published.
+  logging_config {
+    application_log_level = "INFO"
+    log_format            = "JSON"
+    system_log_level      = "WARN"
+  }
   tags = { purpose = "conformance" }
   publish = true
 }
