@@ -51,7 +51,7 @@ class Still(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def post(url, fields, body=b"a file", name="a.txt", after=b""):
+def post(url, fields, body=b"a file", name="a.txt", **more):
     """What a browser sends: status, headers, body."""
     boundary = uuid.uuid4().hex
     parts = [f'Content-Disposition: form-data; name="{key}"\r\n\r\n{value}'.encode() for key, value in fields.items()]
@@ -59,9 +59,9 @@ def post(url, fields, body=b"a file", name="a.txt", after=b""):
         head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/plain\r\n\r\n'
         parts.append(head.encode() + body)
     text = b"".join(b"--" + boundary.encode() + b"\r\n" + part + b"\r\n" for part in parts)
-    text += after + b"--" + boundary.encode() + b"--\r\n"
+    text += b"--" + boundary.encode() + b"--\r\n"
     request = urllib.request.Request(
-        url, data=text, headers={"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        url, data=text, headers={"Content-Type": f"multipart/form-data; boundary={boundary}", **more}
     )
     try:
         with urllib.request.build_opener(Still).open(request, timeout=60) as answer:
@@ -210,6 +210,18 @@ def test_open_nodes_take_any_signature_and_hold_policies(node):
     assert fault(post(form["url"], {**form["fields"], "key": "k"}))[1] == "AccessDenied"
     nonsense = {**form["fields"], "policy": base64.b64encode(b"nonsense").decode()}
     assert fault(post(form["url"], nonsense)) == (400, "InvalidPolicyDocument", "Invalid Policy: Invalid JSON.")
+
+
+def test_pages_of_other_origins_need_the_buckets_rules_on_open_nodes(node):
+    s3 = node.client("s3", s3={"addressing_style": "path"})
+    bucket, page = f"b-{uuid.uuid4()}", "https://example.com"
+    s3.create_bucket(Bucket=bucket)
+    form = s3.generate_presigned_post(bucket, "k")
+    assert post(form["url"], form["fields"], Origin=page)[0] == 403
+    rule = {"AllowedMethods": ["POST"], "AllowedOrigins": [page]}
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    status, headers, _ = post(form["url"], form["fields"], Origin=page)
+    assert (status, headers["Access-Control-Allow-Origin"]) == (204, page)
 
 
 def test_forms_are_told_as_posts(node):

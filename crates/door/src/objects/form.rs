@@ -3,6 +3,9 @@
 //! What always holds: fields are few and small and are held; the file is passed on while it comes; nothing is put unless the policy,
 //! where there is one, holds for every field, and the file ends within the lengths that it allows. Whoever sends no policy is nobody,
 //! and the bucket's own policy decides. What the form says becomes a `PutObject`, and walks the same road.
+//!
+//! In open mode a signature proves nothing, so that a page of another origin is let in by the bucket's cross-origin rules alone, although
+//! browsers post forms without asking for any.
 
 mod fields;
 mod parts;
