@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use base::ByteSize;
 use bytes::Bytes;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use super::{ApplyError, Batch, Driver, PageBuilder, View};
@@ -60,7 +61,14 @@ pub(crate) fn open(path: &Path, cache: ByteSize) -> Result<(Embedded, Sequence),
         .open()
         .map_err(fail)?;
     let keyspace = |name, memtable: ByteSize| {
-        database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable.bytes())).map_err(fail)
+        // An index in one piece is held until its table is written, and each of its keys holds the block that it was read from: where
+        // values compress well, a compaction would have many times its table's size in memory. In parts it has none of it.
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(memtable.bytes())
+                .index_block_partitioning_policy(PartitioningPolicy::all(true))
+        };
+        database.keyspace(name, options).map_err(fail)
     };
     let keyspaces = Keyspaces(Arc::new([
         keyspace("records", ByteSize::mib(32))?,
