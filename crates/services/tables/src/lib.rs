@@ -7,11 +7,13 @@
 //!   transaction. So indexes are never behind, and reads from them are as consistent as reads from the table.
 //! - Transactions over several items are serialisable with each other and with single writes.
 //! - What a table is changes only while none of its items is being written (its desk's gate), so that no write misses an index.
+//! - A backup, a restore and an export are the table as it was after one commit, whatever is written meanwhile; each goes on where a crash
+//!   cut it off. A table that is neither backed up nor to be brought back to a moment pays nothing for that.
 //!
 //! Limits: AWS's. Items of 400 KB, keys of 2,048 and 1,024 bytes, 20 global and 5 local indexes, pages of 1 MB, batches of 25 writes and
 //! 100 reads, transactions of 100 items. What AWS has for its own sake is not done: global tables (this is one node in one region).
 //!
-//! Start reading at `desk.rs`, then `model/table.rs` and `store.rs`.
+//! Start reading at `desk.rs`, then `model/table.rs` and `store.rs`; for tables as they were, at `store/versions.rs` and `store/past.rs`.
 
 mod background;
 mod buckets;

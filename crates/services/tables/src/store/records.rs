@@ -62,3 +62,23 @@ impl Record for CountsRecord {
     const KIND: &'static str = "table-counts";
     const VERSION: u16 = 1;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_the_first_version_keeps_its_changes_from_now_on() {
+        let stored = br#"table/1 {"number":7,"id":"5e0f","name":"orders","created_ms":1795262400000,
+            "keys":{"hash":{"name":"id","kind":"S"},"range":null},"attributes":[{"name":"id","kind":"S"}],
+            "mode":"PerRequest","on_demand_since_ms":1795262400000,
+            "throughput":{"read":0,"write":0,"raised_ms":null,"lowered_ms":null,"lowered_today":0},
+            "on_demand_max":null,"warm":null,"locals":[],"globals":[],"indexes_made":0,"stream":null,"former_streams":[],
+            "encryption":null,"class":null,"protected":false,"tags":{},"policies":{},"expiry":null,
+            "recovery":{"since_ms":1795262400000,"days":35},"restored":null,"destinations":{},"insights":{},
+            "state":"Active"}"#;
+        let table: Table = store::record::decode(stored).unwrap();
+        assert_eq!((table.number, table.holds.len()), (7, 0));
+        assert_eq!(table.recovery, Some(Recovery { since_ms: Recovery::SINCE_OPENED, days: 35 }));
+    }
+}
