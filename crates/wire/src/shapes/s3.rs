@@ -4305,8 +4305,7 @@ static COPY_PART_RESULT: Schema = Schema::structure(
     ],
 );
 
-static PATTERN_OF_COPY_SOURCE: Pattern = Pattern::new("\\/?.+\\/.+");
-static COPY_SOURCE: Schema = Schema::new("CopySource", Kind::String).pattern(&PATTERN_OF_COPY_SOURCE);
+static COPY_SOURCE: Schema = Schema::new("CopySource", Kind::String);
 
 static COPY_SOURCE_IF_MATCH: Schema = Schema::new("CopySourceIfMatch", Kind::String);
 

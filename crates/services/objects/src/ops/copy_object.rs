@@ -217,6 +217,8 @@ mod tests {
             ("/b/k", Some(("b", "k", None))),
             ("b/a%20b%2Fc", Some(("b", "a b/c", None))),
             ("b/k?versionId=abc", Some(("b", "k", Some("abc")))),
+            ("b%2Fk%2Fl", Some(("b", "k/l", None))),
+            ("%2Fb%2Fk?versionId=abc", Some(("b", "k", Some("abc")))),
             ("b/k%3FversionId=abc", Some(("b", "k?versionId=abc", None))),
             ("b", None),
             ("b/", None),

@@ -10,6 +10,10 @@ use super::{Absent, checks, read};
 use crate::Objects;
 use crate::ops::bucket_arn;
 
+/// How small an object may be and still be moved to another class, where nobody says.
+const SMALLEST_MOVED: s3::TransitionDefaultMinimumObjectSize =
+    s3::TransitionDefaultMinimumObjectSize::AllStorageClasses128K;
+
 /// An operation on one bucket: its effect, its policy action, and what it does.
 macro_rules! on_bucket {
     ($op:ident, $input:ident, $output:ty, $effect:ident, $action:literal, |$objects:ident, $asked:ident| $body:expr) => {
@@ -164,20 +168,30 @@ on_bucket!(
     |objects, input| {
         let mut configuration = input.lifecycle_configuration.ok_or_else(crate::error::malformed_xml)?;
         checks::lifecycle(&mut configuration)?;
-        let document = wire::document::write(&configuration);
+        let mut document = wire::document::write(&configuration);
+        let size = input.transition_default_minimum_object_size.unwrap_or(SMALLEST_MOVED);
+        // Beside the rules, as GetBucketLifecycleConfiguration tells it.
+        document["TransitionDefaultMinimumObjectSize"] = json!(size.as_str());
         objects.configure(&input.bucket, "lifecycle", "", Some(document)).await?;
-        let size = input.transition_default_minimum_object_size;
-        Ok(s3::PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: size })
+        Ok(s3::PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: Some(size) })
     }
 );
-get!(
+on_bucket!(
     GetBucketLifecycleConfiguration,
     GetBucketLifecycleConfigurationRequest,
-    GetBucketLifecycleConfigurationOutput,
-    "lifecycle",
+    s3::GetBucketLifecycleConfigurationOutput,
+    Read,
     "GetLifecycleConfiguration",
-    None,
-    Absent::Fault("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+    |objects, input| {
+        let absent = Absent::Fault("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist");
+        let document = match objects.configured(&input.bucket, "lifecycle", "").await? {
+            Some(document) => document,
+            None => absent.answer(&input.bucket)?,
+        };
+        let mut output: s3::GetBucketLifecycleConfigurationOutput = read(document)?;
+        output.transition_default_minimum_object_size.get_or_insert(SMALLEST_MOVED);
+        Ok(output)
+    }
 );
 delete!(DeleteBucketLifecycle, DeleteBucketLifecycleRequest, "lifecycle", "PutLifecycleConfiguration");
 
