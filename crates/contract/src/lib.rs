@@ -18,5 +18,7 @@ pub use call::{Call, Origin, Principal};
 pub use caller::{BoxFuture, Caller};
 pub use fault::{Cause, Fault};
 pub use operation::{Effect, Handle, Operation, OperationId};
-pub use resource::{Attributes, Change, Document, Expansion, Naming, PropertyFault, ResourceMacro, ResourceType, Step};
+pub use resource::{
+    Attributes, Change, Document, Expansion, Extension, Naming, PropertyFault, ResourceMacro, ResourceType, Step,
+};
 pub use trace::Trace;

@@ -192,4 +192,23 @@ pub struct Expansion {
     /// Further names that a template may use in `Ref` and `GetAtt`, and the logical ids that they stand for, such as
     /// (`NAME.Alias`, `NAMEAliaslive`).
     pub names: Vec<(String, String)>,
+    /// What is written into other resources of the template.
+    pub extensions: Vec<Extension>,
+}
+
+/// A line that an expansion writes into a list of another resource's properties: whom a bucket tells, for one, is the bucket's to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extension {
+    /// The other resource's logical id. Nothing is written if its condition does not hold.
+    pub resource: String,
+    /// The type that it must have, such as `AWS::S3::Bucket`.
+    pub kind: &'static str,
+    /// Where the list is: the names of properties, each within the one before. What is missing is made.
+    pub path: &'static [&'static str],
+    /// What is put behind what the list has.
+    pub item: Document,
+    /// A logical id that the other resource is made after, beside those that `item` refers to.
+    pub after: String,
+    /// The property of the resource that is expanded which asks for it, for messages.
+    pub asked_by: String,
 }

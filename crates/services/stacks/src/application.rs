@@ -4,6 +4,7 @@
 //! resources (each asks the [`contract::ResourceMacro`] of the service that it belongs to), then names and order.
 
 mod expansion;
+mod extension;
 mod names;
 mod types;
 

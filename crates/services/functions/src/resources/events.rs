@@ -1,5 +1,6 @@
 //! SAM's `Events` of a function: what wakes it, each as the resources that it stands for.
 
+mod bucket;
 mod rule;
 mod schedule;
 mod topic;
@@ -52,6 +53,7 @@ pub(super) fn expand(
             Some("SQS") => mapping(woken, name, "Queue", properties, expansion)?,
             Some("DynamoDB") => mapping(woken, name, "Stream", properties, expansion)?,
             Some("ScheduleV2") => schedule::expand(woken, name, properties, expansion)?,
+            Some("S3") => bucket::expand(woken, name, &properties, expansion)?,
             Some("SNS") => topic::expand(woken, name, &properties, expansion)?,
             kind => {
                 return Err(fault(

@@ -198,7 +198,7 @@ impl ResourceMacro for ServerlessLayer {
             "UpdateReplacePolicy": policy,
             "Properties": properties,
         });
-        Ok(Expansion { resources: vec![(logical_id.to_owned(), document)], names: Vec::new() })
+        Ok(Expansion { resources: vec![(logical_id.to_owned(), document)], ..Expansion::default() })
     }
 }
 

@@ -7,6 +7,7 @@ use contract::ResourceMacro;
 use template::limits;
 use template::{Entry, Node, Policy, Problem, Resource, Template, Value};
 
+use super::extension::Asked;
 use super::names::Hopeful;
 use super::{Application, Types, Wanted, fits, line_of};
 use crate::{Error, globals};
@@ -31,7 +32,7 @@ impl Application {
             let value = self.evaluate(&section.value, &first)?;
             globals.extend(value.map(|value| Entry { value, ..section.clone() }));
         }
-        let mut expanded = Expanded::default();
+        let (mut expanded, mut asked) = (Expanded::default(), Vec::new());
         for resource in present {
             if resource.depends_on.contains(&resource.id) {
                 return Err(Problem::Circle(vec![resource.id.clone()]).at(resource.line).into());
@@ -44,7 +45,9 @@ impl Application {
                 Some(kind) if template.serverless => {
                     globals::merge(kind.globals(), &globals, &mut resource.properties);
                     fits(resource.properties.bytes()).map_err(|problem| problem.at(resource.line))?;
-                    self.meaning(kind.as_ref(), &resource)?
+                    let (parts, extensions) = self.meaning(kind.as_ref(), &resource)?;
+                    asked.extend(extensions);
+                    parts
                 }
                 Some(_) | None => vec![resource.clone()],
             };
@@ -54,12 +57,16 @@ impl Application {
             }
             expanded.add(&resource, parts, types)?;
         }
+        for asked in asked {
+            self.bytes += asked.write(&mut expanded.made, template)?;
+            fits(self.bytes).map_err(|problem| problem.at(asked.line))?;
+        }
         self.resources = expanded.wanted(template, types)?;
         Ok(())
     }
 
-    /// The resources that a serverless one stands for.
-    fn meaning(&mut self, kind: &dyn ResourceMacro, resource: &Resource) -> Result<Vec<Resource>, Error> {
+    /// The resources that a serverless one stands for, and what it wants of others.
+    fn meaning(&mut self, kind: &dyn ResourceMacro, resource: &Resource) -> Result<(Vec<Resource>, Vec<Asked>), Error> {
         let wrong = |fault: contract::PropertyFault| {
             let line = line_of(&resource.properties, &fault.path, resource.line);
             Error::Properties { resource: resource.id.clone(), fault, line }
@@ -80,7 +87,12 @@ impl Application {
             part.replace_policy = part.replace_policy.or(resource.replace_policy);
             parts.push(part);
         }
-        Ok(parts)
+        let extensions = expansion.extensions.into_iter().map(|extension| Asked {
+            resource: resource.id.clone(),
+            line: line_of(&resource.properties, &extension.asked_by, resource.line).unwrap_or(resource.line),
+            extension,
+        });
+        Ok((parts, extensions.collect()))
     }
 }
 

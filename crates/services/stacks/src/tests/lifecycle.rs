@@ -352,6 +352,47 @@ Outputs: {Twin: {Value: !Ref P.Twin}}
 }
 
 #[tokio::test]
+async fn serverless_resources_write_into_others() {
+    let stage = stage();
+    let template = "
+Transform: AWS::Serverless-2016-10-31
+Conditions: {Never: !Equals [a, b]}
+Resources:
+  Ear: {Type: Toy::Thing, Properties: {Name: ear, Value: {Heard: [first]}}}
+  Shut: {Type: Toy::Thing, Condition: Never}
+  One: {Type: Toy::Serverless::Word, Properties: {To: !Ref Ear, Say: one}}
+  Two: {Type: Toy::Serverless::Word, Properties: {To: !Ref Ear, Say: two}}
+  None: {Type: Toy::Serverless::Word, Properties: {To: !Ref Shut, Say: three}}
+";
+    stage.apply(template).await.expect("it is sound");
+    let heard = stage.world.state().things["ear"]["Heard"].clone();
+    assert_eq!(heard, json!(["first", "one", "two"]), "in the order of the template");
+    let log = stage.world.take_log();
+    let ear = log.iter().position(|entry| entry == "Create ear").expect("it is made");
+    let words = |name| log.iter().position(|entry| entry.contains(name)).expect("it is made");
+    assert!(words("app-One") < ear && words("app-Two") < ear, "after those that it hears: {log:?}");
+    let changed = template.replace("Say: two", "Say: more");
+    stage.apply(&changed).await.expect("it is sound");
+    assert_eq!(stage.world.state().things["ear"]["Heard"][2], "more");
+
+    for (from, to, expected) in [
+        (
+            "!Ref Ear, Say: two",
+            "!Ref Nobody, Say: two",
+            "resource Two with message: To: Nobody is no Toy::Thing of this template (line 8)",
+        ),
+        (
+            "{Heard: [first]}",
+            "{Heard: text}",
+            "resource One with message: To: Value.Heard of Ear is not a list that can be added to (line 7)",
+        ),
+    ] {
+        let message = stage.apply(&template.replace(from, to)).await.expect_err("it is wrong");
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn parameters_are_kept_until_others_are_given() {
     let stage = stage();
     let template =

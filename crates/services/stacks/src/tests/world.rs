@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::task::Tasks;
 use base::{Clock, ManualClock, Random};
 use contract::{
-    AccountId, Attributes, BoxFuture, Call, Caller, Cause, Change, Document, Expansion, Fault, Naming, OperationId,
-    Origin, Principal, PropertyFault, Region, ResourceMacro, ResourceType, Step, Trace,
+    AccountId, Attributes, BoxFuture, Call, Caller, Cause, Change, Document, Expansion, Extension, Fault, Naming,
+    OperationId, Origin, Principal, PropertyFault, Region, ResourceMacro, ResourceType, Step, Trace,
 };
 use serde_json::{Value, json};
 use store::Store;
@@ -379,6 +379,32 @@ impl ResourceMacro for Pair {
                 ),
             ],
             names: vec![(format!("{id}.Twin"), format!("{id}Twin"))],
+            extensions: Vec::new(),
+        })
+    }
+}
+
+/// `Toy::Serverless::Word`: a thing, which is told to another one that the template has.
+struct Word;
+
+impl ResourceMacro for Word {
+    fn name(&self) -> &'static str {
+        "Toy::Serverless::Word"
+    }
+
+    fn expand(&self, id: &str, resource: &Document) -> Result<Expansion, PropertyFault> {
+        let to = resource["Properties"]["To"]["Ref"].as_str().unwrap_or_default();
+        Ok(Expansion {
+            resources: vec![(id.to_owned(), json!({ "Type": "Toy::Thing", "Properties": { "Value": "word" } }))],
+            extensions: vec![Extension {
+                resource: to.to_owned(),
+                kind: "Toy::Thing",
+                path: &["Value", "Heard"],
+                item: resource["Properties"]["Say"].clone(),
+                after: id.to_owned(),
+                asked_by: "To".to_owned(),
+            }],
+            ..Expansion::default()
         })
     }
 }
@@ -395,7 +421,7 @@ pub(crate) fn engine_at(clock: Clock, store: &Store, world: &Arc<World>, halt: &
     let deps = Deps {
         store: store.clone(),
         caller: Arc::new(caller),
-        types: Types::new(&[Arc::new(Thing), Arc::new(Ticket), Arc::new(Leaf)], &[Arc::new(Pair)]),
+        types: Types::new(&[Arc::new(Thing), Arc::new(Ticket), Arc::new(Leaf)], &[Arc::new(Pair), Arc::new(Word)]),
         clock,
         random,
         tasks: Tasks::new(),

@@ -52,7 +52,7 @@ impl ResourceMacro for SimpleTable {
             table.insert("Tags".to_owned(), tags.into());
         }
         let table = json!({ "Type": "AWS::DynamoDB::Table", "Properties": table });
-        Ok(Expansion { resources: vec![(logical_id.to_owned(), table)], names: Vec::new() })
+        Ok(Expansion { resources: vec![(logical_id.to_owned(), table)], ..Expansion::default() })
     }
 }
 
