@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest;
 use base::ByteSize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -74,6 +75,40 @@ pub fn pack(path: &Path) -> Result<Vec<u8>, Error> {
             left.checked_sub(copied).ok_or_else(|| Error::TooLarge { path: path.to_owned(), limit: UNPACKED_MAX })?;
     }
     Ok(writer.finish().map_err(|why| failed(&why))?.into_inner())
+}
+
+/// What a folder looks like from outside its files: while two looks are equal, so is what [`pack`] makes of it, but for what was written
+/// in the same tick of the file system's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Over names, lengths, times, permissions and places of all files.
+    digest: Vec<u8>,
+    /// When the youngest of its files was written or changed otherwise, in milliseconds since the epoch.
+    pub youngest_ms: i64,
+}
+
+/// Looks at a folder. Blocks.
+pub fn look(path: &Path) -> Result<Look, Error> {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let mut youngest_ms = i64::MIN;
+    for (name, file) in list(path)? {
+        let metadata = file.metadata().map_err(|why| Error::Read { path: file.clone(), why })?;
+        let (written, changed) = (metadata.mtime(), metadata.ctime());
+        let numbers = [
+            written,
+            metadata.mtime_nsec(),
+            changed,
+            metadata.ctime_nsec(),
+            metadata.len() as i64,
+            i64::from(metadata.mode()),
+            metadata.ino() as i64,
+        ];
+        digest.update(&(name.len() as u64).to_be_bytes());
+        digest.update(name.as_bytes());
+        numbers.iter().for_each(|number| digest.update(&number.to_be_bytes()));
+        youngest_ms = youngest_ms.max(written.max(changed).saturating_mul(1000) + 999);
+    }
+    Ok(Look { digest: digest.finish().as_ref().to_vec(), youngest_ms })
 }
 
 /// The files of a folder by their names in the archive.

@@ -25,6 +25,8 @@ pub struct Config {
     /// The server that takes topics' mail, such as `smtp://USER:PASSWORD@HOST:587?tls=required&from=news@example.com`. `None`: mail
     /// stays in the outbox.
     pub smtp: Option<String>,
+    /// Folders whose insides callers may name as functions' code, which is then read again when it changes.
+    pub hot_reload: Vec<PathBuf>,
 }
 
 impl Config {
@@ -34,6 +36,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
             public: None,
             data,
+            hot_reload: Vec::new(),
             blobs: None,
             auth: None,
             sandbox: sandbox::Mode::Auto,

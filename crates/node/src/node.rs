@@ -116,6 +116,7 @@ impl Node {
                 Auth::Open => compute::Reach::Everywhere,
                 Auth::Iam => compute::Reach::Elsewhere,
             },
+            live: config.hot_reload.clone(),
         })
         .await?;
         functions.start(&tasks);

@@ -77,6 +77,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", env = "FREEHOLD_BLOBS", conflicts_with = "memory")]
     blobs: Option<String>,
 
+    /// Folders that a function's code may be (S3Bucket=hot-reload, S3Key=/PATH/IN/DIR): each call runs what is in it then. Whoever may
+    /// make functions can read what is in DIR; may be given several times
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    hot_reload: Vec<PathBuf>,
+
     /// Deploy once, at the start: neither what is saved nor, with --memory, after a reset (POST /_reset)
     #[arg(long)]
     no_watch: bool,
@@ -158,7 +163,7 @@ fn origin(text: &str) -> Result<String, &'static str> {
 
 /// What makes no sense is refused before anything is made.
 fn check(args: &Args) -> Result<(), Problem> {
-    if let Some(path) = args.paths.iter().find(|path| !path.exists()) {
+    if let Some(path) = args.paths.iter().chain(&args.hot_reload).find(|path| !path.exists()) {
         return Err(Problem::usage(format!("There is no folder {}; nothing was started.", path.display())));
     }
     Ok(())
@@ -187,6 +192,7 @@ fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
         hosts: args.hosts.clone(),
         origins: args.origins.clone(),
         smtp: args.smtp.clone(),
+        hot_reload: args.hot_reload.clone(),
         ..Config::new(data)
     };
     match config.auth() {

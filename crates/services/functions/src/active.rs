@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::model::alias::Target as AliasTarget;
-use crate::model::{Alias, Archive, Code, EventInvoke, Recursion, Settings, UrlConfig, Version, provision};
+use crate::model::{Alias, Archive, Code, EventInvoke, Live, Recursion, Settings, UrlConfig, Version, provision};
 use crate::name::{FunctionName, Qualifier, Scope};
 use crate::store::{Bundle, Place, Refusal, bundles};
 use crate::{Functions, RoleSession, faults};
@@ -604,7 +604,7 @@ impl Functions {
         let compute::Settings { code: id, layers, .. } = &runner.settings;
         self.unpack_layers_again(&runner.layers, layers).await?;
         let archive = match &runner.code {
-            Code::Zip(archive) => archive,
+            Code::Zip(archive) | Code::Live(Live { archive, .. }) => archive,
             Code::Image(pinned) => return self.prepare_image(pinned).await,
         };
         if self.compute.has_code(id) {

@@ -66,8 +66,9 @@ impl Functions {
         conversation: Conversation,
         reply: &mut Reply,
     ) -> Result<Option<Answer>, Fault> {
-        let (runner, mut invocation) =
-            self.admitted(call, &target.active, target.qualifier.as_ref(), Event::default())?;
+        let qualifier = target.qualifier.as_ref();
+        let active = &self.renewed(&target.active, qualifier).await?;
+        let (runner, mut invocation) = self.admitted(call, active, qualifier, Event::default())?;
         invocation.conversation = Some(conversation);
         let invocation = Arc::new(invocation);
         let image = self.image(runner).await?;
@@ -92,10 +93,11 @@ impl Functions {
     pub(crate) async fn invoke(
         &self,
         call: &Call,
-        active: &Active,
+        active: &Arc<Active>,
         qualifier: Option<&Qualifier>,
         event: Event,
     ) -> Result<Done, Fault> {
+        let active = &self.renewed(active, qualifier).await?;
         let (runner, invocation) = self.admitted(call, active, qualifier, event)?;
         let outcome = self.attempt(runner, Arc::new(invocation)).await?;
         Ok(Done { outcome, version: runner.version.clone() })
@@ -178,7 +180,7 @@ pub(crate) fn tell_failure(function: &str, payload: &Bytes) {
     tracing::info!(target: "function_failed", function, kind, error, "a function failed");
 }
 
-fn invoked_arn(active: &Active, qualifier: Option<&Qualifier>) -> String {
+pub(crate) fn invoked_arn(active: &Active, qualifier: Option<&Qualifier>) -> String {
     match qualifier {
         Some(qualifier) => format!("{}:{qualifier}", active.arn),
         None => active.arn.clone(),

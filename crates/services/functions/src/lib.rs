@@ -35,6 +35,7 @@ pub mod resources;
 mod store;
 mod streaming;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use ::store::{Blobs, Store};
@@ -72,6 +73,8 @@ pub struct Deps {
     pub dispatch: Dispatch,
     /// Which container images callers may name: those of this machine only where every caller may read its files.
     pub images: compute::Reach,
+    /// The folders of this machine whose insides callers may name as code that is read again when it changes; none, usually.
+    pub live: Vec<PathBuf>,
 }
 
 /// Makes short-lived credentials for a session of a role. Asked once for each new instance.
@@ -99,6 +102,7 @@ pub struct Functions {
     credentials: RoleCredentials,
     dispatch: dispatch::Within,
     images: compute::Reach,
+    live: packages::live::Folders,
     table: active::Table,
     mappings: mappings::Mappings,
     /// For what lives on behind calls.
@@ -117,7 +121,7 @@ impl Functions {
     /// Opens the service on what the store holds: all functions answer when this returns. Their code is unpacked again, where
     /// it is missing, when they are first called or by [`Functions::start`], whichever comes first.
     pub async fn open(deps: Deps) -> Result<Arc<Self>, ::store::Error> {
-        let Deps { store, blobs, compute, clock, random, credentials, dispatch, images } = deps;
+        let Deps { store, blobs, compute, clock, random, credentials, dispatch, images, live } = deps;
         let links = packages::Links::open(&store, &random).await?;
         // Before the first look, so that nothing falls between the two.
         let watch = std::sync::Mutex::new(Some(store.watch(crate::store::root())));
@@ -132,6 +136,7 @@ impl Functions {
             credentials,
             dispatch: dispatch.within(),
             images,
+            live: packages::live::Folders::new(live),
             table: active::Table::default(),
             links,
             watch,

@@ -63,8 +63,19 @@ pub struct Version {
 pub enum Code {
     /// `PackageType` Zip.
     Zip(Archive),
+    /// `PackageType` Zip, of a folder of this machine that people edit.
+    Live(Live),
     /// `PackageType` Image.
     Image(Pinned),
+}
+
+/// A folder of this machine, and what was in it when it was last looked at. Versions are of what was in it, and not of the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The folder, with all links on the way to it resolved.
+    pub folder: Arc<str>,
+    /// What was in it.
+    pub archive: Archive,
 }
 
 /// A zip archive that is in the node's blobs.
@@ -126,6 +137,9 @@ impl Function {
         let number = self.version_next;
         self.version_next += 1;
         let mut version = Version { revision, modified_ms: now_ms, ..self.latest.clone() };
+        if let Code::Live(live) = version.code {
+            version.code = Code::Zip(live.archive);
+        }
         if let Some(description) = description {
             version.settings.description = description;
         }
@@ -137,7 +151,7 @@ impl Code {
     /// `CodeSha256` as AWS writes it: in base64 of an archive, in hexadecimal digits of an image.
     pub fn sha256(&self) -> String {
         match self {
-            Self::Zip(archive) => archive.sha256_base64(),
+            Self::Zip(archive) | Self::Live(Live { archive, .. }) => archive.sha256_base64(),
             Self::Image(pinned) => pinned.container.digest.to_string(),
         }
     }
@@ -145,7 +159,7 @@ impl Code {
     /// `CodeSize`: as on AWS, an image has none.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::Zip(archive) => archive.bytes,
+            Self::Zip(archive) | Self::Live(Live { archive, .. }) => archive.bytes,
             Self::Image(_) => 0,
         }
     }
@@ -153,7 +167,7 @@ impl Code {
     /// What compute calls it.
     pub fn id(&self) -> compute::CodeId {
         match self {
-            Self::Zip(archive) => archive.id(),
+            Self::Zip(archive) | Self::Live(Live { archive, .. }) => archive.id(),
             Self::Image(pinned) => pinned.container.digest.clone(),
         }
     }
@@ -161,15 +175,23 @@ impl Code {
     /// The archive, if it is one.
     pub fn archive(&self) -> Option<&Archive> {
         match self {
-            Self::Zip(archive) => Some(archive),
+            Self::Zip(archive) | Self::Live(Live { archive, .. }) => Some(archive),
             Self::Image(_) => None,
+        }
+    }
+
+    /// The folder that it follows, if it does.
+    pub fn folder(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Live(live) => Some(&live.folder),
+            Self::Zip(_) | Self::Image(_) => None,
         }
     }
 
     /// The image, if it is one.
     pub fn image(&self) -> Option<&Pinned> {
         match self {
-            Self::Zip(_) => None,
+            Self::Zip(_) | Self::Live(_) => None,
             Self::Image(pinned) => Some(pinned),
         }
     }

@@ -1,6 +1,7 @@
 //! Code packages on their way in and out: taken from a request, a bucket or the node's own code store, checked and unpacked by
 //! compute, kept as blobs; and handed out again under links that expire.
 
+pub(crate) mod live;
 mod objects;
 
 use std::sync::Arc;
@@ -58,6 +59,9 @@ impl Functions {
                 )),
             };
         }
+        if live::means(bucket.as_deref(), key.as_deref()) && zip.is_none() {
+            return self.take_folder(key.as_deref().unwrap_or_default()).await;
+        }
         let (archive, stored) =
             self.take_archive(call, operation, Source { zip, bucket, key, object_version, image: None }).await?;
         Ok(Taken { code: Code::Zip(archive), _stored: stored })
@@ -84,6 +88,9 @@ impl Functions {
             (None, Some(bucket), Some(key)) if bucket == ASSETS && object_version.is_none() => {
                 self.take_asset(&key).await
             }
+            (None, Some(bucket), Some(key)) if live::means(Some(&bucket), Some(&key)) => Err(faults::invalid(
+                "Folders that are read again (S3Bucket=hot-reload) are for functions, not for layers.",
+            )),
             (None, Some(bucket), Some(key)) => {
                 self.take_object(call, objects::Object { bucket, key, version: object_version }).await
             }

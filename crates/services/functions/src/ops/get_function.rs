@@ -6,7 +6,7 @@ use wire::lambda::{Concurrency, FunctionCodeLocation, GetFunction, GetFunctionRe
 use super::lookup;
 use super::view::{Shown, signed};
 use crate::Functions;
-use crate::model::Code;
+use crate::model::{Code, Live};
 use crate::name::{Reference, Scope};
 
 impl Handle<GetFunction> for Functions {
@@ -31,7 +31,7 @@ impl Handle<GetFunction> for Functions {
         Ok(GetFunctionResponse {
             configuration: Some(shown.configuration()),
             code: Some(match &found.version.code {
-                Code::Zip(archive) => FunctionCodeLocation {
+                Code::Zip(archive) | Code::Live(Live { archive, .. }) => FunctionCodeLocation {
                     repository_type: Some("S3".into()),
                     location: Some(self.location(call, archive)),
                     ..FunctionCodeLocation::default()

@@ -81,7 +81,7 @@ impl Package {
     /// Of what there is.
     pub(crate) fn of(code: &Code) -> Self {
         match code {
-            Code::Zip(_) => Self::Zip,
+            Code::Zip(_) | Code::Live(_) => Self::Zip,
             Code::Image(_) => Self::Image,
         }
     }

@@ -78,7 +78,7 @@ impl Shown<'_> {
             }),
             revision_id: Some(revision.to_string()),
             package_type: Some(match code {
-                Code::Zip(_) => PackageType::Zip,
+                Code::Zip(_) | Code::Live(_) => PackageType::Zip,
                 Code::Image(_) => PackageType::Image,
             }),
             image_config_response: image_config(&settings.image_config),

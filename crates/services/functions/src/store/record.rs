@@ -12,7 +12,7 @@ use crate::model::alias::{Routing, Target};
 use crate::model::permission::{Conditions, PrincipalForm};
 use crate::model::settings::{Architecture, ImageConfig, Layer, LogFormat, LogLevel, Logging, SnapStart, Tracing};
 use crate::model::url::{AuthType, Cors, InvokeMode};
-use crate::model::{self, Archive, Code, Pinned, Recursion, RuntimeUpdate};
+use crate::model::{self, Archive, Code, Live, Pinned, Recursion, RuntimeUpdate};
 
 macro_rules! record {
     ($type:ty, $kind:literal) => {
@@ -72,6 +72,9 @@ pub(crate) struct Version {
     /// Left out where the code is an archive; `code` and `code_bytes` are the image's digest and nothing then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<ImageFields>,
+    /// The folder that the code follows, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dead_letter: Option<String>,
 }
@@ -294,10 +297,11 @@ impl From<&model::Version> for Version {
         };
         Self {
             code: BlobId::from(match &version.code {
-                Code::Zip(archive) => archive.sha256,
+                Code::Zip(archive) | Code::Live(Live { archive, .. }) => archive.sha256,
                 Code::Image(pinned) => sha256(&pinned.container.digest),
             }),
             code_bytes: version.code.bytes(),
+            folder: version.code.folder().map(|folder| folder.to_string()),
             image: version.code.image().map(|pinned| ImageFields::new(pinned, &version.settings.image_config)),
             content: version.content,
             revision: version.revision,
@@ -360,9 +364,12 @@ impl TryFrom<Version> for model::Version {
         };
         let sha256 = *record.code.sha256();
         Ok(Self {
-            code: match record.image {
-                None => Code::Zip(Archive { sha256, bytes: record.code_bytes }),
-                Some(image) => Code::Image(image.pinned(sha256)?),
+            code: match (record.image, record.folder) {
+                (None, None) => Code::Zip(Archive { sha256, bytes: record.code_bytes }),
+                (None, Some(folder)) => {
+                    Code::Live(Live { folder: folder.into(), archive: Archive { sha256, bytes: record.code_bytes } })
+                }
+                (Some(image), _) => Code::Image(image.pinned(sha256)?),
             },
             settings,
             content: record.content,

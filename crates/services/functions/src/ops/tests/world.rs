@@ -95,6 +95,7 @@ impl World {
             }),
             dispatch: registry.dispatch(),
             images: compute::Reach::Everywhere,
+            live: vec![folder.path().join("live")],
         };
         let functions = Functions::open(deps).await.expect("it opens");
         crate::register(&mut registry, &functions);
