@@ -5,6 +5,7 @@ use futures_util::{FutureExt, StreamExt};
 use http::header::{HeaderName, HeaderValue, ORIGIN};
 
 use crate::guard::{Guard, host_name};
+use crate::objects::chunked::decode_now;
 use crate::objects::form::{Fields, Parts, Policy};
 
 /// Takes bytes for a host, a target, an origin and a `Sec-Fetch-Site`, each in a line of its own. What an open node lets pass must
@@ -54,4 +55,15 @@ pub fn form_policy(bytes: &[u8]) {
         let checked = policy.check(&Fields::default(), "bucket");
         assert_eq!(checked, policy.check(&Fields::default(), "bucket"));
     }
+}
+
+/// Takes bytes for a body of type `aws-chunked`. What is inside is no longer than what came, and the same however that was cut.
+pub fn chunked(bytes: &[u8]) {
+    let decode = |pieces: &[&[u8]]| decode_now(pieces, "a").map_err(|fault| fault.code);
+    let whole = decode(&[bytes]);
+    assert!(whole.as_ref().is_ok_and(|(inside, _)| inside.len() <= bytes.len()) || whole.is_err());
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    assert_eq!(decode(&[first, second]), whole);
+    let singles: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(decode(&singles), whole);
 }

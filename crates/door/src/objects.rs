@@ -5,7 +5,7 @@
 //! own rules, faults without a wrapper.
 
 mod body;
-mod chunked;
+pub(crate) mod chunked;
 mod cors;
 pub(crate) mod form;
 mod proof;

@@ -47,7 +47,7 @@ use base::{Clock, Random};
 use dispatch::Dispatch;
 
 pub use crate::error::Error;
-pub use crate::ops::register;
+pub use crate::ops::{fuzzing, register};
 
 use crate::store::Shelf;
 

@@ -9,6 +9,7 @@ mod configurations;
 mod copy_object;
 mod delete_object;
 mod encryption;
+pub mod fuzzing;
 mod get_object;
 mod list_object_versions;
 mod list_objects;

@@ -21,9 +21,9 @@ pub(crate) struct Looked {
 
 /// A stretch of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stretch {
-    start: u64,
-    end: u64,
+pub(super) struct Stretch {
+    pub(super) start: u64,
+    pub(super) end: u64,
     /// Whether less than all was asked for.
     partial: bool,
 }
@@ -123,7 +123,7 @@ impl Objects {
 }
 
 /// The stretch that `bytes=A-B` means; nothing where it is no range of bytes that is served, and so not looked at.
-fn cut(range: &str, size: u64) -> Result<Option<Stretch>, Fault> {
+pub(super) fn cut(range: &str, size: u64) -> Result<Option<Stretch>, Fault> {
     let Some((from, to)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Ok(None);
     };

@@ -3,7 +3,7 @@
 mod complete;
 mod create;
 mod list;
-mod upload_part;
+pub(super) mod upload_part;
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{AbortMultipartUpload, AbortMultipartUploadOutput, AbortMultipartUploadRequest};

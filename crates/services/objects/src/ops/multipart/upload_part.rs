@@ -182,7 +182,7 @@ fn check_algorithm(upload: &Upload, wanted: &Wanted) -> Result<(), Fault> {
 }
 
 /// `bytes=first-last`, which must lie inside the source.
-fn stretch(range: &str, size: u64) -> Result<(u64, u64), Fault> {
+pub(in crate::ops) fn stretch(range: &str, size: u64) -> Result<(u64, u64), Fault> {
     let wrong = || {
         let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
                        zero-based offsets of the first and last bytes to copy";
