@@ -1,5 +1,5 @@
-"""Terraform's AWS provider makes buckets with all that they can have and objects in them, changes them, and plans again with no
-difference.
+"""Terraform's AWS provider makes buckets with all that they can have and objects in them, changes them, and plans again with
+no difference.
 
 What buckets do is held against boto3 in `test_objects.py`.
 """

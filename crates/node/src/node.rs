@@ -244,7 +244,7 @@ impl Node {
             Arc::new(mounts::Code(Arc::clone(&services.functions))),
             Arc::new(mounts::Activity(compute.clone())),
             Arc::new(mounts::Deliveries(deliveries.clone())),
-            Arc::new(mounts::Blobs(blobs.clone())),
+            Arc::new(mounts::Blobs { kept: blobs.clone(), store: store.clone() }),
             Arc::new(mounts::Assets(blobs)),
             Arc::new(mounts::Schedules {
                 schedules: Arc::clone(&services.schedules),

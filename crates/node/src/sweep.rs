@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Between two sweeps.
 const EVERY: Duration = Duration::from_secs(3600);
 /// How old a blob must be: who uploads an asset has so long to refer to it.
-const GRACE: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// From the beginning of one pass of the scrub to that of the next.
 const SCRUB_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -11,6 +11,9 @@ pub enum Error {
     /// The store did not take it; trying again may help.
     #[error("{0}")]
     Unavailable(String),
+    /// There is no room, and trying again does not make any.
+    #[error("{0}")]
+    Full(String),
     /// A bug or a broken disk, which was logged.
     #[error("the objects cannot be read")]
     Internal,
@@ -31,7 +34,11 @@ impl From<store::Error> for Error {
                 Some(fault) => fault.clone().into(),
                 None => incomplete_body().into(),
             },
-            Why::Contended { .. } | Why::Busy { .. } | Why::DiskFull { .. } | Why::Closed => {
+            Why::DiskFull { .. } => {
+                tracing::warn!(%error, "the disk is full");
+                Self::Full(error.to_string())
+            }
+            Why::Contended { .. } | Why::Busy { .. } | Why::Closed => {
                 tracing::warn!(%error, "the store did not take a change of an object");
                 Self::Unavailable(error.to_string())
             }
@@ -51,6 +58,8 @@ impl From<Error> for Fault {
                 let message = format!("Please reduce your request rate: {why}");
                 Self { status: Some(503), ..Self::new(Cause::Unavailable, "SlowDown", message) }
             }
+            // S3 has no words for it, and it is no request rate: SDKs would try again for long.
+            Error::Full(why) => Self { status: Some(507), ..Self::new(Cause::Unavailable, "InsufficientStorage", why) },
             Error::Internal => {
                 let message = "We encountered an internal error. Please try again.";
                 Self { status: Some(500), ..Self::new(Cause::Internal, "InternalError", message) }
