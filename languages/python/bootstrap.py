@@ -1,17 +1,18 @@
 """The life of a Python guest: take who you are, load the handler, then one invocation after the other.
 
 It reads events on descriptor 3 and answers on 4. Between invocations it blocks in a read; that is the freeze.
+
+What only some functions need is loaded while nobody waits for this process, or else when it is needed: when a hundred are started at
+once, a third of what starting costs would go into it.
 """
 
+import _thread
 import io
 import json
-import logging
 import os
 import struct
 import sys
-import threading
 import time
-import traceback
 
 EVENTS, ANSWERS = 3, 4
 OUTPUT = 1
@@ -68,7 +69,7 @@ def read_frame():
 
 
 # One frame at a time, whichever thread it comes from. A signal's handler that prints must not wait for what it interrupts.
-_frames = threading.RLock()
+_frames = _thread.RLock()
 
 
 def write_frame(kind, body=b"", request_id=""):
@@ -87,7 +88,7 @@ def write_frame(kind, body=b"", request_id=""):
 def renew_lock():
     """A child process has only the thread that forked: nobody would open what another one held."""
     global _frames
-    _frames = threading.RLock()
+    _frames = _thread.RLock()
 
 
 os.register_at_fork(after_in_child=renew_lock)
@@ -181,95 +182,77 @@ class LambdaContext:
 # Logging
 
 
-class Handler(logging.Handler):
-    """Puts records into the log, one event each."""
-
-    def emit(self, record):
-        log_event(self.format(record))
+# Of the invocation that is under way.
+request_id = ""
 
 
-class RequestIdFilter(logging.Filter):
-    """Tells records which invocation they belong to."""
+class LoggingFinder:
+    """Sets logging up as soon as the function has imported it, where that was not done ahead."""
 
-    request_id = ""
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "logging":
+            return None
+        sys.meta_path.remove(cls)
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in sys.meta_path)), None)
+        if spec is not None:
+            execute = spec.loader.exec_module
 
-    def filter(self, record):
-        record.aws_request_id = RequestIdFilter.request_id
-        return True
+            def execute_and_set_up(module):
+                execute(module)
+                set_up_logging()
+
+            spec.loader.exec_module = execute_and_set_up
+        return spec
 
 
-# What every record has: all else was given to the call as `extra`, and is told too.
-KNOWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "taskName"}
+def set_up_logging():
+    import freehold_logging
+
+    freehold_logging.set_up()
+
+
+def load_ahead():
+    """Loads what functions may need, unless somebody waits for this process already."""
+    global _ahead
+    os.set_blocking(EVENTS, False)
+    try:
+        _ahead = os.read(EVENTS, 1 << 16)
+    except BlockingIOError:
+        import freehold_logging  # noqa: F401
+    else:
+        if not _ahead:
+            os._exit(0)
+    finally:
+        os.set_blocking(EVENTS, True)
 
 
 def timestamp(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (seconds % 1 * 1000)
 
 
-class JsonFormatter(logging.Formatter):
-    """A record as a JSON object, with the fields that Lambda has."""
-
-    def format(self, record):
-        told = {
-            "timestamp": timestamp(record.created),
-            "level": logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10),
-            "message": record.getMessage(),
-            "logger": record.name,
-        }
-        if record.exc_info:
-            kind, error, tb = record.exc_info
-            told["stackTrace"] = traceback.format_tb(tb)
-            told["errorType"] = kind.__name__ if kind else None
-            told["errorMessage"] = str(error)
-        told["requestId"] = record.aws_request_id
-        if record.exc_info:
-            told["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-        for name, value in vars(record).items():
-            if name not in KNOWN_FIELDS:
-                told.setdefault(name, value)
-        return to_line({name: value for name, value in told.items() if value is not None})
-
-
 def to_line(told):
     return json.dumps(told, ensure_ascii=False, default=str) + "\n"
-
-
-def text_formatter():
-    form = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
-    formatter = logging.Formatter(form, "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    return formatter
 
 
 def logs_json():
     return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
-def set_up_logging():
-    handler = Handler()
-    handler.setFormatter(JsonFormatter() if logs_json() else text_formatter())
-    handler.addFilter(RequestIdFilter())
-    root = logging.getLogger()
-    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
-    # Python has no TRACE.
-    level = "DEBUG" if level == "TRACE" else level
-    if isinstance(logging.getLevelName(level), int):
-        root.setLevel(level)
-    root.addHandler(handler)
-
-
 # Errors
 
 
-def own_frames(tb):
-    """The traceback without this file and the machinery of import."""
+def told_frames(tb):
+    """The traceback's lines, without this file and the machinery of import."""
+    import traceback
+
     frames = traceback.extract_tb(tb)
     # As tuples, because whole frames would be drawn with marks below the line, which Lambda does not have.
-    return [
+    return traceback.format_list(
         (frame.filename, frame.lineno, frame.name, frame.line)
         for frame in frames
         if frame.filename != __file__ and not frame.filename.startswith("<frozen")
-    ]
+    )
 
 
 def describe(error, request_id):
@@ -277,7 +260,7 @@ def describe(error, request_id):
     if isinstance(error, RuntimeFault):
         kind, stack = error.kind, error.stack
     else:
-        kind, stack = type(error).__name__, traceback.format_list(own_frames(error.__traceback__))
+        kind, stack = type(error).__name__, told_frames(error.__traceback__)
     return {"errorMessage": str(error), "errorType": kind, "requestId": request_id, "stackTrace": stack}
 
 
@@ -352,6 +335,7 @@ def set_trace(value):
 
 
 def serve(handler):
+    global request_id
     trace = None
     while True:
         text, body = read_frame()
@@ -359,7 +343,7 @@ def serve(handler):
         if facts[3] and facts[3] != trace:
             trace = facts[3]
             set_trace(trace)
-        RequestIdFilter.request_id = facts[0]
+        request_id = facts[0]
         kind = RESULT
         try:
             answer = invoke(handler, body, LambdaContext(facts))
@@ -377,6 +361,7 @@ def serve(handler):
 def main():
     for descriptor in (EVENTS, ANSWERS):
         os.set_inheritable(descriptor, False)
+    load_ahead()
     name, environment = read_frame()
     os.environ.update(json.loads(environment))
     # The code was put there after this process had begun.
@@ -386,7 +371,10 @@ def main():
     sys.stdout, sys.stderr = standard_stream(), standard_stream()
     version = "python%d.%d" % sys.version_info[:2]
     sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
-    set_up_logging()
+    if "logging" in sys.modules:
+        set_up_logging()
+    else:
+        sys.meta_path.insert(0, LoggingFinder)
     try:
         handler = load(name)
     except Exception as error:

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("javascript/syntax.js", include_str!("../../../languages/javascript/syntax.js")),
     ("javascript/warm.mjs", include_str!("../../../languages/javascript/warm.mjs")),
     ("python/bootstrap.py", include_str!("../../../languages/python/bootstrap.py")),
+    ("python/freehold_logging.py", include_str!("../../../languages/python/freehold_logging.py")),
 ];
 
 /// Where they are on the disk.
