@@ -1,6 +1,6 @@
 """What every conformance test needs: one node for the session, and clients that are pointed at it.
 
-The node is the release binary (`FREEHOLD_BINARY`, or `target/release/freehold`), started on a free port with a data folder of
+The node is the program that `FREEHOLD_BINARY` names, or `target/debug/freehold`, started on a free port with a data folder of
 its own. Tests that kill or restart a node start one for themselves with `Node`.
 """
 
@@ -22,7 +22,7 @@ import terraform as terraform_tool
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = pathlib.Path(os.environ.get("FREEHOLD_BINARY", ROOT / "target" / "release" / "freehold"))
+BINARY = pathlib.Path(os.environ.get("FREEHOLD_BINARY", ROOT / "target" / "debug" / "freehold"))
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
