@@ -102,6 +102,9 @@ def test_strangers_have_what_a_policy_gives(owner, shut, stranger):
     block(owner, shut)
     policy(owner, shut, statement(shut, "s3:GetObject", resource="/open/*"))
     assert stranger(f"{shut}/open/k") == (200, b"for all")
+    # Nor may anybody without a name say what is made of it.
+    status, answer = stranger(f"{shut}/open/k?response-content-type=text/html")
+    assert status == 400 and b"<Code>InvalidRequest</Code>" in answer
     owner.put_object(Bucket=shut, Key="shut/k", Body=b"for few")
     for path, method in [("shut/k", "GET"), ("open/k", "PUT"), ("open/k", "DELETE"), ("?list-type=2", "GET")]:
         status, answer = stranger(f"{shut}/{path}", method, b"x" if method == "PUT" else None)

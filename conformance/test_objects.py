@@ -383,6 +383,49 @@ def test_uploads_that_are_refused(s3, bucket):
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
+def test_pages_of_uploads_pass_what_is_folded(s3, bucket):
+    for key in ("a/1", "a/2", "b", "c/1", "c/2", "d"):
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+    pages = s3.get_paginator("list_multipart_uploads").paginate(
+        Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": 1}
+    )
+    found = []
+    for page in pages:
+        found += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+        found += [one["Key"] for one in page.get("Uploads", [])]
+    assert found == ["a/", "b", "c/", "d"]
+
+
+def test_uploads_outlive_a_refusal_to_delete_their_bucket(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    upload = dict(Bucket=bucket, Key="k", UploadId=s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"])
+    assert refused(s3.delete_bucket, Bucket=bucket) == (409, "BucketNotEmpty")
+    tag = s3.upload_part(PartNumber=1, Body=b"goes on", **upload)["ETag"]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]}, **upload)
+    assert body(s3, bucket, "k") == b"goes on"
+
+
+@pytest.mark.parametrize(
+    "trailer, expected",
+    [("x-amz-checksum-crc32:NhCmhg==", 200), ("x-amz-checksum-crc32:AAAAAA==", 400), (None, 400)],
+)
+def test_trailers_that_are_announced_are_checked(node, bucket, trailer, expected):
+    sent = b"5\r\nhello\r\n0\r\n" + (f"{trailer}\r\n".encode() if trailer else b"") + b"\r\n"
+    headers = {
+        "content-encoding": "aws-chunked",
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": "5",
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    request = urllib.request.Request(f"{node.endpoint}/{bucket}/k", data=sent, method="PUT", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    assert status == expected
+
+
 def test_parts_are_copied(s3, bucket):
     data = random.Random(5).randbytes(6 * MIB)
     s3.put_object(Bucket=bucket, Key="from", Body=data)

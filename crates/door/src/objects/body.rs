@@ -18,6 +18,7 @@ use crate::RequestBody;
 const HELD_BYTES_MAX: u64 = 8 << 20;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+const TRAILER: HeaderName = HeaderName::from_static("x-amz-trailer");
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
 
 /// The body as a stream of its bytes, that ends with a fault if it is not what the head says: not as long, or not of that hash.
@@ -35,6 +36,10 @@ pub(super) fn passed_on(headers: &HeaderMap, body: RequestBody, proof: &Proof) -
     let trailers = Trailers::default();
     let mut stream: ByteStream = Box::pin(pieces);
     if is_chunked {
+        // Whoever takes the body in has to know what to sum up before the trailer comes.
+        if let Some(announced) = text(headers, &TRAILER) {
+            trailers.add(TRAILER.as_str().to_owned(), announced.to_owned());
+        }
         let chunks = claimed.starts_with("STREAMING-AWS4-").then(|| proof.chunks()).flatten();
         stream = Decoder::stream(stream, chunks, trailers.clone());
     }
@@ -144,4 +149,25 @@ fn other_hash(claimed: &str, computed: &str) -> Fault {
 
 pub(super) fn bad(status: u16, code: &str, message: &str) -> Fault {
     Fault { status: Some(status), ..Fault::new(Cause::Invalid, code, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_are_announced_before_they_come() {
+        const NAME: &str = "x-amz-checksum-crc32";
+        for (claimed, expected) in [("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Some(NAME)), ("UNSIGNED-PAYLOAD", None)] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in
+                [(CONTENT_SHA256, claimed), (header::CONTENT_LENGTH, "10"), (DECODED_LENGTH, "5"), (TRAILER, NAME)]
+            {
+                headers.insert(name, http::HeaderValue::from_static(value));
+            }
+            let body = RequestBody::whole(Bytes::from_static(b"5\r\nhello\r\n"));
+            let passed = passed_on(&headers, body, &Proof::of_node()).expect("it is well said");
+            assert_eq!(passed.trailers().get("x-amz-trailer").as_deref(), expected, "{claimed}");
+        }
+    }
 }

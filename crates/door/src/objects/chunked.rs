@@ -96,10 +96,8 @@ impl Decoder {
 
     async fn trailer(&mut self, seen: usize, mut hash: Option<digest::Context>) -> Result<State, Fault> {
         // Some clients end with the last trailer, without an empty line.
-        if self.buffer.is_empty() && !self.more().await? {
-            return Ok(State::Done);
-        }
-        let line = self.line().await?;
+        let over = self.buffer.is_empty() && !self.more().await?;
+        let line = if over { String::new() } else { self.line().await? };
         if line.is_empty() {
             // Where chunks are signed, trailers are too, and the signature takes the hash with it.
             return if hash.is_some() && seen > 0 { Err(not_signed()) } else { Ok(State::Done) };
@@ -218,6 +216,27 @@ mod tests {
             (b"ffffffffffffffffff\r\n", "InvalidRequest"),
         ] {
             assert_eq!(decode(&[bad]), Err(code.to_owned()), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn trailers_are_signed_where_chunks_are() {
+        for (rest, expected) in [
+            (&b"\r\n"[..], Ok(())),
+            (b"", Ok(())),
+            (b"x-amz-checksum-crc32:AAAAAA==\r\n\r\n", Err("SignatureDoesNotMatch")),
+            (b"x-amz-checksum-crc32:AAAAAA==\r\n", Err("SignatureDoesNotMatch")),
+        ] {
+            let mut decoder = Decoder {
+                source: Box::pin(futures_util::stream::iter([Ok(Bytes::from_static(rest))])),
+                buffer: BytesMut::new(),
+                chunks: None,
+                trailers: Trailers::default(),
+                state: State::Trailers { seen: 0, hash: Some(digest::Context::new(&digest::SHA256)) },
+            };
+            let ended = decoder.next().now_or_never().expect("nothing is waited for");
+            let ended = ended.map(|piece| assert!(piece.is_none())).map_err(|fault| fault.code);
+            assert_eq!(ended, expected.map_err(str::to_owned), "{}", String::from_utf8_lossy(rest));
         }
     }
 

@@ -200,3 +200,39 @@ async fn compare_versions(shelf: &Shelf, model: &Model, limit: usize, seed: u64)
         assert_eq!((read.version.etag.as_str(), read.latest), (version.etag.as_str(), latest), "seed {seed}: {key}");
     }
 }
+
+#[tokio::test]
+async fn what_is_not_whole_is_never_read_as_if_it_were() {
+    let clock = Clock::system();
+    let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(7), [0; 32]);
+    // Its parts went after it was found, as those of what is replaced meanwhile do.
+    let version = Version { size: 5, body: Body::Parts("gone".into()), ..Version::default() };
+    for (start, end, whole) in [(0, 5, false), (2, 3, false), (5, 5, true)] {
+        let read = shelf.read(&shelf.snapshot(), &version, &Bytes::new(), None, (start, end)).await;
+        assert_eq!(read.is_ok(), whole, "{start}..{end}");
+    }
+}
+
+#[tokio::test]
+async fn documents_are_as_long_as_can_be_read_again() {
+    let clock = Clock::system();
+    let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(7), [0; 32]);
+    let set = async |document: &serde_json::Value| {
+        let shelf = &shelf;
+        let set = shelf.store.transact(|tx| async move {
+            let mut bucket = Bucket { name: "b".into(), ..Bucket::default() };
+            shelf.set_config(&tx, &mut bucket, "cors", "", Some(document)).await
+        });
+        set.await
+    };
+    // What takes most room.
+    let quotes = |count: usize| serde_json::Value::from("\"".repeat(count));
+    let long = quotes(900 << 10);
+    set(&long).await.expect("set");
+    assert!(set(&quotes(1100 << 10)).await.is_err());
+    let kept = shelf.config(&shelf.snapshot(), "b", "cors", "").await.expect("read");
+    assert!(kept == Some(long));
+    set(&quotes(1)).await.expect("set");
+    let kept = shelf.config(&shelf.snapshot(), "b", "cors", "").await.expect("read");
+    assert_eq!(kept, Some(quotes(1)));
+}

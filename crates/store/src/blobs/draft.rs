@@ -227,6 +227,8 @@ impl Ink {
     fn seal(mut self) -> io::Result<Written> {
         let id = BlobId::from_digest(&self.digest.clone().finish());
         let seal = std::mem::take(&mut self.sums).seal(id, self.len);
+        // Even where the seal could go past it: the file may be read next, by who knows nothing of blocks.
+        self.use_page_cache()?;
         self.put(&seal)?;
         Ok(Written { file: self.file, path: self.path, id })
     }
@@ -247,6 +249,9 @@ impl Ink {
     }
 
     fn use_page_cache(&mut self) -> io::Result<()> {
+        if !self.direct {
+            return Ok(());
+        }
         fcntl_setfl(&self.file, fcntl_getfl(&self.file)? - OFlags::DIRECT)?;
         self.direct = false;
         Ok(())
@@ -274,5 +279,35 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sealed::Sealed;
+    use super::*;
+
+    /// So many chunks have a seal that is as long as a block.
+    const CHUNKS_OF_BLOCK: u64 = 505;
+
+    #[tokio::test]
+    async fn what_was_written_is_read_from_the_same_file_whatever_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let drafts = Drafts::open(folder.path(), ByteSize(0)).unwrap();
+        let step = STEP as u64;
+        for len in [0, 1, BLOCK as u64, step - 1, step, step + 1, step + BLOCK as u64, CHUNKS_OF_BLOCK * CHUNK] {
+            let bytes: Vec<u8> = (0..len).map(|at| (at / 251 + at) as u8).collect();
+            let mut draft = drafts.begin();
+            // Pieces that end nowhere in particular.
+            for piece in bytes.chunks(100_003) {
+                draft.write(Bytes::copy_from_slice(piece)).await.unwrap();
+            }
+            let written = draft.finish().await.unwrap();
+            assert!(!fcntl_getfl(&written.file).unwrap().contains(OFlags::DIRECT), "{len}");
+            assert_eq!(written.id, BlobId::of(&bytes), "{len}");
+            let Ok(sealed) = Sealed::open(written.file, written.id) else { panic!("{len}: it is not sealed") };
+            let Ok(read) = sealed.read(0..len) else { panic!("{len}: it is not what was written") };
+            assert!(read == bytes, "{len}");
+        }
     }
 }

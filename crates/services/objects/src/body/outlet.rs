@@ -27,6 +27,15 @@ pub(crate) enum Piece {
     },
 }
 
+impl Piece {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Held(bytes) => bytes.len() as u64,
+            Self::Blob { start, end, .. } => end - start,
+        }
+    }
+}
+
 /// The bytes of a version or a part, as they are kept.
 struct Kept<'a> {
     body: &'a Body,
@@ -65,6 +74,10 @@ impl Shelf {
                 pieces.push(self.piece(snapshot, kept, customer, (start, end)).await?);
             }
             _ => {}
+        }
+        if pieces.iter().map(Piece::len).sum::<u64>() != end - start {
+            tracing::error!(body = ?version.body, "the parts of an object are not where they should be");
+            return Err(Error::Internal);
         }
         Ok(self.joined(pieces, end - start))
     }

@@ -163,9 +163,8 @@ impl Cipher {
     /// Seals a body as it comes.
     pub(crate) fn sealing(self, source: ByteStream) -> ByteStream {
         let state = (source, BytesMut::new(), 0_u64, self, false);
-        let frames = futures_util::stream::try_unfold(
-            state,
-            |(mut source, mut held, number, cipher, mut over)| async move {
+        let frames =
+            futures_util::stream::try_unfold(state, |(mut source, mut held, number, cipher, mut over)| async move {
                 while !over && held.len() < FRAME as usize {
                     match source.next().await.transpose()? {
                         Some(piece) => held.extend_from_slice(&piece),
@@ -178,8 +177,7 @@ impl Cipher {
                 let mut frame = held.split_to(held.len().min(FRAME as usize));
                 let tag = Bytes::copy_from_slice(cipher.seal(number, &mut frame)?.as_ref());
                 Ok(Some(([frame.freeze(), tag], (source, held, number + 1, cipher, over))))
-            },
-        );
+            });
         Box::pin(frames.map_ok(|pieces| futures_util::stream::iter(pieces.map(Ok))).try_flatten())
     }
 

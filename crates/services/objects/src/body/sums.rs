@@ -58,6 +58,8 @@ pub(crate) struct Wanted {
     value: Option<Vec<u8>>,
     /// What the MD5 must be.
     md5: Option<Vec<u8>>,
+    /// Whether a trailer will say what it must be.
+    announced: bool,
 }
 
 impl Wanted {
@@ -93,7 +95,7 @@ impl Wanted {
             }
             None => (named.or(default), None),
         };
-        Ok(Self { algorithm, value, md5: md5.transpose()? })
+        Ok(Self { algorithm, value, md5: md5.transpose()?, announced: false })
     }
 
     /// Nothing is said; that checksum is made.
@@ -113,6 +115,7 @@ impl Wanted {
         });
         if self.value.is_none() && announced.is_some() {
             self.algorithm = announced;
+            self.announced = true;
         }
         self
     }
@@ -144,6 +147,10 @@ impl Wanted {
                 })
                 .transpose()?,
         };
+        if said.is_none() && self.announced {
+            let message = "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+            return Err(refused(400, "MalformedTrailerError", message));
+        }
         if said.is_some_and(|said| said != value) {
             return Err(bad_digest(algorithm.name()));
         }
@@ -173,4 +180,39 @@ impl Hashers {
 pub(crate) struct Sums {
     pub(crate) md5: Vec<u8>,
     pub(crate) checksum: Option<Checksum>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What taking `hello` in comes to, where a trailer is announced and another one comes.
+    fn taken(announced: Option<&str>, trailer: Option<(&str, &str)>) -> Result<Option<String>, String> {
+        let trailers = Trailers::default();
+        if let Some(name) = announced {
+            trailers.add("x-amz-trailer".into(), name.into());
+        }
+        let wanted = Wanted::only(Some(Algorithm::Crc64Nvme)).or_announced(&trailers);
+        let mut hashers = wanted.hashers();
+        hashers.update(b"hello");
+        if let Some((name, value)) = trailer {
+            trailers.add(name.into(), value.into());
+        }
+        let sums = wanted.check(hashers, &trailers).map_err(|fault| fault.code)?;
+        Ok(sums.checksum.map(|checksum| checksum.algorithm))
+    }
+
+    #[test]
+    fn what_is_announced_is_checked_when_it_comes() {
+        const NAME: &str = "x-amz-checksum-crc32";
+        let good = checksum::encode(&checksum::of(Algorithm::Crc32, b"hello"));
+        let crc32 = Some("CRC32".to_owned());
+        assert_eq!(taken(None, None), Ok(Some("CRC64NVME".into())));
+        assert_eq!(taken(Some(NAME), Some((NAME, &good))), Ok(crc32.clone()));
+        assert_eq!(taken(Some("X-Amz-Checksum-CRC32"), Some((NAME, &good))), Ok(crc32));
+        assert_eq!(taken(Some(NAME), Some((NAME, "AAAAAA=="))), Err("BadDigest".into()));
+        assert_eq!(taken(Some(NAME), Some((NAME, "no sum"))), Err("InvalidRequest".into()));
+        assert_eq!(taken(Some(NAME), None), Err("MalformedTrailerError".into()));
+        assert_eq!(taken(Some("x-other"), None), Ok(Some("CRC64NVME".into())));
+    }
 }

@@ -137,15 +137,21 @@ impl Handle<s3::DeleteBucket> for Objects {
         bucket_arn(&input.bucket)
     }
 
-    /// Uploads that go on end with their bucket.
+    /// Uploads that go on end with their bucket, and only if it does.
     async fn handle(&self, _call: &Call, input: s3::DeleteBucketRequest) -> Result<Empty, Fault> {
         let name = &input.bucket;
-        self.shelf.bucket(&self.shelf.snapshot(), name).await?;
+        let snapshot = self.shelf.snapshot();
+        self.shelf.bucket(&snapshot, name).await?;
+        self.shelf.check_empty(&snapshot, name).await?;
         loop {
             let range = Range::prefix(&uploads_key(name));
             let (uploads, _) = self.shelf.uploads(&self.shelf.snapshot(), name, range, 1).await?;
             let Some((key, upload, _)) = uploads.into_iter().next() else { break };
-            self.abort(name, &key, &upload).await?;
+            match self.abort(name, &key, &upload).await {
+                // Completed or aborted meanwhile.
+                Ok(()) | Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         self.shelf
             .store

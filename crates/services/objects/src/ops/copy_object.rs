@@ -1,5 +1,6 @@
 //! `CopyObject`: a version under another key, or anew under its own. A blob is not copied, only referred to once more.
 
+use ::store::Snapshot;
 use checksum::Algorithm;
 use contract::{Arn, Call, Effect, Fault, Handle};
 use percent_encoding::percent_decode_str;
@@ -26,6 +27,7 @@ const COPY_BYTES_MAX: u64 = 5 << 30;
 /// What is copied, and the keys on both sides.
 #[derive(Clone, Copy)]
 struct Opened<'a> {
+    snapshot: &'a Snapshot,
     found: &'a Found,
     customer: Option<&'a Customer>,
     sealing: &'a Sealing,
@@ -68,7 +70,9 @@ impl Handle<CopyObject> for Objects {
     async fn handle(&self, call: &Call, input: CopyObjectRequest) -> Result<CopyObjectOutput, Fault> {
         check_key(&input.key)?;
         let source = Source::parse(&input.copy_source)?;
-        let Looked { bucket: from, found } = self.look_at_source(call, &source).await?;
+        // One for the record and the bytes: between two, the source could be replaced, and its parts be gone.
+        let snapshot = self.shelf.snapshot();
+        let Looked { bucket: from, found } = self.look_at_source(call, &snapshot, &source).await?;
         let conditions = Conditions {
             if_match: input.copy_source_if_match.as_deref(),
             if_none_match: input.copy_source_if_none_match.as_deref(),
@@ -86,7 +90,7 @@ impl Handle<CopyObject> for Objects {
         check_reader(found.version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
         let sealing = self.sealing(&input.bucket, asked!(input)).await?;
         let draft = self.draft(&input, &source, &found)?;
-        let opened = Opened { found: &found, customer: customer.as_ref(), sealing: &sealing };
+        let opened = Opened { snapshot: &snapshot, found: &found, customer: customer.as_ref(), sealing: &sealing };
         let (mut draft, taken) = self.copied(draft, opened, input.checksum_algorithm.as_deref()).await?;
         let into = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
         draft.about.acl = self.list_said(call, &input.bucket, acl::said!(input)).await?;
@@ -122,10 +126,15 @@ impl Handle<CopyObject> for Objects {
 
 impl Objects {
     /// What is to be copied, if the caller may read it.
-    pub(super) async fn look_at_source(&self, call: &Call, source: &Source) -> Result<Looked, Error> {
+    pub(super) async fn look_at_source(
+        &self,
+        call: &Call,
+        snapshot: &Snapshot,
+        source: &Source,
+    ) -> Result<Looked, Error> {
         let actions = ("s3:GetObject", "s3:GetObjectVersion");
         self.allowed_version(call, actions, (&source.bucket, &source.key), source.version.as_deref()).await?;
-        let looked = self.look(&self.shelf.snapshot(), &source.bucket, &source.key, source.version.as_deref()).await;
+        let looked = self.look(snapshot, &source.bucket, &source.key, source.version.as_deref()).await;
         let looked = self.told_to(call, &source.bucket, looked).await;
         match looked {
             Err(Error::Refused(fault)) if fault.code == "MethodNotAllowed" => Err(invalid_request(
@@ -176,7 +185,7 @@ impl Objects {
         opened: Opened<'_>,
         algorithm: Option<&str>,
     ) -> Result<(Version, Taken), Error> {
-        let Opened { found, customer, sealing } = opened;
+        let Opened { snapshot, found, customer, sealing } = opened;
         let by = found.version.sealed.as_ref().map(|sealed| &sealed.by);
         let same_key = customer.is_none() && by == Some(&sealing.by());
         let asked = algorithm.and_then(|name| Algorithm::parse(&name.to_ascii_uppercase()));
@@ -190,12 +199,11 @@ impl Objects {
                 Taken::shared(body, found.version.size, found.version.sealed.clone()),
             ));
         }
-        let snapshot = self.shelf.snapshot();
-        let payload =
-            self.shelf.read(&snapshot, &found.version, &found.data, customer, (0, found.version.size)).await?;
+        let payload = self.shelf.read(snapshot, &found.version, &found.data, customer, (0, found.version.size)).await?;
         let wanted = Wanted::only(asked.or(has).or(Some(Algorithm::Crc64Nvme)));
         let taken = Intake { shelf: &self.shelf, sealing }.take(payload, wanted).await?;
         let draft = Version {
+            size: taken.size,
             etag: hex::encode(&taken.sums.md5),
             body: taken.body.clone(),
             sealed: taken.sealed.clone(),

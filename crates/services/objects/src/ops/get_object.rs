@@ -1,6 +1,6 @@
 //! `GetObject` and `HeadObject`: a version, or a stretch of it.
 
-use contract::{Arn, Call, Effect, Fault, Handle};
+use contract::{Arn, Call, Effect, Fault, Handle, Principal};
 use wire::s3;
 
 use super::about::describe;
@@ -155,7 +155,24 @@ fn content_range(stretch: Stretch, size: u64) -> Option<String> {
         .then(|| format!("bytes {}-{}/{size}", stretch.start, stretch.end - 1))
 }
 
-/// What an anonymous reader may not say, and others may: how the answer's headers should be.
+/// How the answer's headers should be, as the reader says; nobody may say that without a name: a link into a public bucket would make a
+/// page of whatever lies there.
+macro_rules! check_overrides {
+    ($call:ident, $input:ident) => {
+        let said = $input.response_cache_control.is_some()
+            || $input.response_content_disposition.is_some()
+            || $input.response_content_encoding.is_some()
+            || $input.response_content_language.is_some()
+            || $input.response_content_type.is_some()
+            || $input.response_expires.is_some();
+        if said && matches!($call.principal, Principal::Anonymous) {
+            let message = "Request specific response headers cannot be used for anonymous GET requests.";
+            return Err(refused(400, "InvalidRequest", message));
+        }
+    };
+}
+
+/// Puts them into the answer.
 macro_rules! overrides {
     ($output:expr, $input:expr) => {
         for (from, to) in [
@@ -210,6 +227,7 @@ impl Handle<s3::GetObject> for Objects {
     }
 
     async fn handle(&self, call: &Call, input: s3::GetObjectRequest) -> Result<s3::GetObjectOutput, Fault> {
+        check_overrides!(call, input);
         let snapshot = self.shelf.snapshot();
         let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
         let Looked { bucket, found } = self.told_to(call, &input.bucket, looked).await?;
@@ -236,6 +254,7 @@ impl Handle<s3::HeadObject> for Objects {
     }
 
     async fn handle(&self, call: &Call, input: s3::HeadObjectRequest) -> Result<s3::HeadObjectOutput, Fault> {
+        check_overrides!(call, input);
         let snapshot = self.shelf.snapshot();
         let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
         let Looked { bucket, found } = self.told_to(call, &input.bucket, looked).await?;

@@ -30,6 +30,8 @@ pub(crate) const NOTIFICATION: &str = "notification";
 const PIECE_BYTES: usize = 24 << 10;
 /// The most pieces of one document.
 const PIECES_MAX: usize = 200;
+/// The longest document: all of its pieces have to come in one page of a scan.
+const DOCUMENT_BYTES_MAX: usize = ::store::Scan::PAGE_BYTES_MAX / 2 - PIECE_BYTES;
 
 #[derive(Serialize, Deserialize)]
 struct Piece {
@@ -113,8 +115,12 @@ impl Shelf {
         }
         match document {
             Some(document) => {
-                bucket.has.insert(kind.to_owned());
                 let text = document.to_string();
+                if text.len() > DOCUMENT_BYTES_MAX {
+                    let message = "Your request was too big.";
+                    return Err(crate::error::refused(400, "MaxMessageLengthExceeded", message).into());
+                }
+                bucket.has.insert(kind.to_owned());
                 let mut rest = text.as_str();
                 let mut number = 0_u32;
                 while !rest.is_empty() {

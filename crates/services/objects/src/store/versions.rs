@@ -280,23 +280,36 @@ impl Shelf {
     }
 
     /// Fails unless the bucket has nothing in it.
+    pub(crate) async fn check_empty(&self, snapshot: &Snapshot, bucket: &str) -> Result<(), Error> {
+        for parent in [super::objects_key(bucket), super::versions_key(bucket)] {
+            if !snapshot.scan(Range::prefix(&parent), Scan::first(1)).await?.items.is_empty() {
+                return Err(not_empty(bucket));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the bucket and what is set up for it. Fails unless it has nothing in it.
     pub(crate) async fn delete_bucket(&self, tx: &Transaction, bucket: &Bucket) -> Result<(), Error> {
         for parent in [super::objects_key(&bucket.name), super::versions_key(&bucket.name)] {
             if !tx.scan(Range::prefix(&parent), Scan::first(1)).await?.items.is_empty() {
-                let message = "The bucket you tried to delete is not empty";
-                return Err(crate::error::refused(409, "BucketNotEmpty", message)
-                    .with("BucketName", bucket.name.as_str())
-                    .into());
+                return Err(not_empty(&bucket.name));
             }
         }
-        for (config, _) in
-            tx.scan(Range::prefix(&super::configs_key(&bucket.name)), Scan::first(Scan::PAGE_MAX)).await?.items
-        {
-            tx.delete(config);
+        let mut rest = Some(Range::prefix(&super::configs_key(&bucket.name)));
+        while let Some(range) = rest.take() {
+            let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
+            page.items.into_iter().for_each(|(config, _)| tx.delete(config));
+            rest = page.rest;
         }
         tx.delete(bucket_key(&bucket.name));
         Ok(())
     }
+}
+
+fn not_empty(bucket: &str) -> Error {
+    let message = "The bucket you tried to delete is not empty";
+    crate::error::refused(409, "BucketNotEmpty", message).with("BucketName", bucket).into()
 }
 
 /// The fault for an id that no version of the key has.

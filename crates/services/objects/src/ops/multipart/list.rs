@@ -86,13 +86,9 @@ impl Handle<s3::ListMultipartUploads> for Objects {
         let prefix = input.prefix.clone().unwrap_or_default();
         let delimiter = input.delimiter.clone().unwrap_or_default();
         let parent = uploads_key(&input.bucket);
-        let mut range = Range::text_prefix(&parent, &prefix);
-        if let Some(marker) = input.key_marker.as_deref().filter(|marker| !marker.is_empty()) {
-            range = match input.upload_id_marker.as_deref().filter(|id| !id.is_empty()) {
-                Some(id) => range.after(&upload_key(&input.bucket, marker, id)),
-                None => range.after(&parent.clone().with(marker)),
-            };
-        }
+        let marker =
+            (input.key_marker.as_deref().unwrap_or_default(), input.upload_id_marker.as_deref().unwrap_or_default());
+        let range = behind(&input.bucket, &prefix, &delimiter, marker);
         let (mut uploads, mut prefixes) = (Vec::new(), Vec::new());
         let mut last = (String::new(), String::new());
         let mut truncated = false;
@@ -145,6 +141,21 @@ impl Handle<s3::ListMultipartUploads> for Objects {
     }
 }
 
+/// What of a bucket's uploads a page shows: from behind its markers on.
+fn behind(bucket: &str, prefix: &str, delimiter: &str, (key, id): (&str, &str)) -> Range {
+    let parent = uploads_key(bucket);
+    let range = Range::text_prefix(&parent, prefix);
+    match (key, id) {
+        ("", _) => range,
+        // A marker that is a fold stands for all that is folded into it.
+        (key, "") if fold(key, prefix, delimiter).as_deref() == Some(key) => {
+            range.past(&Range::text_prefix(&parent, key))
+        }
+        (key, "") => range.after(&parent.with(key)),
+        (key, id) => range.after(&upload_key(bucket, key, id)),
+    }
+}
+
 fn fold(key: &str, prefix: &str, delimiter: &str) -> Option<String> {
     let rest = key.strip_prefix(prefix).filter(|_| !delimiter.is_empty())?;
     let end = rest.find(delimiter)? + delimiter.len();
@@ -174,4 +185,29 @@ fn class(upload: &Upload) -> String {
 
 fn kind(upload: &Upload) -> Option<String> {
     upload.algorithm.as_ref().map(|_| if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_go_on_behind_their_markers() {
+        let uploads = [("a", "1"), ("a/", "1"), ("a/x", "1"), ("a/y", "1"), ("b", "1"), ("b", "2"), ("c", "1")];
+        for (prefix, delimiter, marker, expected) in [
+            ("", "", ("", ""), "a1 a/1 a/x1 a/y1 b1 b2 c1"),
+            ("", "", ("a/", ""), "a/x1 a/y1 b1 b2 c1"),
+            ("", "/", ("a/", ""), "b1 b2 c1"),
+            ("a/", "/", ("a/", ""), "a/x1 a/y1"),
+            ("a", "/", ("a/", ""), ""),
+            ("", "/", ("a", ""), "a/1 a/x1 a/y1 b1 b2 c1"),
+            ("", "/", ("b", "1"), "b2 c1"),
+            ("", "/", ("b", ""), "c1"),
+        ] {
+            let range = behind("bucket", prefix, delimiter, marker);
+            let shown = uploads.iter().filter(|(key, id)| range.contains(&upload_key("bucket", key, id)));
+            let shown: Vec<String> = shown.map(|(key, id)| format!("{key}{id}")).collect();
+            assert_eq!(shown.join(" "), expected, "{prefix:?} {delimiter:?} {marker:?}");
+        }
+    }
 }

@@ -46,15 +46,17 @@ impl Handle<s3::UploadPart> for Objects {
     async fn handle(&self, _call: &Call, mut input: s3::UploadPartRequest) -> Result<s3::UploadPartOutput, Fault> {
         let place = Place::new(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
         let upload = self.going_on(&place).await?;
+        let body = input.body.take().unwrap_or_default();
         let wanted = Wanted::read(
             input.content_md5.as_deref(),
             given!(input),
             input.checksum_algorithm.as_deref(),
             default_algorithm(&upload),
         )?;
+        let wanted = wanted.or_announced(&body.trailers());
         check_algorithm(&upload, &wanted)?;
         let sealing = sealing(&upload, customer!(input))?;
-        let part = self.take_part(&place, input.body.take().unwrap_or_default(), wanted, &sealing).await?;
+        let part = self.take_part(&place, body, wanted, &sealing).await?;
         let mut output =
             s3::UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), ..s3::UploadPartOutput::default() };
         show_seal!(output, upload.sealed.as_ref());
@@ -75,7 +77,8 @@ impl Handle<s3::UploadPartCopy> for Objects {
         let place = Place::new(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
         let upload = self.going_on(&place).await?;
         let source = Source::parse(&input.copy_source)?;
-        let looked = self.look_at_source(call, &source).await?;
+        let snapshot = self.shelf.snapshot();
+        let looked = self.look_at_source(call, &snapshot, &source).await?;
         let version = &looked.found.version;
         let conditions = Conditions {
             if_match: input.copy_source_if_match.as_deref(),
@@ -90,7 +93,6 @@ impl Handle<s3::UploadPartCopy> for Objects {
             None => (0, version.size),
             Some(range) => stretch(range, version.size)?,
         };
-        let snapshot = self.shelf.snapshot();
         let payload = self.shelf.read(&snapshot, version, &looked.found.data, from.as_ref(), (start, end)).await?;
         let sealing = sealing(&upload, customer!(input))?;
         let wanted = Wanted::only(default_algorithm(&upload));
