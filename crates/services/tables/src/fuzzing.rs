@@ -12,7 +12,7 @@ use std::time::Duration;
 use base::task::Tasks;
 use base::{Clock, Random};
 use contract::{AccountId, Call, Fault, Handle, Operation, Origin, Principal, Region, Trace};
-use dispatch::{Limits, Metrics, OpenAuthority, Parts, Registry};
+use dispatch::{Dispatch, Limits, Metrics, OpenAuthority, Parts, Registry};
 use item::json;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -60,6 +60,8 @@ pub fn examples() -> Vec<Vec<u8>> {
 struct House {
     runtime: Runtime,
     tables: Arc<Tables>,
+    /// Kept, so that there is a road to ask for rights.
+    _dispatch: Dispatch,
     call: Call,
     stream: String,
     shard: String,
@@ -91,8 +93,8 @@ impl House {
             authority: Arc::new(OpenAuthority),
             limits: Limits::default(),
         });
-        let dispatch = road.dispatch().within();
-        let deps = Deps { store, blobs, dispatch, clock: clock.clone(), random: random.clone() };
+        let dispatch = road.open();
+        let deps = Deps { store, blobs, dispatch: dispatch.within(), clock: clock.clone(), random: random.clone() };
         let tables = runtime.block_on(Tables::open(deps)).expect("a store in memory can be opened");
         let call = Call {
             id: random.uuid(),
@@ -108,6 +110,7 @@ impl House {
         let mut house = Self {
             runtime,
             tables,
+            _dispatch: dispatch,
             call,
             stream: empty.clone(),
             shard: empty.clone(),

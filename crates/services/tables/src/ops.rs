@@ -14,6 +14,7 @@ mod list_backups;
 mod pages;
 mod resource_policy;
 mod restores;
+mod rights;
 mod single;
 mod statements;
 mod streams;
@@ -93,6 +94,15 @@ pub fn register(registry: &mut Registry, tables: &Arc<Tables>) {
 fn table_resource(call: &Call, given: &str) -> Arn {
     let parsed = given.starts_with("arn:").then(|| Arn::parse(given)).flatten();
     parsed.unwrap_or_else(|| Scope::of(call).arn(if given.is_empty() { "*" } else { given }))
+}
+
+/// The ARN of the table, or of the index of it, that is read.
+fn view_resource(call: &Call, table: &str, index: Option<&str>) -> Arn {
+    let mut arn = table_resource(call, table);
+    if let Some(index) = index {
+        arn.resource = format!("{}/index/{index}", arn.resource);
+    }
+    arn
 }
 
 /// An ARN that a caller gave.

@@ -173,12 +173,13 @@ impl Wish {
     pub(crate) async fn read(self, source: Source<'_>) -> Result<Page, Error> {
         let mut page = Page::default();
         let mut walk = Walk::new(source, self.range.clone(), self.view.parts(), self.way, self.limit);
-        let (mut bytes, mut fetched) = (0, 0.0);
+        let (mut bytes, mut fetched, mut fetched_bytes) = (0, 0.0, 0);
         let mut last = None;
         let mut more = false;
         while let Some((_, value)) = walk.next().await? {
             let stored = Stored::of_bytes(value)?;
-            if page.scanned > 0 && bytes + stored.size() > PAGE_BYTES_MAX {
+            // What is fetched is in memory too, and in the answer: it may be far more than the index's entries.
+            if page.scanned > 0 && (bytes + stored.size() > PAGE_BYTES_MAX || fetched_bytes >= PAGE_BYTES_MAX) {
                 more = true;
                 break;
             }
@@ -190,7 +191,10 @@ impl Wish {
             };
             if is_wanted {
                 page.count += 1;
-                fetched += self.take(source, &stored, &mut page.items).await?;
+                if let Some(size) = self.take(source, &stored, &mut page.items).await? {
+                    fetched += self.reads.units(size);
+                    fetched_bytes += size;
+                }
             }
             last = Some(stored);
             if self.limit.is_some_and(|limit| page.scanned >= limit) {
@@ -210,8 +214,13 @@ impl Wish {
         Ok(page)
     }
 
-    /// Takes what is wanted of an item. What it costs to fetch what the index does not hold.
-    async fn take(&self, source: Source<'_>, stored: &Stored, items: &mut Vec<Attributes>) -> Result<f64, Error> {
+    /// Takes what is wanted of an item. How large it is where it was fetched, because the index does not hold it.
+    async fn take(
+        &self,
+        source: Source<'_>,
+        stored: &Stored,
+        items: &mut Vec<Attributes>,
+    ) -> Result<Option<usize>, Error> {
         match &self.shape {
             Shape::Whole => items.push(values::write_packed(&stored.packed()?)?),
             Shape::Parts(projection) => items.push(values::write_item(projection.take(stored)?)),
@@ -219,15 +228,15 @@ impl Wish {
             Shape::Fetched(projection) => {
                 let table = &self.view.sight.table;
                 let place = Place::in_index(&table.keys, &stored.item()?).ok_or(Error::Internal)?;
-                let Some(whole) = source.item(&place.item_key(table.number)).await? else { return Ok(0.0) };
+                let Some(whole) = source.item(&place.item_key(table.number)).await? else { return Ok(None) };
                 let whole = Stored::of_bytes(whole)?;
                 items.push(match projection {
                     Some(projection) => values::write_item(projection.take(&whole)?),
                     None => values::write_packed(&whole.packed()?)?,
                 });
-                return Ok(self.reads.units(whole.size()));
+                return Ok(Some(whole.size()));
             }
         }
-        Ok(0.0)
+        Ok(None)
     }
 }

@@ -9,6 +9,7 @@ mod items;
 mod limits;
 mod model;
 mod moments;
+mod rights;
 mod shelf;
 mod statements;
 mod streams;

@@ -178,6 +178,8 @@ impl Write {
         if size::item(&after) > size::ITEM_BYTES_MAX {
             return Err(Error::Invalid("Item size to update has exceeded the maximum allowed size".to_owned()));
         }
+        // What an update puts into itself grows deeper with each, and neither memory nor a reader's stack is endless.
+        after.values().try_for_each(item::Value::check_depth)?;
         places::check_index_keys(&self.sight.table, &after)?;
         Ok(Stored::new(&after))
     }

@@ -28,19 +28,27 @@ impl Tables {
             let sight = desk.sight();
             let Some(expiry) = sight.table.expiry.as_ref().filter(|expiry| expiry.ready) else { return Ok(()) };
             let prefix = keys::expiries(desk.number, expiry.number);
-            let floor = desk.expired.load(Ordering::Acquire);
+            // Before the look: a write that comes after it says by itself how early its item goes.
+            let floor = desk.expired.swap(now_s, Ordering::AcqRel);
             let due = Range::between(&prefix.clone().with(floor), &prefix.with(now_s + 1));
-            let page = self.cellar.store.snapshot().scan(due, Scan::first(PAGE)).await?;
-            let is_last = page.rest.is_none();
-            for (note, item) in page.items {
-                self.expire_one(desk, &sight, &note, item, now_ms).await?;
-            }
-            if is_last {
-                // Unless somebody has written an earlier one meanwhile.
-                let _raced = desk.expired.compare_exchange(floor, now_s, Ordering::AcqRel, Ordering::Acquire);
-                return Ok(());
+            match self.expire_page(desk, &sight, due, now_ms).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => desk.expects(floor),
+                Err(error) => {
+                    desk.expects(floor);
+                    return Err(error);
+                }
             }
         }
+    }
+
+    /// Deletes the first of those that are due; true if no more are.
+    async fn expire_page(&self, desk: &Arc<Desk>, sight: &Arc<Sight>, due: Range, now_ms: i64) -> Result<bool, Error> {
+        let page = self.cellar.store.snapshot().scan(due, Scan::first(PAGE)).await?;
+        for (note, item) in page.items {
+            self.expire_one(desk, sight, &note, item, now_ms).await?;
+        }
+        Ok(page.rest.is_none())
     }
 
     /// Deletes an item, if its time is over still; the note of it goes in any case.

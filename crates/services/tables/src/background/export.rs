@@ -28,7 +28,7 @@ const PAGE: usize = 500;
 /// A file is full when so many bytes were written to it before they were packed.
 const FILE_BYTES: usize = 16 << 20;
 /// A bucket that does not answer is asked again for so long.
-const PATIENCE_MS: i64 = 86_400_000;
+pub(super) const PATIENCE_MS: i64 = 86_400_000;
 /// An export is remembered for so long.
 pub(crate) const REMEMBERED_MS: i64 = 90 * 86_400_000;
 

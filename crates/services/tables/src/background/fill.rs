@@ -102,7 +102,12 @@ impl Tables {
             job.settle(table);
             Ok(())
         };
-        self.change(desk, settle).await.map(|_| ())
+        self.change(desk, settle).await?;
+        if let Job::Expiries(_) = job {
+            // Items of any age were found, not only such as come after what an earlier setting has deleted.
+            desk.expects(0);
+        }
+        Ok(())
     }
 
     async fn fill(&self, desk: &Arc<Desk>, job: &Job) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use store::Transaction;
 use tokio::sync::mpsc;
 use wire::Payload;
 
-use super::export::REMEMBERED_MS;
+use super::export::{PATIENCE_MS, REMEMBERED_MS};
 use crate::Tables;
 use crate::buckets::{Bucket, Unanswered};
 use crate::desk::{Desk, Sight};
@@ -49,6 +49,13 @@ impl Tables {
         let outcome = match self.read_objects(scope, &desk, &mut import).await {
             Ok(()) => Outcome::Completed,
             Err(Unanswered::Never(code, message)) => Outcome::Failed { code, message },
+            // Until it ends nobody can delete the table.
+            Err(Unanswered::Later(Error::Unavailable(why))) if self.now_ms() > import.started_ms + PATIENCE_MS => {
+                Outcome::Failed {
+                    code: "TimedOut".to_owned(),
+                    message: format!("For a day the bucket did not answer: {why}"),
+                }
+            }
             Err(Unanswered::Later(error)) => return Err(error),
         };
         import.ended_ms = Some(self.now_ms());

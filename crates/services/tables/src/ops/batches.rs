@@ -3,6 +3,7 @@
 //! The writes of a batch are one transaction: that is more than DynamoDB promises, and costs one wait for the disk instead of 25.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::dynamodb::{
@@ -10,6 +11,7 @@ use wire::dynamodb::{
     KeysAndAttributes, WriteRequest,
 };
 
+use super::rights::Rights;
 use super::single::{check_item, collection, shown};
 use super::{legacy, table_resource};
 use crate::capacity::{Purpose, Reads, Spent, Told, consumed};
@@ -31,7 +33,7 @@ fn twice() -> Error {
     Error::Invalid("Provided list of item keys contains duplicates".to_owned())
 }
 
-/// The table that a batch touches, for policies: the one, or any.
+/// The table that a batch touches, for the audit line: the one, or any.
 fn batch_resource<T>(call: &Call, tables: &BTreeMap<String, T>) -> Arn {
     let mut names = tables.keys();
     match (names.next(), names.next()) {
@@ -42,12 +44,16 @@ fn batch_resource<T>(call: &Call, tables: &BTreeMap<String, T>) -> Arn {
 
 impl Handle<BatchGetItem> for Tables {
     const EFFECT: Effect = Effect::Read;
+    // Each table is asked about when the call is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &BatchGetItemInput) -> Arn {
         batch_resource(call, &input.request_items)
     }
 
     async fn handle(&self, call: &Call, input: BatchGetItemInput) -> Result<BatchGetItemOutput, Fault> {
+        let tables = input.request_items.keys().map(String::as_str);
+        self.check_rights(call, Rights::on_tables(call, "dynamodb:BatchGetItem", tables)).await?;
         if input.request_items.values().map(|wanted| wanted.keys.len()).sum::<usize>() > KEYS_MAX {
             return Err(Error::Invalid("Too many items requested for the BatchGetItem call".to_owned()).into());
         }
@@ -113,19 +119,28 @@ impl Handle<BatchGetItem> for Tables {
 
 impl Handle<BatchWriteItem> for Tables {
     const EFFECT: Effect = Effect::Write;
+    // Each table is asked about when the call is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &BatchWriteItemInput) -> Arn {
         batch_resource(call, &input.request_items)
     }
 
     async fn handle(&self, call: &Call, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput, Fault> {
+        let tables = input.request_items.keys().map(String::as_str);
+        self.check_rights(call, Rights::on_tables(call, "dynamodb:BatchWriteItem", tables)).await?;
         if input.request_items.values().map(Vec::len).sum::<usize>() > WRITES_MAX {
             return Err(Error::Invalid("Too many items requested for the BatchWriteItem call".to_owned()).into());
         }
         let scope = Scope::of(call);
         let mut desks = Vec::new();
         for name in input.request_items.keys() {
-            desks.push((name.clone(), self.desk(&scope, name)?));
+            let desk = self.desk(&scope, name)?;
+            // By its name and by its ARN: its gate is to be entered once, and its items counted once.
+            if desks.iter().any(|(_, known): &(String, Arc<Desk>)| known.number == desk.number) {
+                return Err(Error::Invalid(format!("The table {name} is named twice in RequestItems")).into());
+            }
+            desks.push((name.clone(), desk));
         }
         let mut open = Vec::new();
         for (_, desk) in &desks {
@@ -183,7 +198,7 @@ impl Handle<BatchWriteItem> for Tables {
 }
 
 /// The writes of one table, all checked before any is done.
-fn read_writes(desk: &std::sync::Arc<Desk>, wanted: &[WriteRequest]) -> Result<Vec<Write>, Error> {
+fn read_writes(desk: &Arc<Desk>, wanted: &[WriteRequest]) -> Result<Vec<Write>, Error> {
     let sight = desk.current()?;
     let mut seen = BTreeSet::new();
     let mut writes = Vec::with_capacity(wanted.len());

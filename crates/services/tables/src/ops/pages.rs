@@ -8,7 +8,7 @@ use item::expression::KeyCondition;
 use wire::dynamodb::{Query, QueryInput, QueryOutput, Scan, ScanInput, ScanOutput, Select};
 
 use super::legacy;
-use super::table_resource;
+use super::view_resource;
 use crate::capacity::{Purpose, Reads, Told, consumed};
 use crate::desk::Desk;
 use crate::model::{Projection as Held, Scope};
@@ -315,12 +315,4 @@ fn segments(segment: Option<i32>, total: Option<i32>) -> Result<(u64, u64), Erro
         ))),
         (Some(segment), Some(total)) => Ok((segment.unsigned_abs().into(), total.unsigned_abs().into())),
     }
-}
-
-fn view_resource(call: &Call, table: &str, index: Option<&str>) -> Arn {
-    let mut arn = table_resource(call, table);
-    if let Some(index) = index {
-        arn.resource = format!("{}/index/{index}", arn.resource);
-    }
-    arn
 }

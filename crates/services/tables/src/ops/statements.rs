@@ -12,11 +12,11 @@ use wire::dynamodb::{
     ConsumedCapacity, Delete, DeleteItem, DeleteItemInput, DuplicateItemException, ExecuteStatement,
     ExecuteStatementInput, ExecuteStatementOutput, ExecuteTransaction, ExecuteTransactionInput,
     ExecuteTransactionOutput, Get, ItemResponse, Put, PutItem, PutItemInput, Query, QueryInput, ReturnConsumedCapacity,
-    ReturnValue, ReturnValuesOnConditionCheckFailure, Scan, ScanInput, TransactGetItem, TransactGetItems,
-    TransactGetItemsInput, TransactWriteItem, TransactWriteItems, TransactWriteItemsInput, Update, UpdateItem,
-    UpdateItemInput,
+    ReturnValue, ReturnValuesOnConditionCheckFailure, Scan, ScanInput, TransactGetItem, TransactGetItemsInput,
+    TransactWriteItem, TransactWriteItemsInput, Update, UpdateItem, UpdateItemInput,
 };
 
+use super::rights::Rights;
 use super::table_resource;
 use crate::model::{Keys, Scope};
 use crate::read::View;
@@ -56,6 +56,8 @@ struct Meant {
 
 impl Handle<ExecuteStatement> for Tables {
     const EFFECT: Effect = Effect::Write;
+    // Each statement is asked about when it is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &ExecuteStatementInput) -> Arn {
         resource(call, &input.statement, input.parameters.as_ref().map_or(0, Vec::len))
@@ -63,6 +65,7 @@ impl Handle<ExecuteStatement> for Tables {
 
     async fn handle(&self, call: &Call, input: ExecuteStatementInput) -> Result<ExecuteStatementOutput, Fault> {
         let statement = read(&input.statement, input.parameters)?;
+        self.check_rights(call, Rights::of_statement(call, &statement)).await?;
         let terms = Terms {
             consistent: input.consistent_read,
             limit: input.limit,
@@ -83,6 +86,8 @@ impl Handle<ExecuteStatement> for Tables {
 
 impl Handle<BatchExecuteStatement> for Tables {
     const EFFECT: Effect = Effect::Write;
+    // Each statement is asked about when it is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &BatchExecuteStatementInput) -> Arn {
         let first = input.statements.first();
@@ -107,10 +112,7 @@ impl Handle<BatchExecuteStatement> for Tables {
                 ..Terms::default()
             };
             let done = match read(&request.statement, Some(parameters)) {
-                Ok(statement) => match self.check_single(call, &statement) {
-                    Ok(()) => self.execute(call, statement, terms).await,
-                    Err(error) => Err(error.into()),
-                },
+                Ok(statement) => self.execute_single(call, statement, terms).await,
                 Err(error) => Err(error.into()),
             };
             responses.push(match done {
@@ -129,6 +131,8 @@ impl Handle<BatchExecuteStatement> for Tables {
 
 impl Handle<ExecuteTransaction> for Tables {
     const EFFECT: Effect = Effect::Write;
+    // Each statement is asked about when it is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &ExecuteTransactionInput) -> Arn {
         let first = input.transact_statements.first();
@@ -139,16 +143,21 @@ impl Handle<ExecuteTransaction> for Tables {
 
     async fn handle(&self, call: &Call, input: ExecuteTransactionInput) -> Result<ExecuteTransactionOutput, Fault> {
         let scope = Scope::of(call);
-        let (mut reads, mut writes) = (Vec::new(), Vec::new());
+        let (mut read_statements, mut rights) = (Vec::new(), Rights::default());
         for (index, given) in input.transact_statements.into_iter().enumerate() {
-            let within = |error: Error| match error {
+            let within = move |error: Error| match error {
                 Error::Invalid(why) => {
                     Error::Invalid(format!("Validation failed in TransactStatements[{index}]: {why}"))
                 }
                 other => other,
             };
             let statement = read(&given.statement, given.parameters).map_err(within)?;
-            let on_failure = given.return_values_on_condition_check_failure;
+            rights = rights.and(Rights::of_statement(call, &statement));
+            read_statements.push((statement, given.return_values_on_condition_check_failure, within));
+        }
+        self.check_rights(call, rights).await?;
+        let (mut reads, mut writes) = (Vec::new(), Vec::new());
+        for (statement, on_failure, within) in read_statements {
             match statement {
                 Statement::Select(select) => reads.push(self.transact_read(&scope, select).map_err(within)?),
                 write => writes.push(self.transact_write(&scope, write, on_failure).map_err(within)?),
@@ -165,7 +174,7 @@ impl Handle<ExecuteTransaction> for Tables {
                 transact_items: gets,
                 return_consumed_capacity: input.return_consumed_capacity,
             };
-            let output = Handle::<TransactGetItems>::handle(self, call, input).await?;
+            let output = self.transact_gets(call, input).await?;
             let mut responses = output.responses.unwrap_or_default();
             for (response, places) in responses.iter_mut().zip(places) {
                 let item = response.item.take();
@@ -183,7 +192,7 @@ impl Handle<ExecuteTransaction> for Tables {
             client_request_token: input.client_request_token,
             ..Default::default()
         };
-        let output = Handle::<TransactWriteItems>::handle(self, call, input).await?;
+        let output = self.transact_writes(call, input).await?;
         Ok(ExecuteTransactionOutput { responses: Some(responses), consumed_capacity: output.consumed_capacity })
     }
 }
@@ -311,6 +320,13 @@ impl Tables {
         let sight = self.desk(scope, &select.table)?.sight();
         View::new(sight, select.index.as_deref())
             .map_err(|_| Error::Invalid("The table does not have the specified index".to_owned()))
+    }
+
+    /// Executes a statement of a batch. Who may not is told so beside what came of the others.
+    async fn execute_single(&self, call: &Call, statement: Statement, terms: Terms) -> Result<Outcome, Fault> {
+        self.check_rights(call, Rights::of_statement(call, &statement)).await?;
+        self.check_single(call, &statement)?;
+        self.execute(call, statement, terms).await
     }
 
     /// Refuses a read of a batch that does not mean one item.
@@ -495,6 +511,7 @@ fn batch_error(fault: Fault) -> BatchStatementError {
         "ProvisionedThroughputExceededException" => BatchCode::ProvisionedThroughputExceeded,
         "ItemCollectionSizeLimitExceededException" => BatchCode::ItemCollectionSizeLimitExceeded,
         "TransactionConflictException" => BatchCode::TransactionConflict,
+        "AccessDeniedException" => BatchCode::AccessDenied,
         "ThrottlingException" => BatchCode::ThrottlingError,
         _ => BatchCode::InternalServerError,
     };

@@ -86,6 +86,10 @@ impl Tables {
         let table = name::of_arn(arn).ok_or_else(none)?;
         let desk = self.desks.get(&Scope::of(call), table).ok_or_else(none)?;
         let stream = desk.sight().table.stream_of(label).cloned().ok_or_else(none)?;
+        // Policies were asked about this very ARN, so it must be the stream's own and not one that only ends like it.
+        if stream_arn(&desk, &stream) != arn {
+            return Err(none());
+        }
         Ok((desk, stream))
     }
 }
@@ -264,7 +268,7 @@ impl Tables {
         last.is_some_and(|last| at.key(&prefix) <= last)
     }
 
-    /// What lies in a shard from there on: the records, and where the next one would be.
+    /// What lies in a shard from there on: the records, where the next one would be, and whether that is all of it so far.
     async fn records(
         &self,
         desk: &Desk,
@@ -272,7 +276,7 @@ impl Tables {
         shard: &Shard,
         from: Stand,
         limit: usize,
-    ) -> Result<(Vec<(Stand, Record)>, Stand), Error> {
+    ) -> Result<(Vec<(Stand, Record)>, Stand, bool), Error> {
         let prefix = changes::stream(desk.number, stream);
         let mut range = Range::prefix(&prefix).from(&from.key(&prefix));
         if let Some((commit, _)) = shard.ended {
@@ -311,11 +315,11 @@ impl Tables {
                 bytes += record.size();
                 records.push((stand, record));
                 if records.len() >= limit || bytes >= BYTES_MAX {
-                    return Ok((records, next));
+                    return Ok((records, next, false));
                 }
             }
         }
-        Ok((records, next))
+        Ok((records, next, true))
     }
 }
 
@@ -350,10 +354,8 @@ impl Handle<aws::GetRecords> for Tables {
             let (_, stream) = self.stream(call, &iterator.arn)?;
             let shard = stream.shards.iter().find(|shard| shard.id == iterator.shard);
             let shard = shard.ok_or_else(|| missing(&format!("Shard: {}", iterator.shard)))?;
-            let (records, next) = self.records(&desk, &stream, shard, iterator.next, limit).await?;
-            let is_over = shard
-                .ended
-                .is_some_and(|(commit, _)| records.len() < limit && (records.is_empty() || next.commit >= commit));
+            let (records, next, is_all) = self.records(&desk, &stream, shard, iterator.next, limit).await?;
+            let is_over = shard.ended.is_some() && is_all;
             let patience = until.saturating_sub(self.clock.elapsed());
             if records.is_empty() && !is_over && waits && !patience.is_zero() {
                 let stop = self.tasks.stopping();

@@ -16,6 +16,7 @@ use wire::dynamodb::{
     TransactionCanceledException,
 };
 
+use super::rights::Rights;
 use super::single::{check_item, collection, shown};
 use super::{legacy, table_resource};
 use crate::capacity::{Purpose, Reads, Spent, Told, consumed};
@@ -284,6 +285,8 @@ impl Tables {
 
 impl Handle<TransactWriteItems> for Tables {
     const EFFECT: Effect = Effect::Write;
+    // Each table is asked about when the call is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &TransactWriteItemsInput) -> Arn {
         transaction_resource(
@@ -299,6 +302,18 @@ impl Handle<TransactWriteItems> for Tables {
     }
 
     async fn handle(&self, call: &Call, input: TransactWriteItemsInput) -> Result<TransactWriteItemsOutput, Fault> {
+        self.check_rights(call, Rights::of_transaction(call, &input.transact_items)).await?;
+        self.transact_writes(call, input).await
+    }
+}
+
+impl Tables {
+    /// Does what a caller who may asks for.
+    pub(super) async fn transact_writes(
+        &self,
+        call: &Call,
+        input: TransactWriteItemsInput,
+    ) -> Result<TransactWriteItemsOutput, Fault> {
         let scope = Scope::of(call);
         let token = input.client_request_token.as_deref().map(|token| (token, request_digest(&input.transact_items)));
         let mut read = Vec::with_capacity(input.transact_items.len());
@@ -391,12 +406,27 @@ fn transaction_resource<'a>(call: &Call, tables: impl Iterator<Item = &'a str>) 
 
 impl Handle<TransactGetItems> for Tables {
     const EFFECT: Effect = Effect::Read;
+    // Each table is asked about when the call is read, see `rights.rs`.
+    const ALWAYS_ALLOWED: bool = true;
 
     fn resource(&self, call: &Call, input: &TransactGetItemsInput) -> Arn {
         transaction_resource(call, input.transact_items.iter().map(|action| action.get.table_name.as_str()))
     }
 
     async fn handle(&self, call: &Call, input: TransactGetItemsInput) -> Result<TransactGetItemsOutput, Fault> {
+        let tables = input.transact_items.iter().map(|action| action.get.table_name.as_str());
+        self.check_rights(call, Rights::on_tables(call, "dynamodb:GetItem", tables)).await?;
+        self.transact_gets(call, input).await
+    }
+}
+
+impl Tables {
+    /// Reads what a caller who may asks for.
+    pub(super) async fn transact_gets(
+        &self,
+        call: &Call,
+        input: TransactGetItemsInput,
+    ) -> Result<TransactGetItemsOutput, Fault> {
         let scope = Scope::of(call);
         // One snapshot is one moment, so nothing between the reads can be seen.
         let snapshot = self.cellar.store.snapshot();

@@ -109,3 +109,39 @@ async fn an_item_is_deleted_when_its_time_is_over() {
     bench.tables.upkeep().await;
     assert_eq!(ids().await, ["ancient", "later", "moved", "text"], "what is over already goes at once");
 }
+
+#[tokio::test]
+async fn time_to_live_that_is_turned_on_again_finds_what_is_long_over() {
+    let bench = bench().await;
+    let now_s = super::NOW / 1_000;
+    let put = async |id: &str, until: i64| {
+        let item = json!({"id": {"S": id}, "until": {"N": until.to_string()}});
+        bench.call::<aws::PutItem>(json!({"TableName": "events", "Item": item})).await;
+    };
+    let turn = async |on: bool| {
+        let wanted = json!({"Enabled": on, "AttributeName": "until"});
+        let input = json!({"TableName": "events", "TimeToLiveSpecification": wanted});
+        bench.call::<aws::UpdateTimeToLive>(input).await;
+    };
+    let gone = async || {
+        let since = Instant::now();
+        loop {
+            bench.tables.upkeep().await;
+            let left =
+                bench.call::<aws::Scan>(json!({"TableName": "events", "Select": "COUNT"})).await["Count"].clone();
+            if left == 0 {
+                return;
+            }
+            assert!(since.elapsed() < PATIENCE, "{left} are left");
+            tokio::task::yield_now().await;
+        }
+    };
+    turn(true).await;
+    put("a", now_s).await;
+    bench.pass(60);
+    gone().await;
+    turn(false).await;
+    put("b", now_s - 3_600).await;
+    turn(true).await;
+    gone().await;
+}

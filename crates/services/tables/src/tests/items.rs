@@ -458,3 +458,52 @@ async fn what_is_provisioned_is_all_there_is() {
     bench.pass(10);
     bench.call::<aws::PutItem>(put).await;
 }
+
+#[tokio::test]
+async fn an_update_makes_nothing_deeper_than_a_put_may() {
+    let bench = bench().await;
+    let item = order("ann", 1, json!({"a": {"M": {}}}));
+    bench.call::<aws::PutItem>(json!({"TableName": "orders", "Item": item})).await;
+    let deeper = json!({
+        "TableName": "orders", "Key": {"who": {"S": "ann"}, "at": {"N": "1"}}, "UpdateExpression": "SET a.x = a",
+    });
+    let mut times = 0;
+    let refused = loop {
+        match bench.try_call::<aws::UpdateItem>(deeper.clone()).await {
+            Ok(_) => times += 1,
+            Err(fault) => break fault,
+        }
+        assert!(times < 40, "it grows without end");
+    };
+    let words = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit";
+    assert_eq!((refused.code.as_str(), refused.message.as_str()), ("ValidationException", words));
+}
+
+#[tokio::test]
+async fn a_table_is_named_once_in_a_batch_of_writes() {
+    let bench = bench().await;
+    let write = |at: i64| json!([{"PutRequest": {"Item": order("ann", at, json!({}))}}]);
+    let twice = json!({"RequestItems": {
+        "orders": write(1), "arn:aws:dynamodb:us-east-1:000000000000:table/orders": write(2),
+    }});
+    assert_eq!(bench.refused::<aws::BatchWriteItem>(twice).await.1, "The table orders is named twice in RequestItems");
+}
+
+#[tokio::test]
+async fn what_a_local_index_lacks_is_fetched_a_page_at_a_time() {
+    let bench = bench().await;
+    let long = "x".repeat(390_000);
+    for at in 1..=5 {
+        let item = order("ann", at, json!({"price": {"N": at.to_string()}, "long": {"S": long}}));
+        bench.call::<aws::PutItem>(json!({"TableName": "orders", "Item": item})).await;
+    }
+    let mut query = json!({
+        "TableName": "orders", "IndexName": "by-price", "Select": "ALL_ATTRIBUTES",
+        "KeyConditionExpression": "who = :w", "ExpressionAttributeValues": {":w": {"S": "ann"}},
+    });
+    let first = bench.call::<aws::Query>(query.clone()).await;
+    assert_eq!(first["Count"], 3, "the items of a page have about 1 MB together");
+    query["ExclusiveStartKey"] = first["LastEvaluatedKey"].clone();
+    let second = bench.call::<aws::Query>(query).await;
+    assert_eq!((&second["Count"], &second["LastEvaluatedKey"]), (&json!(2), &Value::Null));
+}

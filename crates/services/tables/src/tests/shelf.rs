@@ -1,4 +1,5 @@
 //! Stands for S3: buckets `mine`, which takes and gives everything, and `shaky`, which fails every other time. There are no others.
+//! And for who knows what roles may do: all of them what the test says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +10,15 @@ use base::task::Tasks;
 use base::{Clock, Random};
 use bytes::Bytes;
 use contract::{Arn, Call, Cause, Effect, Fault, Handle};
-use dispatch::{Dispatch, Limits, Metrics, OpenAuthority, Parts, Registry};
+use dispatch::{Authority, BoxFuture, Dispatch, Identity, Limits, Metrics, Parts, Registry};
+use policy::Policy;
 use wire::{Payload, s3};
 
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) objects: Mutex<BTreeMap<String, Bytes>>,
+    /// What roles may do.
+    pub(super) rights: Mutex<Vec<Arc<Policy>>>,
     calls: AtomicU64,
 }
 
@@ -36,6 +40,15 @@ impl Shelf {
 
     pub(super) fn keys(&self) -> Vec<String> {
         self.objects.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+struct Keeper(Arc<Shelf>);
+
+impl Authority for Keeper {
+    fn identity<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Identity, Fault>> {
+        let policies = self.0.rights.lock().unwrap().clone();
+        Box::pin(async { Ok(Identity { policies, ..Identity::default() }) })
     }
 }
 
@@ -104,7 +117,7 @@ pub(super) fn road(shelf: &Arc<Shelf>, clock: &Clock, random: &Random) -> Dispat
         random: random.clone(),
         tasks: Tasks::new(),
         metrics: Metrics::new(),
-        authority: Arc::new(OpenAuthority),
+        authority: Arc::new(Keeper(Arc::clone(shelf))),
         limits: Limits::default(),
     });
     registry.add::<s3::GetObject, _>(shelf);

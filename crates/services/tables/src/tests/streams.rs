@@ -169,3 +169,27 @@ async fn long_changes_and_expiries_are_told_whole() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn a_shard_is_over_only_when_all_of_its_last_change_was_read() {
+    let (bench, arn) = bench("NEW_IMAGE").await;
+    let long = "x".repeat(100_000);
+    let put = |n: usize| json!({"PutRequest": {"Item": {"id": {"S": n.to_string()}, "v": {"S": long}}}});
+    let writes: Vec<Value> = (0..25).map(put).collect();
+    bench.call::<aws::BatchWriteItem>(json!({"RequestItems": {"changing": writes}})).await;
+    let off = json!({"TableName": "changing", "StreamSpecification": {"StreamEnabled": false}});
+    bench.call::<aws::UpdateTable>(off).await;
+    let shard = bench.shards(&arn).await.remove(0);
+    let mut next = Some(bench.iterator(&arn, &shard, json!({"ShardIteratorType": "TRIM_HORIZON"})).await);
+    let mut records = 0;
+    while let Some(iterator) = next.take() {
+        let page = bench.call::<streams::GetRecords>(json!({"ShardIterator": iterator})).await;
+        records += page["Records"].as_array().unwrap().len();
+        next = page["NextShardIterator"].as_str().map(str::to_owned);
+    }
+    assert_eq!(records, 25);
+    // What only ends like a stream's name is none: policies were asked about the name as it was given.
+    let other = arn.replace("us-east-1", "eu-west-1");
+    let refused = bench.refused::<streams::DescribeStream>(json!({"StreamArn": other})).await;
+    assert_eq!(refused.0, "ResourceNotFoundException");
+}
