@@ -1,6 +1,6 @@
 //! Tables (DynamoDB): items that are found by their keys, and streams of their changes.
 //!
-//! Not here: what values are and what expressions mean (the crate `expression`), and pollers that turn changes into invocations.
+//! Not here: what values are and what expressions mean (the crate `item`), and pollers that turn changes into invocations.
 //!
 //! What always holds:
 //! - A write is acknowledged when it is on disk, with its entries in every index and its record in the stream: all in one
