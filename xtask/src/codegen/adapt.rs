@@ -18,9 +18,7 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
         model.metadata.xml_namespace = Some(namespace.clone());
     }
     for name in &plan.plain {
-        let shape = shape_of(model, name)?;
-        shape.values.clear();
-        shape.pattern = None;
+        shape_of(model, name)?.values.clear();
     }
     if plan.streams {
         mark_streams(model)?;
