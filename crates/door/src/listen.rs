@@ -38,6 +38,12 @@ pub enum BindError {
          --auth iam, or listen on 127.0.0.1"
     )]
     OpenToOthers(SocketAddr),
+    /// The address is no address of this machine.
+    #[error(
+        "{0} is no address of this machine: listen on 127.0.0.1 for this machine only, or on 0.0.0.0 for all the addresses that it \
+         has"
+    )]
+    Elsewhere(SocketAddr),
     /// Anything else.
     #[error("cannot listen on {address}: {source}")]
     Other {
@@ -73,6 +79,7 @@ pub async fn bind(address: SocketAddr, face: Face) -> Result<Bound, BindError> {
     bound.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken(address),
         io::ErrorKind::PermissionDenied => BindError::Forbidden(address),
+        io::ErrorKind::AddrNotAvailable => BindError::Elsewhere(address),
         _ => BindError::Other { address, source },
     })
 }

@@ -170,6 +170,10 @@ async fn nobody_listens_openly_where_others_can_reach() {
     verified().await.door.open(bind(Face::Whole).await).expect("callers are verified");
     let taken = door::bind(house.address, Face::Whole).await.expect_err("taken");
     assert!(matches!(taken, BindError::Taken(_)) && taken.to_string().contains("--listen 127.0.0.1:4567"), "{taken}");
+    // Kept for documentation: no machine has it.
+    let foreign = "192.0.2.1:0".parse().expect("an address");
+    let elsewhere = door::bind(foreign, Face::Whole).await.expect_err("not ours");
+    assert!(matches!(elsewhere, BindError::Elsewhere(_)) && elsewhere.to_string().contains("0.0.0.0"), "{elsewhere}");
 }
 
 #[tokio::test]

@@ -65,7 +65,11 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
                 Some(lane) => json!({ "lane": lane }),
                 None => json!({ "all": true }),
             };
-            let answer = client.post("/_deliveries/redrive", &wish).await?;
+            let answer =
+                client.post("/_deliveries/redrive", &wish).await.map_err(|error| match error.is_not_found() {
+                    true => Problem::from(error).advise("See which there are with: freehold deliveries"),
+                    false => error.into(),
+                })?;
             match args.json {
                 true => format!("{answer:#}\n"),
                 false => format!("{} sent again\n", answer["redriven"]),

@@ -25,6 +25,7 @@ a single function named like the folder, told by what is in it:
   index.mjs, index.js           JavaScript, handler index.handler
   lambda_function.py, app.py    Python, handler FILE.lambda_handler or FILE.handler
   bootstrap (executable)        anything that speaks the Lambda Runtime API
+  app.wasm                      WebAssembly: a WASI-HTTP component, or a WASI command
   server.js, server.py,         a web server that listens on $PORT
   Procfile, package.json        the same, started by the line `web:`, or by its start script
 

@@ -1,4 +1,5 @@
-//! What was typed as keys, as DynamoDB's question. The node says what is wrong with values; here is only told that there are too many.
+//! What was typed as keys, as DynamoDB's question. Here is told which key is too many, and which is no number though it should be one:
+//! the node would name it by a mark of the question, which nobody typed. All else about values is the node's to say.
 
 use serde_json::{Map, Value, json};
 
@@ -85,6 +86,7 @@ impl Keys {
         for key in question.keys {
             let (place, (attribute, kind)) = parts.next().ok_or_else(|| self.too_many(question.keys.len()))?;
             name(place, attribute);
+            fits(attribute, kind, key)?;
             value(format!(":k{place}"), kind, key);
             conditions.push(format!("#k{place} = :k{place}"));
         }
@@ -98,8 +100,10 @@ impl Keys {
         if let Some((condition, first, second)) = bounds {
             let (place, (attribute, kind)) = parts.next().ok_or_else(|| self.too_many(question.keys.len() + 1))?;
             name(place, attribute);
+            fits(attribute, kind, first)?;
             value(":a".to_owned(), kind, first);
             if let Some(second) = second {
+                fits(attribute, kind, second)?;
                 value(":b".to_owned(), kind, second);
             }
             conditions.push(condition.replace("#k", &format!("#k{place}")));
@@ -116,6 +120,16 @@ impl Keys {
         let what =
             self.index.as_ref().map_or_else(|| format!("table '{}'", self.table), |name| format!("index '{name}'"));
         format!("The {what} has no key number {given}: its keys are {}.", self.names().join(", "))
+    }
+}
+
+/// Whether a text can be a key of this type.
+fn fits(attribute: &str, kind: &str, text: &str) -> Result<(), String> {
+    // Rust reads `inf` and `nan` as numbers, DynamoDB does not.
+    let number = text.parse::<f64>().is_ok() && text.bytes().all(|byte| b"0123456789+-.eE".contains(&byte));
+    match kind == "N" && !number {
+        true => Err(format!("The key '{attribute}' is a number, and '{text}' is none.")),
+        false => Ok(()),
     }
 }
 
@@ -166,5 +180,25 @@ mod tests {
         let refused = orders.query(&Question { keys: &keys, rest: Rest::To("3"), reverse: true });
         assert_eq!(refused, Err("The table 'orders' has no key number 3: its keys are customer, number.".to_owned()));
         assert!(Keys::read(&table(), Some("by-time")).is_none());
+    }
+
+    #[test]
+    fn a_key_that_is_no_number_is_told_by_its_name() {
+        let orders = Keys::read(&table(), None).expect("it is a table");
+        let check = |keys: &[&str], rest: Rest<'_>, wrong: Option<&str>| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            let answer = orders.query(&Question { keys: &keys, rest, reverse: false }).map(|_| ());
+            let expected = wrong.map(|text| format!("The key 'number' is a number, and '{text}' is none."));
+            assert_eq!(answer.err(), expected);
+        };
+        for good in ["0", "-7", "+7", "1.5", ".5", "1e10", "-1.5E-130", "12345678901234567890123456789012345678"] {
+            check(&["ada", good], Rest::All, None);
+        }
+        for bad in ["x", "", "inf", "nan", "1,5", "0x10"] {
+            check(&["ada", bad], Rest::All, Some(bad));
+        }
+        check(&["x", "1"], Rest::All, None);
+        check(&["ada"], Rest::From("x"), Some("x"));
+        check(&["ada"], Rest::Between("1", "y"), Some("y"));
     }
 }

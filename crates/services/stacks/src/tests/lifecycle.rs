@@ -196,7 +196,7 @@ async fn what_others_made_is_not_taken() {
     let stage = stage();
     stage.world.state().things.insert("b".to_owned(), json!("somebody's"));
     let message = stage.apply(CHAIN).await.expect_err("b is there");
-    assert!(message.contains("B: b already exists"), "{message}");
+    assert!(message.contains("B: b already exists, and this stack did not make it. Delete it"), "{message}");
     assert_eq!(stage.world.contents(), BTreeMap::from([("b".to_owned(), json!("somebody's"))]));
 
     stage.world.state().things.clear();

@@ -45,7 +45,13 @@ impl Workshop {
             }
             match self.steps.is_there(kind, id, &properties).await {
                 Ok(false) => {}
-                Ok(true) => return self.failed(state, status::CREATE_FAILED, format!("{id} already exists")).await,
+                Ok(true) => {
+                    let reason = format!(
+                        "{id} already exists, and this stack did not make it. Delete it, or the application that it belongs to, or \
+                         give this one another name."
+                    );
+                    return self.failed(state, status::CREATE_FAILED, reason).await;
+                }
                 Err(trouble) => return self.trouble(state, status::CREATE_FAILED, trouble).await,
             }
         }
