@@ -93,7 +93,7 @@ impl Banner<'_> {
 
     /// One line to paste. A real secret is not shown: terminals are recorded.
     fn exports(&self) -> String {
-        match self.credentials.source {
+        match &self.credentials.source {
             crate::credentials::Source::Placeholder => format!(
                 "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region} \
                  AWS_DEFAULT_REGION={region}",
@@ -102,9 +102,15 @@ impl Banner<'_> {
                 self.credentials.secret,
                 region = self.region
             ),
-            crate::credentials::Source::Environment | crate::credentials::Source::DataFolder(_) => format!(
-                "export AWS_ENDPOINT_URL={} AWS_REGION={region} AWS_DEFAULT_REGION={region}   # with the root key: eval \
-                 \"$(freehold env)\"",
+            // Its reader may be in another folder, and the node at another address than the usual one.
+            crate::credentials::Source::DataFolder(folder) => format!(
+                "eval \"$(freehold env --endpoint {} --region {} --data '{}')\"",
+                self.endpoint,
+                self.region,
+                std::path::absolute(folder).as_ref().unwrap_or(folder).display().to_string().replace('\'', r"'\''")
+            ),
+            crate::credentials::Source::Environment => format!(
+                "export AWS_ENDPOINT_URL={} AWS_REGION={region} AWS_DEFAULT_REGION={region}",
                 self.endpoint,
                 region = self.region
             ),
@@ -169,7 +175,7 @@ Ctrl-C stops.
     fn a_real_secret_is_not_shown() {
         let credentials = Credentials {
             secret: "hush".to_owned(),
-            source: crate::credentials::Source::DataFolder("x".into()),
+            source: crate::credentials::Source::DataFolder("/it's/x".into()),
             ..Credentials::placeholder()
         };
         let banner = Banner {
@@ -187,6 +193,8 @@ Ctrl-C stops.
             hint: None,
         };
         let text = banner.render(&Look::plain());
-        assert!(!text.contains("hush") && text.contains("freehold env"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+        let line = r#"eval "$(freehold env --endpoint http://127.0.0.1:1 --region eu-central-1 --data '/it'\''s/x')""#;
+        assert!(text.contains(line), "{text}");
     }
 }
