@@ -30,8 +30,12 @@ while :; do
 done
 "#
     );
-    write(folder, &[("bootstrap", &script)]);
-    std::fs::set_permissions(folder.join("bootstrap"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // It comes into the folder whole: a busy machine would deploy one that is half written, or not executable yet.
+    let beside = folder.with_extension("being-written");
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(&beside, script).unwrap();
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(&beside, folder.join("bootstrap")).unwrap();
 }
 
 fn folder_with(name: &str, words: &str) -> Arc<tempfile::TempDir> {
