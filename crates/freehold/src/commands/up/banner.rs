@@ -93,27 +93,22 @@ impl Banner<'_> {
 
     /// One line to paste. A real secret is not shown: terminals are recorded.
     fn exports(&self) -> String {
+        let (endpoint, region) = (self.endpoint, self.region);
         match &self.credentials.source {
             crate::credentials::Source::Placeholder => format!(
-                "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region} \
+                "export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region} \
                  AWS_DEFAULT_REGION={region}",
-                self.endpoint,
-                self.credentials.key_id,
-                self.credentials.secret,
-                region = self.region
+                self.credentials.key_id, self.credentials.secret,
             ),
             // Its reader may be in another folder, and the node at another address than the usual one.
             crate::credentials::Source::DataFolder(folder) => format!(
-                "eval \"$(freehold env --endpoint {} --region {} --data '{}')\"",
-                self.endpoint,
-                self.region,
+                "export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_DEFAULT_REGION={region}   # with the root key: eval \
+                 \"$(freehold env --endpoint {endpoint} --region {region} --data '{}')\"",
                 std::path::absolute(folder).as_ref().unwrap_or(folder).display().to_string().replace('\'', r"'\''")
             ),
-            crate::credentials::Source::Environment => format!(
-                "export AWS_ENDPOINT_URL={} AWS_REGION={region} AWS_DEFAULT_REGION={region}",
-                self.endpoint,
-                region = self.region
-            ),
+            crate::credentials::Source::Environment => {
+                format!("export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_DEFAULT_REGION={region}")
+            }
         }
     }
 }
