@@ -1,13 +1,18 @@
 """A node that is killed again and again under puts, copies, uploads in parts and deletes: every object that it acknowledged is there
-byte for byte, and of what it did not answer all or nothing is there."""
+byte for byte, and of what it did not answer all or nothing is there. What nobody refers to any more is swept; a full disk is said to be
+full, and what is deleted makes room."""
 
 import hashlib
+import json
 import os
 import random
+import subprocess
 import threading
 import time
+import urllib.request
 
 import botocore.exceptions
+import pytest
 from botocore.exceptions import ClientError
 
 KILLS = int(os.environ.get("FREEHOLD_OBJECT_CRASH_KILLS", 4))
@@ -18,6 +23,28 @@ MIB = 1 << 20
 SIZES = [10, 2_000, 20_000, 200_000, 2_000_000]
 GONE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
 BUCKET = "crash"
+
+
+def sweep(node):
+    """Removes what nothing refers to, whatever its age, and tells how many blobs are left."""
+    body = json.dumps({"olderThanSeconds": 0}).encode()
+    with urllib.request.urlopen(f"{node.endpoint}/_blobs/sweep", body, timeout=60) as answer:
+        return json.load(answer)["kept"]
+
+
+def blobs(node):
+    """The blobs that lie on the disk."""
+    return [path for path in (node.data / "blobs").rglob("*") if path.is_file() and path.name != "LOCK"]
+
+
+def empty(client, bucket):
+    """Deletes all that is in a bucket, and what was to be."""
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for found in page.get("Versions", []) + page.get("DeleteMarkers", []):
+            client.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", []):
+            client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 def digest(content):
@@ -121,3 +148,64 @@ def test_what_was_acknowledged_is_there_byte_for_byte(own_node):
         # What was half-written is gone.
         assert not list((node.data / "blobs" / "tmp").iterdir())
     assert sum(worker.acknowledged for worker in workers) >= KILLS * 5
+    # Of all that was begun and not ended nothing is left that nobody refers to, and nothing is gone that somebody does.
+    assert sweep(node) == len(blobs(node)) > 0
+    listed = {found["Key"] for page in pages for found in page.get("Contents", [])}
+    for worker in workers:
+        worker.check(client, listed)
+    empty(client, BUCKET)
+    assert sweep(node) == 0 and blobs(node) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes a folder a disk of its own, with so many mebibytes; for who may mount."""
+    mounted = []
+
+    def mount(folder, mebibytes):
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", folder]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"this machine lets nobody here mount a small disk: {done.stderr.strip()}")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        # The node may still be ending.
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_is_said_to_be_full_and_what_is_deleted_makes_room(own_node, small_disk):
+    node = own_node()
+    small_disk(node.data, 320)
+    node.start()
+    client = node.client("s3", retries={"max_attempts": 0})
+    client.create_bucket(Bucket=BUCKET)
+    chance = random.Random(3)
+    kept = {}
+
+    def fill():
+        for number in range(100):
+            content = chance.randbytes(8 * MIB)
+            client.put_object(Bucket=BUCKET, Key=f"{number}", Body=content)
+            kept[f"{number}"] = digest(content)
+
+    with pytest.raises(ClientError, match="the disk is full: .* make room") as caught:
+        fill()
+    assert caught.value.response["Error"]["Code"] == "InsufficientStorage"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 507
+    filled = len(kept)
+    assert filled >= 4
+    # What was acknowledged is there, also for a node that starts on a full disk.
+    node.kill()
+    node.start()
+    for key, expected in kept.items():
+        assert digest(client.get_object(Bucket=BUCKET, Key=key)["Body"].read()) == expected
+    assert len(client.list_objects_v2(Bucket=BUCKET)["Contents"]) == filled
+    empty(client, BUCKET)
+    assert sweep(node) == 0 and blobs(node) == [] and not list((node.data / "blobs" / "tmp").iterdir())
+    kept.clear()
+    with pytest.raises(ClientError, match="the disk is full"):
+        fill()
+    assert len(kept) >= filled - 1

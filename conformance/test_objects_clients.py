@@ -148,6 +148,18 @@ def test_the_command_line_makes_buckets_and_websites(aws, s3):
     assert name not in aws("s3", "ls").stdout
 
 
+def test_lifecycles_say_how_small_is_too_small(s3, bucket):
+    """Terraform waits until they do."""
+    rule = {"Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}
+
+    def told(**more):
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}, **more)
+        return s3.get_bucket_lifecycle_configuration(Bucket=bucket)["TransitionDefaultMinimumObjectSize"]
+
+    assert told() == "all_storage_classes_128K"
+    assert told(TransitionDefaultMinimumObjectSize="varies_by_storage_class") == "varies_by_storage_class"
+
+
 def test_s3fs(node, bucket):
     remote = s3fs.S3FileSystem(key="test", secret="test", endpoint_url=node.endpoint, skip_instance_cache=True)
     with remote.open(f"{bucket}/folder/a.txt", "wb") as file:

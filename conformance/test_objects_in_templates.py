@@ -95,3 +95,79 @@ def test_a_template_makes_changes_and_removes_buckets(node, tmp_path):
     node.freehold("rm", "--yes", "pictures")
     with pytest.raises(ClientError, match="404"):
         s3.head_bucket(Bucket=bucket)
+
+
+WOKEN = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Uploads:
+    Type: AWS::S3::Bucket
+    Properties:
+      NotificationConfiguration: {EventBridgeConfiguration: {}}
+  Notes:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: notes-objects
+      Runtime: python3.13
+      Handler: app.handler
+      CodeUri: code
+      Events:
+        Came:
+          Type: S3
+          Properties:
+            Bucket: !Ref Uploads
+            Events: %(events)s
+            Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}]}}
+Outputs:
+  Bucket: {Value: !Ref Uploads}
+"""
+
+NOTES = """def handler(event, context):
+    for record in event["Records"]:
+        print("noted", record["eventName"], record["s3"]["object"]["key"])
+"""
+
+
+def test_a_serverless_function_is_woken_by_a_bucket_of_its_template(node, tmp_path):
+    s3, logs = node.client("s3", s3={"addressing_style": "path"}), node.client("logs")
+    folder = tmp_path / "notes"
+    (folder / "code").mkdir(parents=True)
+    (folder / "code" / "app.py").write_text(NOTES)
+
+    def deploy(events):
+        (folder / "template.yaml").write_text(WOKEN % {"events": events})
+        node.freehold("deploy", folder)
+        listed = json.loads(node.freehold("ls", "apps", "--json").stdout)["applications"]
+        return next(one["outputs"]["Bucket"] for one in listed if one["name"] == "notes")
+
+    def told():
+        found = s3.get_bucket_notification_configuration(Bucket=bucket)
+        # What the template says of the bucket itself is still there.
+        assert found["EventBridgeConfiguration"] == {}
+        return sorted(event for one in found["LambdaFunctionConfigurations"] for event in one["Events"])
+
+    def noted(line):
+        try:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/notes-objects", filterPattern=f'"{line}"')
+        except logs.exceptions.ResourceNotFoundException:
+            # Nothing was printed yet.
+            return []
+        return [event["message"].strip() for event in found["events"]]
+
+    bucket = deploy("s3:ObjectCreated:*")
+    assert told() == ["s3:ObjectCreated:*"]
+    s3.put_object(Bucket=bucket, Key="out/none", Body=b"1")
+    s3.put_object(Bucket=bucket, Key="in/one", Body=b"1")
+    came = "noted ObjectCreated:Put in/one"
+    assert eventually(lambda: noted(came), 60, "the function's line") == [came]
+    assert not noted("noted ObjectCreated:Put out/none")
+
+    assert deploy("[s3:ObjectCreated:*, s3:ObjectRemoved:*]") == bucket
+    assert told() == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    s3.delete_object(Bucket=bucket, Key="in/one")
+    eventually(lambda: noted("noted ObjectRemoved:Delete in/one"), 60, "the function's line")
+
+    s3.delete_object(Bucket=bucket, Key="out/none")
+    node.freehold("rm", "--yes", "notes")
+    with pytest.raises(ClientError, match="404"):
+        s3.head_bucket(Bucket=bucket)

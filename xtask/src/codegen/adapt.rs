@@ -18,7 +18,9 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
         model.metadata.xml_namespace = Some(namespace.clone());
     }
     for name in &plan.plain {
-        shape_of(model, name)?.values.clear();
+        let shape = shape_of(model, name)?;
+        shape.values.clear();
+        shape.pattern = None;
     }
     if plan.streams {
         mark_streams(model)?;
