@@ -1,5 +1,5 @@
-//! Objects in and out of one bucket at sixteen clients, ours on disk before each answer, against an emulator that holds everything in
-//! memory; and a page of a listing out of a million keys.
+//! Objects in and out of one bucket at sixteen clients, ours on disk before each answer, against emulators that hold everything in
+//! memory, or in files that nobody syncs; and a page of a listing out of a million keys.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,9 @@ const LARGE: usize = 8 << 20;
 /// How many keys a page is taken out of; `BENCH_KEYS` overrides it.
 const KEYS: usize = 1_000_000;
 const PAGES: usize = 50;
-const EMULATOR_PORT: u16 = 4598;
+const MOTO_PORT: u16 = 4598;
+const S3RVER_PORT: u16 = 4597;
+const FAKECLOUD_PORT: u16 = 4596;
 
 /// What the clients do, and what ours must reach, in requests a second.
 const WORK: [(Work, &str, f64); 4] = [
@@ -49,35 +51,48 @@ pub async fn run(root: &Path) -> Result<()> {
     println!("medians of {ROUNDS} rounds of {ROUND_TIME:?}, rounds alternate; requests/s\n");
     let data = tempfile::tempdir()?;
     let freehold = Peer::freehold(root, data.path(), None)?;
-    let port = EMULATOR_PORT.to_string();
-    let emulator = Peer::python(root, "moto[server]", "moto_server", &["-p", &port], EMULATOR_PORT).await?;
+    let others = emulators(root, data.path()).await?;
     let ours = Bucket::make(&freehold).await?;
-    let theirs = match &emulator {
-        Some(emulator) => Some(Bucket::make(emulator).await?),
-        None => None,
-    };
+    let mut theirs = Vec::new();
+    for (name, emulator) in &others {
+        let bucket = Bucket::make(emulator).await;
+        theirs.push((*name, bucket.with_context(|| format!("making a bucket at {name}"))?));
+    }
     let mut rows = Vec::new();
     for (work, name, target) in WORK {
-        let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
+        let mut our_rates = Vec::new();
+        let mut their_rates = vec![Vec::new(); theirs.len()];
         for _ in 0..ROUNDS {
             our_rates.push(ours.round(&work).await?);
-            if let Some(theirs) = &theirs {
-                their_rates.push(theirs.round(&work).await?);
+            for ((name, bucket), rates) in theirs.iter().zip(&mut their_rates) {
+                rates.push(bucket.round(&work).await.with_context(|| (*name).to_owned())?);
             }
         }
-        let gigabytes = median(&our_rates) * work.bytes as f64 / 1e9;
-        rows.push(vec![
-            name.to_owned(),
-            format!("{:.0}", median(&our_rates)),
-            format!("{gigabytes:.2}"),
-            format!("{target:.0}"),
-            format!("{:.0}", median(&their_rates)),
-            format!("{:.0}", median(&our_rates) / median(&their_rates)),
-        ]);
+        let ours = median(&our_rates);
+        let mut row = vec![name.to_owned(), format!("{ours:.0}"), format!("{:.2}", ours * work.bytes as f64 / 1e9)];
+        row.push(format!("{target:.0}"));
+        row.extend(their_rates.iter().map(|rates| format!("{:.0}", median(rates))));
+        rows.push(row);
     }
-    print(&["", "freehold", "GB/s", "target", "moto", "ratio"], &rows);
-    drop(emulator);
+    let head: Vec<&str> =
+        ["", "freehold", "GB/s", "target"].into_iter().chain(theirs.iter().map(|(name, _)| *name)).collect();
+    print(&head, &rows);
+    drop(others);
     pages(&ours).await
+}
+
+/// Those that can be had here.
+async fn emulators(root: &Path, data: &Path) -> Result<Vec<(&'static str, Peer)>> {
+    let port = MOTO_PORT.to_string();
+    let moto = Peer::python(root, "moto[server]", "moto_server", &["-p", &port], MOTO_PORT).await?;
+    let (port, files) = (S3RVER_PORT.to_string(), data.join("s3rver").display().to_string());
+    let arguments =
+        ["-s", "-a", "127.0.0.1", "-p", &port, "-d", &files, "--allow-mismatched-signatures", "--no-vhost-buckets"];
+    let s3rver = Peer::npm(root, "s3rver", &arguments, S3RVER_PORT).await?;
+    let address = format!("127.0.0.1:{FAKECLOUD_PORT}");
+    let fakecloud = Peer::cargo(root, "fakecloud", &["--addr", &address], FAKECLOUD_PORT).await?;
+    let all = [("moto", moto), ("s3rver", s3rver), ("fakecloud", fakecloud)];
+    Ok(all.into_iter().filter_map(|(name, peer)| Some((name, peer?))).collect())
 }
 
 /// How long a page of a thousand keys takes, from the middle of many.
@@ -189,13 +204,16 @@ impl Client {
         if self.sender.ready().await.is_err() {
             self.sender = connect(&self.address, &mut self.connections).await?;
         }
-        let scope = "Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        // The key and the time that s3rver wants; nobody looks at the signature.
+        let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let scope = "Credential=S3RVER/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", &self.address)
             .header("authorization", format!("AWS4-HMAC-SHA256 {scope}"))
             .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+            .header("x-amz-date", date)
             .body(Full::new(body.clone()))?;
         let answer =
             self.sender.send_request(request).await.with_context(|| format!("no answer to {method} {path}"))?;

@@ -90,6 +90,20 @@ impl Peer {
         Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
     }
 
+    /// A program that somebody has put beside the build (`cargo install PACKAGE --root target/bench-peers-cargo`), listening at
+    /// `127.0.0.1:port`. None where it is not there, after a word about that: building one takes longer than all benches.
+    pub async fn cargo(root: &Path, package: &str, arguments: &[&str], port: u16) -> Result<Option<Self>> {
+        let home = root.join("target/bench-peers-cargo");
+        let program = home.join("bin").join(package);
+        if !program.exists() {
+            eprintln!("going on without {package}: cargo install {package} --root {}", home.display());
+            return Ok(None);
+        }
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
+    }
+
     /// The release binary, with its data in `data` and the application at `path` deployed.
     pub fn freehold(root: &Path, data: &Path, path: Option<&str>) -> Result<Self> {
         Self::freehold_with(root, data, path, &[])
