@@ -1,4 +1,4 @@
-//! Items in and out of a table at sixteen clients, ours on disk before each answer, against an emulator that holds everything in memory;
+//! Items in and out of a table at sixteen clients, ours on disk before each answer, against emulators that hold everything in memory;
 //! and a filtered scan.
 
 use std::path::Path;
@@ -24,7 +24,9 @@ const SCANNED: usize = 200_000;
 const BATCH: usize = 25;
 const SEGMENTS: usize = 4;
 const SCAN_TARGET: f64 = 500_000.0;
-const EMULATOR_PORT: u16 = 4597;
+const DYNALITE_PORT: u16 = 4597;
+const MOTO_PORT: u16 = 4598;
+const FAKECLOUD_PORT: u16 = 4596;
 
 /// What the clients do, and what ours must reach, in requests a second.
 const WORK: [(Work, &str, f64); 4] = [
@@ -48,38 +50,46 @@ pub async fn run(root: &Path) -> Result<()> {
     println!("medians of {ROUNDS} rounds of {ROUND_TIME:?}, rounds alternate; requests/s\n");
     let data = tempfile::tempdir()?;
     let freehold = Peer::freehold(root, data.path(), None)?;
-    let port = EMULATOR_PORT.to_string();
-    let emulator = Peer::npm(root, "dynalite", &["--port", &port, "--createTableMs", "0"], EMULATOR_PORT).await?;
-    let mut servers = vec![freehold.address.clone()];
-    servers.extend(emulator.as_ref().map(|emulator| emulator.address.clone()));
-    for server in &servers {
-        prepare(server).await.with_context(|| format!("preparing {server}"))?;
+    let others = emulators(root).await?;
+    prepare(&freehold.address).await.context("preparing ours")?;
+    for (name, emulator) in &others {
+        prepare(&emulator.address).await.with_context(|| format!("preparing {name}"))?;
     }
     let mut rows = Vec::new();
     for (work, name, target) in WORK {
-        let mut rates = vec![Vec::new(); servers.len()];
+        let (mut ours, mut theirs) = (Vec::new(), vec![Vec::new(); others.len()]);
         for _ in 0..ROUNDS {
-            rates[0].push(round(&servers[0], work).await?);
-            if let Some(emulator) = servers.get(1) {
-                match round(emulator, work).await {
-                    Ok(rate) => rates[1].push(rate),
-                    Err(why) => eprintln!("dynalite does not do {name}: {why}"),
+            ours.push(round(&freehold.address, work).await?);
+            for ((other, emulator), rates) in others.iter().zip(&mut theirs) {
+                match round(&emulator.address, work).await {
+                    Ok(rate) => rates.push(rate),
+                    Err(why) => eprintln!("{other} does not do {name}: {why}"),
                 }
             }
         }
-        let ours = median(&rates[0]);
-        let theirs = rates.get(1).filter(|rates| !rates.is_empty()).map(|rates| median(rates));
-        rows.push(vec![
-            name.to_owned(),
-            format!("{ours:.0}"),
-            format!("{target:.0}"),
-            theirs.map_or("–".to_owned(), |rate| format!("{rate:.0}")),
-            theirs.map_or("–".to_owned(), |rate| format!("{:.1}", ours / rate)),
-        ]);
+        let mut row = vec![name.to_owned(), format!("{:.0}", median(&ours)), format!("{target:.0}")];
+        row.extend(theirs.iter().map(|rates| match rates.is_empty() {
+            true => "–".to_owned(),
+            false => format!("{:.0}", median(rates)),
+        }));
+        rows.push(row);
     }
-    print(&["", "freehold", "target", "dynalite", "ratio"], &rows);
-    drop(emulator);
+    let head: Vec<&str> = ["", "freehold", "target"].into_iter().chain(others.iter().map(|(name, _)| *name)).collect();
+    print(&head, &rows);
+    drop(others);
     scan(&freehold.address).await
+}
+
+/// Those that can be had here.
+async fn emulators(root: &Path) -> Result<Vec<(&'static str, Peer)>> {
+    let port = DYNALITE_PORT.to_string();
+    let dynalite = Peer::npm(root, "dynalite", &["--port", &port, "--createTableMs", "0"], DYNALITE_PORT).await?;
+    let port = MOTO_PORT.to_string();
+    let moto = Peer::python(root, "moto[server]", "moto_server", &["-p", &port], MOTO_PORT).await?;
+    let address = format!("127.0.0.1:{FAKECLOUD_PORT}");
+    let fakecloud = Peer::cargo(root, "fakecloud", &["--addr", &address], FAKECLOUD_PORT).await?;
+    let all = [("dynalite", dynalite), ("moto", moto), ("fakecloud", fakecloud)];
+    Ok(all.into_iter().filter_map(|(name, peer)| Some((name, peer?))).collect())
 }
 
 async fn prepare(server: &str) -> Result<()> {
