@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use contract::{Fault, Principal};
-use policy::{Kind, Policy};
+use contract::{Arn, Fault, Principal};
+use dispatch::{Asked, Attachments, Identity};
+use policy::{Context, Kind, Policy};
 use serde_json::{Value, json};
 
 use super::{Bench, aws};
@@ -128,4 +129,42 @@ async fn what_a_call_does_is_what_it_needs_the_right_for() {
     let responses = bench.call::<aws::BatchExecuteStatement>(batch).await["Responses"].clone();
     assert_eq!((&responses[0]["Item"], &responses[1]["Item"]), (&key(), &Value::Null));
     assert_eq!(responses[1]["Error"]["Code"], "AccessDenied");
+}
+
+/// A condition that cannot be looked at must not let anybody through.
+#[tokio::test]
+async fn who_is_under_a_condition_that_is_not_told_is_refused() {
+    let mut bench = bench().await;
+    let policy = |condition: &Value, kind| {
+        let mut statement =
+            json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": arn("one"), "Condition": condition});
+        if kind == Kind::Resource {
+            statement["Principal"] = json!("*");
+        }
+        json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+    };
+    let resource = Arn::parse(&arn("one")).unwrap();
+    let told = async |bench: &Bench, policies: Vec<Arc<Policy>>| {
+        let (context, identity) = (Context::new(), Identity { policies, ..Identity::default() });
+        let (call, actions) = (&bench.call, &["dynamodb:GetItem"] as &[&str]);
+        let asked = Asked { call, actions, resource: &resource, input: None, context: &context, identity: &identity };
+        denied(bench.tables.told(asked).await.map(|_| Value::Null))
+    };
+    let leading = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["somebody"]}});
+    for (condition, is_denied) in [
+        (&leading, true),
+        (&json!({"StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}}), true),
+        (&json!({"StringEquals": {"aws:PrincipalAccount": "000000000000"}}), false),
+    ] {
+        let own = Arc::new(Policy::parse(&policy(condition, Kind::Identity), Kind::Identity).unwrap());
+        assert_eq!(told(&bench, vec![own]).await, is_denied, "{condition}");
+    }
+    assert!(!told(&bench, Vec::new()).await);
+    let role = std::mem::replace(&mut bench.call.principal, Principal::Root);
+    let put = json!({"ResourceArn": arn("one"), "Policy": policy(&leading, Kind::Resource)});
+    bench.call::<aws::PutResourcePolicy>(put).await;
+    // Whoever owns the table is never locked out of it.
+    assert!(!told(&bench, Vec::new()).await);
+    bench.call.principal = role;
+    assert!(told(&bench, Vec::new()).await);
 }
