@@ -114,6 +114,18 @@ class Node:
             config=Config(**settings),
         )
 
+    def root_client(self, service, **settings):
+        """As whoever owns the node, which one started with `--auth iam` asks for."""
+        root = json.loads((self.data / "credentials.json").read_text())
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=root["AccessKeyId"],
+            aws_secret_access_key=root["SecretAccessKey"],
+            config=Config(retries={"max_attempts": 1}, **settings),
+        )
+
     def environment(self):
         return {**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint}
 
@@ -143,6 +155,14 @@ def node():
     yield node
     node.stop()
     shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A node that lets nobody do what no policy allows."""
+    node = Node(tmp_path_factory.mktemp("guarded") / "data", "--auth", "iam").start()
+    yield node
+    node.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,34 +6,16 @@ import urllib.error
 import urllib.request
 import uuid
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import Node
 
 OPEN = dict(BlockPublicAcls=False, IgnorePublicAcls=False, BlockPublicPolicy=False, RestrictPublicBuckets=False)
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    node = Node(tmp_path_factory.mktemp("guarded") / "data", "--auth", "iam").start()
-    yield node
-    node.stop()
-
-
-@pytest.fixture(scope="module")
 def owner(guarded):
-    root = json.loads((guarded.data / "credentials.json").read_text())
-    return boto3.client(
-        "s3",
-        endpoint_url=guarded.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=root["AccessKeyId"],
-        aws_secret_access_key=root["SecretAccessKey"],
-        config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
-    )
+    return guarded.root_client("s3", s3={"addressing_style": "path"})
 
 
 @pytest.fixture

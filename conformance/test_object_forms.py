@@ -8,33 +8,15 @@ import urllib.request
 import uuid
 import xml.etree.ElementTree as ET
 
-import boto3
 import pytest
-from botocore.config import Config
-from conftest import Node
 from support import eventually
 
 OPEN = dict(BlockPublicAcls=False, IgnorePublicAcls=False, BlockPublicPolicy=False, RestrictPublicBuckets=False)
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    node = Node(tmp_path_factory.mktemp("guarded") / "data", "--auth", "iam").start()
-    yield node
-    node.stop()
-
-
-@pytest.fixture(scope="module")
 def s3(guarded):
-    root = json.loads((guarded.data / "credentials.json").read_text())
-    return boto3.client(
-        "s3",
-        endpoint_url=guarded.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=root["AccessKeyId"],
-        aws_secret_access_key=root["SecretAccessKey"],
-        config=Config(retries={"max_attempts": 1}, signature_version="s3v4", s3={"addressing_style": "path"}),
-    )
+    return guarded.root_client("s3", signature_version="s3v4", s3={"addressing_style": "path"})
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 //! each step what it does. The first step that fails ends it.
 //!
 //! The conformance suite runs against the program that the crates' tests were built with: what checks its own arithmetic and invariants
-//! finds more, and a release build would add a third to the time of all. `FREEHOLD_BINARY` names another.
+//! finds more, and a release build would add minutes. `FREEHOLD_BINARY` names another.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
