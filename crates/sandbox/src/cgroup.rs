@@ -7,6 +7,8 @@
 
 mod events;
 mod group;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io;
@@ -46,6 +48,8 @@ struct Hierarchy {
     version: Version,
     /// The node's own group.
     base: PathBuf,
+    /// What groups below it can use, in version 2; a hierarchy of version 1 is its controller.
+    controllers: Vec<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +63,19 @@ impl Cgroups {
     pub(crate) fn find() -> Result<Arc<Self>, String> {
         let membership = fs::read_to_string("/proc/self/cgroup").map_err(|error| format!("no cgroups: {error}"))?;
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| format!("no mounts to read: {error}"))?;
-        let unified = version_two(&membership, &mounts);
+        // Two of one process (as in tests) get groups of their own.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self::among(&membership, &mounts, &name)
+    }
+
+    /// The same where this process is in those groups of what is mounted, for groups below one of that name.
+    fn among(membership: &str, mounts: &str, name: &str) -> Result<Arc<Self>, String> {
+        let unified = version_two(membership, mounts, name);
         let find = |controller: &str| match &unified {
-            Ok(hierarchy) if hierarchy.offers(controller) => Ok(hierarchy.clone()),
-            Ok(_) => version_one(&membership, &mounts, controller),
-            Err(why) => version_one(&membership, &mounts, controller).map_err(|error| format!("{error}; {why}")),
+            Ok(hierarchy) if hierarchy.controllers.contains(&controller) => Ok(hierarchy.clone()),
+            Ok(_) => version_one(membership, mounts, name, controller),
+            Err(why) => version_one(membership, mounts, name, controller).map_err(|error| format!("{error}; {why}")),
         };
         let freezer = match &unified {
             Ok(hierarchy) if hierarchy.base.join("cgroup.freeze").exists() => Ok(hierarchy.clone()),
@@ -81,7 +93,7 @@ impl Cgroups {
             return Err(reason.clone());
         }
         found.weigh_all();
-        if let Ok(Hierarchy { version: Version::One, base }) = &found.memory {
+        if let Ok(Hierarchy { version: Version::One, base, .. }) = &found.memory {
             // Counting begins with the first group that has a limit and ends with the last. Both take the kernel a moment: so it begins
             // here, and ends with the node.
             group::limit_sockets(base, i64::MAX as u64);
@@ -158,16 +170,8 @@ fn state(found: &Found) -> State {
     }
 }
 
-impl Hierarchy {
-    /// True if groups made here can use the controller (version 2; a version 1 hierarchy is its controller).
-    fn offers(&self, controller: &str) -> bool {
-        let enabled = fs::read_to_string(self.base.join("cgroup.subtree_control")).unwrap_or_default();
-        enabled.split_whitespace().any(|one| one == controller)
-    }
-}
-
 /// The one tree of version 2, if we may make groups in it. Which controllers it gives is another question.
-fn version_two(membership: &str, mounts: &str) -> Result<Hierarchy, String> {
+fn version_two(membership: &str, mounts: &str, name: &str) -> Result<Hierarchy, String> {
     let root = mount_point(mounts, "cgroup2", None).ok_or("no cgroup version 2")?;
     let own = membership.lines().find_map(|line| line.strip_prefix("0::")).ok_or("no cgroup version 2")?;
     let parent = below(&root, above_leaf(own));
@@ -182,11 +186,11 @@ fn version_two(membership: &str, mounts: &str) -> Result<Hierarchy, String> {
                 format!("cgroup version 2 at {} is not delegated to this user: {error}", parent.display())
             })?;
     }
-    let base = own_group(&parent)?;
+    let base = own_group(&parent, name)?;
     if !wanted.is_empty() {
         enable(&base, &wanted).map_err(|error| format!("cgroup version 2 at {}: {error}", base.display()))?;
     }
-    Ok(Hierarchy { version: Version::Two, base })
+    Ok(Hierarchy { version: Version::Two, base, controllers: wanted })
 }
 
 /// Whoever is in a leaf that a node made has its groups beside it: another node started from there, or this process once more.
@@ -206,7 +210,7 @@ fn enable(group: &Path, controllers: &[&str]) -> io::Result<()> {
 }
 
 /// The hierarchy of one controller in version 1.
-fn version_one(membership: &str, mounts: &str, controller: &str) -> Found {
+fn version_one(membership: &str, mounts: &str, name: &str, controller: &str) -> Found {
     let root = mount_point(mounts, "cgroup", Some(controller))
         .ok_or_else(|| format!("no cgroup controller '{controller}'"))?;
     let own = membership
@@ -214,7 +218,7 @@ fn version_one(membership: &str, mounts: &str, controller: &str) -> Found {
         .filter_map(|line| line.split_once(':')?.1.split_once(':'))
         .find(|(controllers, _)| controllers.split(',').any(|one| one == controller))
         .map_or("/", |(_, path)| path);
-    Ok(Hierarchy { version: Version::One, base: own_group(&below(&root, own))? })
+    Ok(Hierarchy { version: Version::One, base: own_group(&below(&root, own), name)?, controllers: Vec::new() })
 }
 
 /// Where a file system of that kind is mounted; for version 1, the one with that controller.
@@ -234,11 +238,9 @@ fn below(root: &Path, own: &str) -> PathBuf {
 }
 
 /// Makes the node's group and sweeps those of nodes that are gone.
-fn own_group(parent: &Path) -> Result<PathBuf, String> {
+fn own_group(parent: &Path, name: &str) -> Result<PathBuf, String> {
     sweep(parent);
-    // Two of one process (as in tests) get groups of their own, in each hierarchy.
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let base = parent.join(format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let base = parent.join(name);
     make(&base).map_err(|error| format!("no cgroup can be made at {}: {error}", parent.display()))?;
     Ok(base)
 }
@@ -270,38 +272,5 @@ fn make(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_leaf_is_no_place_for_groups() {
-        for (own, expected) in [
-            ("/", "/"),
-            ("/user.slice/run-1.scope", "/user.slice/run-1.scope"),
-            ("/user.slice/run-1.scope/freehold-node", "/user.slice/run-1.scope"),
-            ("/freehold-node", ""),
-            ("/not-freehold-node", "/not-freehold-node"),
-        ] {
-            assert_eq!(above_leaf(own), expected, "{own}");
-        }
-    }
-
-    #[test]
-    fn finds_its_place_in_both_versions() {
-        let mounts = "cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n\
-                      cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n\
-                      cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
-        for (kind, controller, expected) in [
-            ("cgroup", Some("memory"), Some("/sys/fs/cgroup/memory")),
-            ("cgroup", Some("cpu"), Some("/sys/fs/cgroup/cpu,cpuacct")),
-            ("cgroup", Some("pids"), None),
-            ("cgroup2", None, Some("/sys/fs/cgroup/unified")),
-        ] {
-            assert_eq!(mount_point(mounts, kind, controller), expected.map(PathBuf::from), "{kind} {controller:?}");
-        }
     }
 }

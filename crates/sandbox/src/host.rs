@@ -177,10 +177,14 @@ impl Host {
         self.walls.is_some()
     }
 
-    /// True if guests that may reach the outside world can have a network of their own all the same: then ports and [`Outside`] are to
-    /// be had. Elsewhere they share the host's.
-    pub fn has_own_network(&self) -> bool {
-        matches!(&self.walls, Some((_, Networks::Own)))
+    /// True if a guest that is booted for this has a network of its own, with the ports of its [`Boot`], and with a way to the
+    /// [`Outside`] if that is wanted. Elsewhere one that may reach the outside world shares the host's network, and others are refused.
+    pub fn isolates(&self, network: Network) -> bool {
+        match (&self.walls, network) {
+            (Some((_, Networks::Own)), _) => true,
+            (Some((_, Networks::OwnWithoutWayOut { .. })), Network::Platform | Network::None) => true,
+            (Some((_, Networks::OwnWithoutWayOut { .. } | Networks::Hosts { .. })) | None, _) => false,
+        }
     }
 
     /// Starts a guest. Blocks for the time of a fork: not for an async thread. Set-up goes on in the guest's own first process; if

@@ -60,9 +60,9 @@ pub enum Network {
     /// ([`crate::Outside`]). Where that cannot be had, and for guests that were not booted, the host's network with its loopback.
     #[default]
     Full,
-    /// A network of its own in which there are the ports of its [`Boot`] and nothing else.
+    /// A network of its own in which there are the ports of its [`Boot`] and nothing else: the platform's among them.
     Platform,
-    /// An empty network of its own with a loopback: nobody, not even the node.
+    /// A network of its own with a loopback, and the ports of its [`Boot`] if it has any: the node comes to the guest, and nobody else.
     None,
 }
 

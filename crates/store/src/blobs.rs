@@ -39,7 +39,7 @@ pub use remote::Bucket;
 pub use scrub::{Condition, Scrubbed};
 pub use sweep::Swept;
 
-use crate::{Error, Key, OpenError, Transaction};
+use crate::{Error, Key, OpenError, Snapshot, Transaction};
 use damage::Damages;
 use draft::Draft;
 use files::Files;
@@ -76,6 +76,12 @@ pub struct Stored {
     /// Its length in bytes.
     pub len: u64,
     _pin: Arc<Pin>,
+}
+
+/// While this is held no sweep removes a blob.
+#[derive(Debug)]
+pub struct Held {
+    _pin: Pin,
 }
 
 /// A blob's bytes, piece by piece.
@@ -272,6 +278,17 @@ impl Blobs {
         }
         tx.put(reference(id, owner), Bytes::new());
         Ok(())
+    }
+
+    /// Keeps a blob from being swept, for who is about to read it. It may be gone by now: who was told of it by an older
+    /// snapshot looks afterwards whether it [is retained](Blobs::is_retained) still, or there.
+    pub async fn hold(&self, id: BlobId) -> Held {
+        Held { _pin: self.0.pins.pin(id).await }
+    }
+
+    /// Whether `owner` refers to the blob, as the snapshot has it.
+    pub async fn is_retained(&self, snapshot: &Snapshot, id: BlobId, owner: &Key) -> Result<bool, Error> {
+        Ok(snapshot.get(&reference(id, owner)).await?.is_some())
     }
 
     /// Says, in the transaction, that `owner` does not refer to the blob any more.

@@ -51,7 +51,7 @@ mod view;
 mod window;
 mod writer;
 
-pub use blobs::{BlobId, BlobStream, Blobs, Bucket, Condition, Damage, Scrubbed, Stored, Swept};
+pub use blobs::{BlobId, BlobStream, Blobs, Bucket, Condition, Damage, Held, Scrubbed, Stored, Swept};
 pub use error::{Error, OpenError};
 pub use feed::{Change, Watch};
 pub use key::{Class, Encoder, Key, Part, PartValue, Parts};

@@ -32,6 +32,7 @@ struct State {
     writes: BTreeMap<Key, Option<Bytes>>,
     appends: Vec<(Key, Bytes)>,
     bytes: usize,
+    is_wide: bool,
     fences: Vec<(String, u64)>,
     guards: Vec<Box<dyn Any + Send>>,
 }
@@ -78,6 +79,9 @@ impl Transaction {
     /// The most keys and values of one transaction together.
     pub const BYTES_MAX: usize = 16 << 20;
 
+    /// The same of one that may be wide, see [`Transaction::widen`].
+    pub const BYTES_WIDE_MAX: usize = 128 << 20;
+
     /// The most writes of one transaction.
     pub const WRITES_MAX: usize = 50_000;
 
@@ -94,6 +98,12 @@ impl Transaction {
     /// Every commit up to this one can be seen in it.
     pub fn snapshot_sequence(&self) -> Sequence {
         self.view.sequence
+    }
+
+    /// Lets it hold up to [`Transaction::BYTES_WIDE_MAX`], all of which is in memory until it is committed: for what cannot be split,
+    /// and whoever asks for it sees to it that few such are under way at a time.
+    pub fn widen(&self) {
+        self.lock().is_wide = true;
     }
 
     /// The value of `key`, as this transaction left it. It commits only if nobody else has changed it by then.
@@ -259,8 +269,9 @@ impl State {
 
     fn bound_writes(&mut self) {
         let writes = self.writes.len() + self.appends.len();
-        if let Err(error) = bound("writes", writes, Transaction::WRITES_MAX)
-            .and_then(|()| bound("bytes", self.bytes, Transaction::BYTES_MAX))
+        let bytes_max = if self.is_wide { Transaction::BYTES_WIDE_MAX } else { Transaction::BYTES_MAX };
+        if let Err(error) =
+            bound("writes", writes, Transaction::WRITES_MAX).and_then(|()| bound("bytes", self.bytes, bytes_max))
         {
             self.refused.get_or_insert(error);
             // It cannot commit any more; no need to hold on to more and more.

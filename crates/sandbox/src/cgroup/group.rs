@@ -53,7 +53,7 @@ impl Group {
     pub(super) fn make(node: Arc<Cgroups>, name: &str, limits: Limits) -> io::Result<Self> {
         let mut all: Vec<(Version, PathBuf)> = Vec::new();
         let mut place = |found: &super::Found| -> io::Result<Option<(Version, PathBuf)>> {
-            let Ok(Hierarchy { version, base }) = found else {
+            let Ok(Hierarchy { version, base, .. }) = found else {
                 return Ok(None);
             };
             let path = base.join(name);

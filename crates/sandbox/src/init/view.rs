@@ -57,6 +57,8 @@ const SETTINGS: &[&str] = &[
     "/etc/os-release",
     // Where .NET is.
     "/etc/dotnet",
+    // Which of the system's libraries Mono means: without it, none.
+    "/etc/mono/config",
 ];
 
 /// Folders of settings whose names have a version in the middle: Debian's Java has its own in `/etc/java-17-openjdk`.

@@ -10,7 +10,7 @@ use crate::driver::faulty::{Faulty, Mood, Moods};
 use crate::driver::memory::Memory;
 use crate::options::{Fatal, Location, Options};
 use crate::window::Limits;
-use crate::{Change, Error, Key, Sequence};
+use crate::{Change, Error, Key, Range, Scan, Sequence, Transaction};
 
 /// A store over a faulty driver, and the fatal reasons that it gave.
 struct Fixture {
@@ -186,4 +186,33 @@ async fn a_small_window_only_costs_tries() {
         let count = store.snapshot().get(&Key::new("counter").with(which)).await.unwrap().unwrap().len();
         assert_eq!(count, 100);
     }
+}
+
+/// What is too much leaves nothing behind, and the next one has its own room.
+#[tokio::test]
+async fn a_wide_transaction_holds_more_and_has_its_limit_too() {
+    let store = Store::memory(Clock::system());
+    let value = bytes::Bytes::from(vec![0; Transaction::VALUE_BYTES_MAX]);
+    let write = async |is_wide: bool, bytes: usize| {
+        let (store, value) = (&store, &value);
+        let write = store.transact(|tx| async move {
+            if is_wide {
+                tx.widen();
+            }
+            for number in 0..bytes / Transaction::VALUE_BYTES_MAX {
+                tx.put(Key::new("wide").with(number as u64), value.clone());
+            }
+            Ok::<_, Error>(())
+        });
+        soon(write).await
+    };
+    let too_large = |limit: usize| move |refused: Result<(), Error>| matches!(refused, Err(Error::TransactionTooLarge { what: "bytes", limit: found, .. }) if found == limit);
+    let keys =
+        async || store.snapshot().scan(Range::prefix(&Key::new("wide")), Scan::first(9)).await.unwrap().items.len();
+    assert!(too_large(Transaction::BYTES_MAX)(write(false, Transaction::BYTES_MAX).await), "the keys count too");
+    assert!(too_large(Transaction::BYTES_WIDE_MAX)(write(true, Transaction::BYTES_WIDE_MAX).await));
+    assert_eq!(keys().await, 0);
+    write(true, 2 * Transaction::BYTES_MAX).await.unwrap();
+    assert_eq!(keys().await, 9);
+    assert!(too_large(Transaction::BYTES_MAX)(write(false, 2 * Transaction::BYTES_MAX).await));
 }
