@@ -33,11 +33,11 @@ function visible(_key, value) {
   return errors.isError(value) ? { ...errors.parts(value), ...value } : value;
 }
 
-// One value is told as it is, several as text; the first error among those that follow is told apart.
+// One value is told as it is, several as text; the first error among them is told apart, too.
 function record(level, values) {
   const told = { timestamp: new Date().toISOString(), level, requestId };
-  const [first, ...rest] = values;
-  if (rest.length === 0) {
+  if (values.length < 2) {
+    const [first] = values;
     try {
       return JSON.stringify({ ...told, message: first }, visible);
     } catch {
@@ -45,7 +45,7 @@ function record(level, values) {
       return JSON.stringify({ ...told, message: util.format(first) });
     }
   }
-  const error = rest.find(errors.isError);
+  const error = values.find(errors.isError);
   return JSON.stringify({ ...told, message: util.format(...values), ...(error && errors.parts(error)) });
 }
 

@@ -1,13 +1,14 @@
 """What Lambda does to `logging`: records become events of the log, each with the request that it belongs to.
 
-Loaded by `bootstrap.py`, which knows the request and writes the events, when it is idle or when a function first imports `logging`.
+Loaded by `freehold_life.py`, which knows the request and writes the events, when it is idle or when a function first imports `logging`.
 """
 
-import __main__ as life
 import logging
 import os
 import time
 import traceback
+
+import freehold_life as life
 
 
 class Handler(logging.Handler):
@@ -44,7 +45,8 @@ class JsonFormatter(logging.Formatter):
             told["stackTrace"] = traceback.format_tb(tb)
             told["errorType"] = kind.__name__ if kind else None
             told["errorMessage"] = str(error)
-        told["requestId"] = record.aws_request_id
+        # Only our own handler says so; a function may give this formatter to another one.
+        told["requestId"] = getattr(record, "aws_request_id", None)
         if record.exc_info:
             told["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         for name, value in vars(record).items():

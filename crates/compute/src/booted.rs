@@ -1,19 +1,20 @@
 //! A guest booted ahead: its walls stand, its interpreter is up with the bootstrap loaded, and it is nobody's yet.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use sandbox::{Boot, Host, Outside, Placement, Plan, Program, Streams};
+use sandbox::{Boot, Child, Host, Network, Outside, Placement, Plan, Program, Streams};
 
 use serde::{Deserialize, Serialize};
 
 use crate::guest::managed::{ManagedLink, Theirs};
 use crate::instance::Process;
 use crate::languages::Family;
+use crate::stock::Ahead;
 use crate::ways;
 
 /// How to boot one. Guests of the same recipe are alike, whatever function they will be.
@@ -62,19 +63,23 @@ impl Booted {
     /// Boots one. Call it within the runtime.
     pub(crate) async fn boot(host: &Arc<Host>, recipe: &Recipe) -> Result<Self, String> {
         let (output, link, streams) = streams(recipe.family)?;
-        let ports = if host.has_own_network() { ports(recipe.family) } else { Vec::new() };
-        let boot = Boot { plan: recipe.plan.clone(), ports };
+        let network = recipe.plan.network;
+        let ports = if host.isolates(network) { ports(recipe.family, network) } else { Vec::new() };
+        let boot = Boot { plan: recipe.plan.clone(), ports: ports.clone() };
         let host = Arc::clone(host);
         let booted = tokio::task::spawn_blocking(move || host.boot(&boot, streams)).await;
         let booted = booted.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        let mut ports = booted.ports.into_iter();
-        let network = OwnNetwork { platform: ports.next(), runtime_api: ports.next(), outside: booted.outside };
+        let mut network = OwnNetwork { outside: booted.outside, ..OwnNetwork::default() };
+        for (port, listener) in ports.into_iter().zip(booted.ports) {
+            let place = if port == ways::RUNTIME_API { &mut network.runtime_api } else { &mut network.platform };
+            *place = Some(listener);
+        }
         Ok(Self { process: Process::watch(booted.child), link, output, network })
     }
 
-    /// True if it ended by itself, which none should.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.process.ended().borrow().is_some()
+    /// Its processes.
+    pub(crate) fn child(&self) -> Weak<Child> {
+        self.process.child()
     }
 
     /// Makes it somebody's.
@@ -90,6 +95,12 @@ impl Booted {
     }
 }
 
+impl Ahead for Booted {
+    fn has_ended(&self) -> bool {
+        self.process.ended().borrow().is_some()
+    }
+}
+
 /// Starts a guest with all that it needs, where none can be booted ahead.
 pub(crate) async fn spawn(host: &Arc<Host>, family: Family, plan: Plan) -> Result<Placed, String> {
     let (output, link, streams) = streams(family)?;
@@ -99,12 +110,17 @@ pub(crate) async fn spawn(host: &Arc<Host>, family: Family, plan: Plan) -> Resul
     Ok(Placed { process: Process::watch(child), link, output, network: OwnNetwork::default() })
 }
 
-/// Where the node listens in a guest's own network, in the order of [`OwnNetwork`]'s fields.
-fn ports(family: Family) -> Vec<std::net::SocketAddr> {
-    match family {
-        Family::Provided => vec![ways::PLATFORM, ways::RUNTIME_API],
-        Family::Javascript | Family::Python | Family::Http => vec![ways::PLATFORM],
-    }
+/// Where the node listens in a guest's own network. Events come to a guest that reaches nobody, too.
+fn ports(family: Family, network: Network) -> Vec<SocketAddr> {
+    let platform = match network {
+        Network::Full | Network::Platform => Some(ways::PLATFORM),
+        Network::None => None,
+    };
+    let runtime_api = match family {
+        Family::Provided => Some(ways::RUNTIME_API),
+        Family::Javascript | Family::Python | Family::Http => None,
+    };
+    platform.into_iter().chain(runtime_api).collect()
 }
 
 /// Our ends of what a guest prints to and, for managed languages, speaks by; and its own.

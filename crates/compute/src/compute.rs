@@ -12,12 +12,13 @@ use sandbox::Host;
 
 use crate::bootstraps::Bootstraps;
 use crate::code::{CodeError, CodeId, Codes};
-use crate::container::{self, Container, ContainerError, Reach};
+use crate::container::{self, Container, ContainerError, ImageArchive, Reach};
 use crate::guest::http::{Answer, Reply, Unanswered};
 use crate::image::{Image, Settings};
 use crate::invocation::{Invocation, Outcome, RunFault};
 use crate::languages::{LanguageError, LanguageStatus, family_of};
 use crate::monitor::{Monitor, Pulse};
+use crate::network;
 use crate::options::Options;
 use crate::pool::Provisioned;
 use crate::pump::Pump;
@@ -43,6 +44,12 @@ pub enum StartError {
     /// The machine lacks isolation that was required.
     #[error(transparent)]
     Isolation(#[from] sandbox::StartError),
+    /// Functions are to reach less than the world, and the machine has no networks of their own for them.
+    #[error("{reason}")]
+    Network {
+        /// Why not.
+        reason: String,
+    },
     /// Its folder cannot be used.
     #[error("{dir} cannot be used: {source}")]
     Folder {
@@ -117,6 +124,7 @@ impl Compute {
         let codes = Codes::open(options.dir.join("code"), options.random.clone()).map_err(folder)?;
         let bootstraps = Bootstraps::write(&options.dir.join("languages")).map_err(folder)?;
         let host = Host::new(options.sandbox, options.helper.clone())?.boot_all()?;
+        network::check(&host, options.network).map_err(|reason| StartError::Network { reason })?;
         let pump = Pump::start(Arc::clone(&options.logs));
         let shared = Shared::new(options, host, codes, bootstraps, pump);
         Monitor::run(&shared);
@@ -167,12 +175,23 @@ impl Compute {
     /// what.
     pub async fn pin(&self, image: &str, reach: Reach) -> Result<Container, ContainerError> {
         container::source_of(image, reach)?;
-        let host = &self.inner.shared.host;
-        if !(host.has_own_root() && host.can_place()) {
-            let reason = host.report().reason(sandbox::Part::Namespaces).unwrap_or("there are none").to_owned();
-            return Err(ContainerError::NoRoot { reason });
-        }
+        self.check_root()?;
         self.inner.shared.containers.pin(image, reach).await
+    }
+
+    /// Begins to take in an archive of images (what `docker save` made, or an OCI image layout as a tar), which is called so.
+    pub async fn receive_image(&self, name: &str) -> Result<ImageArchive, ContainerError> {
+        self.check_root()?;
+        self.inner.shared.containers.receive(name).await
+    }
+
+    fn check_root(&self) -> Result<(), ContainerError> {
+        let host = &self.inner.shared.host;
+        if host.has_own_root() && host.can_place() {
+            return Ok(());
+        }
+        let reason = host.report().reason(sandbox::Part::Namespaces).unwrap_or("there are none").to_owned();
+        Err(ContainerError::NoRoot { reason })
     }
 
     /// Makes a pinned image ready to run again, after the node was started or the image was swept. Cheap if it is ready.
@@ -227,6 +246,16 @@ impl Compute {
         self.inner.shared.stock.counts()
     }
 
+    /// How many instances are starting.
+    pub fn starting(&self) -> u32 {
+        self.inner.shared.starting()
+    }
+
+    /// What functions that are WebAssembly have in memory now, all together, in bytes: they have no processes of their own.
+    pub fn in_process_bytes(&self) -> u64 {
+        self.inner.shared.wasi.memory_bytes()
+    }
+
     /// A function is there that may be called: a guest of its kind is booted ahead, or its binary made ready to run. Does nothing for a
     /// language that is not installed. Blocks while it reads.
     pub fn expect(&self, settings: &Settings) {
@@ -236,6 +265,17 @@ impl Compute {
             drop(shared.wasi.prepare(&binary));
         } else if let Ok(resolved) = shared.languages.resolve_for(settings) {
             start::expect(shared, settings, &resolved);
+        }
+    }
+
+    /// A function is still there, whether it is called or not: guests of its kind go on being booted ahead. To be said at least every two
+    /// hours. Blocks while it reads.
+    pub fn keep_expecting(&self, settings: &Settings) {
+        let shared = &self.inner.shared;
+        if self.binary(settings).is_none()
+            && let Ok(resolved) = shared.languages.resolve_for(settings)
+        {
+            start::keep(shared, settings, &resolved);
         }
     }
 
@@ -256,7 +296,15 @@ impl Compute {
     pub fn provision(&self, image: &Arc<Image>, wanted: u32) {
         match self.binary(image) {
             None => image.pool.provision(&self.inner.shared, image, wanted),
-            Some(_) => image.pool.provision_in_process(wanted),
+            Some(_) => {
+                let before = image.pool.provisioned().wanted;
+                image.pool.provision_in_process(wanted);
+                if (before == 0) != (wanted == 0)
+                    && let Some(Some(function)) = image.in_process.get()
+                {
+                    function.renew();
+                }
+            }
         }
     }
 
@@ -332,6 +380,11 @@ impl Compute {
         self.inner.shared.retire(function_arn);
     }
 
+    /// Counts a call of a function that somebody refused because of a limit on concurrency, before it was run here.
+    pub fn throttled(&self, function_arn: &str) {
+        self.inner.shared.throttled(function_arn);
+    }
+
     /// All functions that were called or loaded since the node started, by ARN.
     pub fn functions(&self) -> Vec<FunctionState> {
         let mut functions: Vec<FunctionState> =
@@ -342,7 +395,7 @@ impl Compute {
 
     /// All instances that live. Some system calls for each.
     pub fn instances(&self) -> Vec<InstanceState> {
-        let pulses = self.inner.shared.monitor.pulses();
+        let (pulses, now) = (self.inner.shared.monitor.pulses(), self.inner.shared.options.clock.elapsed());
         pulses
             .iter()
             .filter(|pulse| pulse.is_instance())
@@ -355,7 +408,7 @@ impl Compute {
                 pid: pulse.identity.pid,
                 memory_mb: pulse.identity.memory_mb,
                 memory_bytes: pulse.memory_bytes(),
-                age: pulse.identity.born.elapsed(),
+                age: now.saturating_sub(pulse.identity.born),
                 attempts: pulse.attempts.load(Ordering::Relaxed),
             })
             .collect()

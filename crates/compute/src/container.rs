@@ -26,6 +26,8 @@ use crate::CodeId;
 
 /// The most bytes of an image's own words on how to run it: they are kept beside each function, and every guest is told them.
 const WORDS_BYTES_MAX: usize = 16 << 10;
+/// What the names of images begin with that lie in a bucket.
+const IN_A_BUCKET: &str = "s3://";
 /// Images that were asked for in this time are not swept: their function may not be recorded yet.
 const SWEEP_AGE: Duration = Duration::from_secs(900);
 /// Where images have the Lambda Web Adapter, if they have it.
@@ -36,7 +38,7 @@ const ADAPTER: &str = "/opt/extensions/lambda-adapter";
 pub struct Container {
     /// What it is, for ever: the SHA-256 of its manifest, or of its configuration where it came from an archive without manifests.
     pub digest: CodeId,
-    /// Where the same image is to be had again: by its digest in a registry, or the path that it came from.
+    /// Where the same image is to be had again: by its digest in a registry, or the path or the place in a bucket that it came from.
     pub source: String,
     /// Its layers by the SHA-256 of their content, the lowest first.
     pub layers: Vec<CodeId>,
@@ -74,6 +76,29 @@ pub(crate) struct Containers {
     ready: Mutex<HashMap<Vec<CodeId>, Ready>>,
 }
 
+/// An archive of images that comes piece by piece, out of a bucket. Dropped, it is gone.
+#[derive(Debug)]
+pub struct ImageArchive {
+    containers: Arc<Containers>,
+    text: String,
+    receiving: oci::Receiving,
+}
+
+impl ImageArchive {
+    /// Takes the next bytes.
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), ContainerError> {
+        self.receiving.write(piece).await.map_err(|error| ContainerError::of(&self.text, error))
+    }
+
+    /// Pins the image in it, or the one of that name: it can be run when this returns, and the archive is gone.
+    pub async fn pin(self, image: Option<&str>) -> Result<Container, ContainerError> {
+        let Self { containers, text, receiving } = self;
+        let received = receiving.finish().await.map_err(|error| ContainerError::of(&text, error))?;
+        let pinned = containers.pin_source(&text, received.source(image)).await;
+        pinned.map_err(|error| error.about(&received.path().display().to_string(), &text))
+    }
+}
+
 /// An image's files, in one folder. While it is held they stay.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
@@ -98,7 +123,18 @@ impl Containers {
 
     /// Finds an image, and unpacks it if it is not here: it can be run when this returns.
     pub(crate) async fn pin(self: &Arc<Self>, text: &str, reach: Reach) -> Result<Container, ContainerError> {
-        let source = source_of(text, reach)?;
+        self.pin_source(text, source_of(text, reach)?).await
+    }
+
+    /// Begins to take in an archive that lies elsewhere, and is called so.
+    pub(crate) async fn receive(self: &Arc<Self>, text: &str) -> Result<ImageArchive, ContainerError> {
+        let this = Arc::clone(self);
+        let of = |error| ContainerError::of(text, error);
+        let receiving = blocking(move || this.layers()).await.map_err(of)?.receive().await.map_err(of)?;
+        Ok(ImageArchive { containers: Arc::clone(self), text: text.to_owned(), receiving })
+    }
+
+    async fn pin_source(self: &Arc<Self>, text: &str, source: Source) -> Result<Container, ContainerError> {
         let image = self.load(&source).await.map_err(|error| ContainerError::of(text, error))?;
         let words = words_of(&image.config);
         if words > WORDS_BYTES_MAX {
@@ -139,6 +175,9 @@ impl Containers {
         let here = blocking(move || this.layers()?.root(&digests)).await;
         let root = match here {
             Ok(root) => root,
+            Err(oci::Error::LayersMissing { .. }) if container.source.starts_with(IN_A_BUCKET) => {
+                return Err(ContainerError::Gone { source_uri: container.source.clone() });
+            }
             Err(oci::Error::LayersMissing { .. }) => {
                 let source: Source = container.source.parse().map_err(of)?;
                 let image = self.load(&source).await.map_err(of)?;

@@ -40,6 +40,9 @@ const YIELDING: &[&str] = &[
     "PYTHONUNBUFFERED",
     "AWS_ENDPOINT_URL",
     "AWS_XRAY_CONTEXT_MISSING",
+    "K_SERVICE",
+    "K_CONFIGURATION",
+    "K_REVISION",
 ];
 
 /// Variables that a container image may set, besides those.
@@ -134,8 +137,14 @@ fn platform(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             all.push(("PYTHONPATH", runtime.to_string()));
         }
         Family::Provided => {}
-        // What a server prints is in the log at once, and not when some pages of it are there.
-        Family::Http => all.push(("PYTHONUNBUFFERED", "1".to_owned())),
+        Family::Http => {
+            // What a server prints is in the log at once, and not when some pages of it are there.
+            all.push(("PYTHONUNBUFFERED", "1".to_owned()));
+            // What Knative and Cloud Run tell their servers.
+            all.push(("K_SERVICE", settings.function.clone()));
+            all.push(("K_CONFIGURATION", settings.function.clone()));
+            all.push(("K_REVISION", format!("{}-{}", settings.function, settings.version.trim_start_matches('$'))));
+        }
     }
     all.extend(facts.runtime_api.clone().map(|address| ("AWS_LAMBDA_RUNTIME_API", address)));
     all.extend(facts.port.map(|port| ("PORT", port.to_string())));

@@ -46,7 +46,7 @@ pub(crate) struct Instance {
     pub(crate) lane: Option<Lane>,
     guest: Option<Guest>,
     usable: bool,
-    idle_since: Instant,
+    idle_since: Duration,
     peak: (Instant, u64),
     /// Given back last, after the guest was told to end. A berth has none: it is its instance's.
     seat: Option<Seat>,
@@ -191,7 +191,7 @@ impl Instance {
         guest: Option<Guest>,
         seat: Seat,
     ) -> Box<Self> {
-        let now = Instant::now();
+        let idle_since = pulse.identity.born;
         let lane = guest.as_ref().and_then(|guest| guest.link.feed()).map(Lane::new);
         Box::new(Self {
             lane,
@@ -202,8 +202,8 @@ impl Instance {
             failure: None,
             guest,
             usable: true,
-            idle_since: now,
-            peak: (now, 0),
+            idle_since,
+            peak: (Instant::now(), 0),
             seat: Some(seat),
         })
     }
@@ -273,8 +273,8 @@ impl Instance {
     }
 
     /// True if it has lived for long enough.
-    pub(crate) fn is_old(&self) -> bool {
-        self.pulse.identity.born.elapsed() > AGE_MAX
+    pub(crate) fn is_old(&self, now: Duration) -> bool {
+        now.saturating_sub(self.pulse.identity.born) > AGE_MAX
     }
 
     /// Its processes stand still until [`Instance::thaw`], where the machine can do that.
@@ -335,11 +335,12 @@ impl Instance {
     }
 
     /// It has nothing to do from now on.
-    pub(crate) fn rest(&mut self) {
-        self.idle_since = Instant::now();
+    pub(crate) fn rest(&mut self, now: Duration) {
+        self.idle_since = now;
     }
 
-    pub(crate) fn idle_since(&self) -> Instant {
+    /// By the node's clock.
+    pub(crate) fn idle_since(&self) -> Duration {
         self.idle_since
     }
 

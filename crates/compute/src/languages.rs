@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use find::Interpreter;
+pub(crate) use find::answer;
+#[cfg(test)]
+pub(crate) use find::interpreters as installed;
 use serde::{Deserialize, Serialize};
 
 use crate::guest::http;

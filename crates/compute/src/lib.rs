@@ -15,6 +15,7 @@
 mod attempt;
 mod booted;
 mod bootstraps;
+mod bytecode;
 mod code;
 mod compute;
 mod container;
@@ -31,6 +32,7 @@ mod log_format;
 pub mod logs;
 mod memory;
 mod monitor;
+mod network;
 mod options;
 mod output;
 mod pieces;
@@ -47,7 +49,7 @@ mod ways;
 
 pub use code::{CodeError, CodeId, ENTRIES_MAX, UNZIPPED_BYTES_MAX};
 pub use compute::{Activity, Compute, FunctionState, InstanceState, StartError};
-pub use container::{Container, ContainerError, Reach};
+pub use container::{Container, ContainerError, ImageArchive, Reach};
 pub use guest::RESPONSE_BYTES_MAX;
 pub use guest::http::{Answer, AnswerBody, BodyError, Conversation, Reply, Unanswered};
 pub use image::{Credentials, CredentialsHook, Image, Settings, is_server};
@@ -55,8 +57,10 @@ pub use invocation::{FunctionError, Held, Invocation, LogWish, Outcome, Report, 
 pub use languages::{Family, Interpreter, LanguageError, LanguageStatus};
 pub use log_format::{LogFormat, LogLevel};
 pub use logs::{LogBatch, LogSink, LogStream};
-pub use options::Options;
+pub use network::{NETWORK_VARIABLE, UnknownNetwork, network_of};
+pub use options::{MemoryLeft, Options};
 pub use pieces::{PieceReader, Pieces, STREAM_BYTES_MAX};
 pub use pool::Provisioned;
+pub use sandbox::Network;
 pub use stock::BootedAhead;
 pub use tally::Counts;

@@ -15,8 +15,8 @@ use crate::shared::Shared;
 pub(crate) const TICK: Duration = Duration::from_millis(20);
 /// After so many looks without any work it sleeps until there is some.
 const IDLE_TICKS: u32 = 50;
-/// How often it looks for instances that have nothing to do.
-const SWEEP: Duration = Duration::from_secs(5);
+/// It looks for what is to be frozen only so often: that takes every pool's lock.
+const TICKS_PER_FREEZE: u32 = 5;
 
 /// The clock.
 pub(crate) struct Monitor {
@@ -57,7 +57,8 @@ pub(crate) struct Identity {
     pub(crate) log_stream: String,
     pub(crate) memory_mb: u32,
     pub(crate) pid: i32,
-    pub(crate) born: Instant,
+    /// By the node's clock.
+    pub(crate) born: Duration,
 }
 
 impl Monitor {
@@ -75,23 +76,29 @@ impl Monitor {
     pub(crate) fn run(shared: &Arc<Shared>) {
         let weak = Arc::downgrade(shared);
         task::spawn(Kind::Vital, "instance monitor", async move {
-            let mut idle = 0;
+            let (mut ticks, mut idle, mut unfrozen) = (0u32, 0u32, false);
             let mut swept = Instant::now();
             while let Some(shared) = weak.upgrade() {
-                idle = if shared.monitor.look(&shared) { 0 } else { idle + 1 };
-                if swept.elapsed() > SWEEP {
+                idle = if shared.monitor.look(&shared) { 0 } else { idle.saturating_add(1) };
+                ticks = ticks.wrapping_add(1);
+                if ticks.is_multiple_of(TICKS_PER_FREEZE) {
+                    unfrozen = shared.freeze();
+                }
+                let sweep = shared.options.sweep;
+                if swept.elapsed() > sweep {
                     shared.tidy();
                     swept = Instant::now();
                 }
-                if idle < IDLE_TICKS {
+                if idle < IDLE_TICKS || unfrozen {
                     drop(shared);
                     tokio::time::sleep(TICK).await;
                 } else {
                     shared.monitor.awake.store(false, Ordering::SeqCst);
-                    // What began before that told nobody.
-                    if !shared.monitor.look(&shared) {
+                    // What began before that told nobody, and what ended just now is to be frozen.
+                    unfrozen = shared.monitor.look(&shared) || shared.freeze();
+                    if !unfrozen {
                         // Wakes for the sweep all the same.
-                        let _ = tokio::time::timeout(SWEEP, shared.monitor.wake.notified()).await;
+                        let _ = tokio::time::timeout(sweep, shared.monitor.wake.notified()).await;
                     }
                     shared.monitor.awake.store(true, Ordering::SeqCst);
                     idle = 0;

@@ -16,8 +16,9 @@ mod scale;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use base::Clock;
 use tokio::sync::oneshot;
 
 use crate::attempt::Attempt;
@@ -27,7 +28,7 @@ use crate::invocation::{Invocation, RunFault, Throttle};
 use crate::monitor::TICK;
 use crate::shared::{Admission, Shared};
 use crate::tally::Tally;
-use arrivals::Arrivals;
+pub(crate) use arrivals::Arrivals;
 use crowd::Crowd;
 pub(crate) use lane::Lane;
 use provide::Provision;
@@ -66,19 +67,21 @@ struct State {
     /// Averages, in milliseconds. A run is unknown until one was measured.
     run_ms: Option<f64>,
     start_ms: f64,
+    /// Time, by which all that follows is told.
+    clock: Clock,
     /// When a call ended last.
-    ended: Instant,
+    ended: Duration,
     /// When a call came last.
-    called: Instant,
+    called: Duration,
     arrivals: Arrivals,
     /// Until when one was started before anybody called: what was the last call then.
-    warmed: Option<Instant>,
+    warmed: Option<Duration>,
     provision: Provision,
 }
 
 /// A call without an instance.
 struct Waiter {
-    since: Instant,
+    since: Duration,
     image: Arc<Image>,
     invocation: Arc<Invocation>,
     admission: Admission,
@@ -101,8 +104,9 @@ enum Next {
 }
 
 impl Pool {
-    /// Empty. The tally is the function's, over all its versions.
-    pub(crate) fn new(tally: Arc<Tally>) -> Self {
+    /// Empty. The tally is the function's, over all its versions: what one of them learned of when calls come, the next one knows.
+    pub(crate) fn new(tally: Arc<Tally>, clock: Clock) -> Self {
+        let now = clock.elapsed();
         Self {
             state: Mutex::new(State {
                 idle: Vec::new(),
@@ -114,9 +118,10 @@ impl Pool {
                 retired: false,
                 run_ms: None,
                 start_ms: START_GUESS.as_secs_f64() * 1000.0,
-                ended: Instant::now(),
-                called: Instant::now(),
-                arrivals: Arrivals::default(),
+                clock,
+                ended: now,
+                called: now,
+                arrivals: tally.arrivals(),
                 warmed: None,
                 provision: Provision::default(),
             }),
@@ -185,7 +190,7 @@ impl Pool {
                     Ok((answer, Attempt::follow(shared, instance, invocation, admission)))
                 }
                 Next::Rests => {
-                    instance.rest();
+                    instance.rest(state.clock.elapsed());
                     state.provision.spare(&mut instance);
                     state.idle.push(instance);
                     return;
@@ -244,7 +249,9 @@ impl State {
             waiting: (self.waiting.len() + self.lanes.iter().map(Lane::len).sum::<usize>()) as u32,
             run_ms: self.run_ms,
             start_ms: self.start_ms,
-            stalled_ms: longest.map_or(0.0, |first| first.since.max(self.ended).elapsed().as_secs_f64() * 1000.0),
+            stalled_ms: longest.map_or(0.0, |first| {
+                self.clock.elapsed().saturating_sub(first.since.max(self.ended)).as_secs_f64() * 1000.0
+            }),
             idle_cores: shared.processors.idle(),
             cores: shared.processors.cores(),
         }
@@ -256,22 +263,22 @@ impl State {
     }
 
     /// A call comes, now.
-    fn call(&mut self) -> Instant {
-        let now = Instant::now();
-        self.arrivals.gap(now.duration_since(self.active()));
+    fn call(&mut self) -> Duration {
+        let now = self.clock.elapsed();
+        self.arrivals.gap(now.saturating_sub(self.active()));
         self.called = now;
         now
     }
 
     /// When there was anything to do last.
-    fn active(&self) -> Instant {
+    fn active(&self) -> Duration {
         self.ended.max(self.called)
     }
 
     /// A call has ended. Short ones are believed sooner than long ones: the first is slow because everything is new to it, and a
     /// crowded processor makes all of them look long.
     fn learn(&mut self, run: Duration) {
-        self.ended = Instant::now();
+        self.ended = self.clock.elapsed();
         let run_ms = run.as_secs_f64() * 1000.0;
         self.run_ms = Some(self.run_ms.map_or(run_ms, |average| {
             let weight = if run_ms < average { 2.0 * WEIGHT } else { WEIGHT };
@@ -292,7 +299,7 @@ impl State {
     fn next(&mut self, shared: &Shared, instance: &mut Instance) -> Next {
         let at = instance.feed().and_then(|feed| self.lanes.iter().position(|lane| lane.is(&feed)));
         let is_usable = instance.is_usable();
-        let is_old = instance.is_old();
+        let is_old = instance.is_old(self.clock.elapsed());
         let alone = is_old || instance.output.is_loud();
         // It may have begun that one already: a node that stops waits for it, too.
         if is_usable && let Some(waiter) = at.and_then(|at| self.lanes[at].next(alone)) {
@@ -441,8 +448,9 @@ impl State {
     /// Drops callers that went away, and gives back those whose patience is over.
     fn give_up(&mut self, stopping: bool) -> Vec<(Waiter, RunFault)> {
         let mut given_up = Vec::new();
+        let now = self.clock.elapsed();
         for waiter in std::mem::take(&mut self.waiting) {
-            let waited = waiter.since.elapsed();
+            let waited = now.saturating_sub(waiter.since);
             if waiter.answer.is_closed() {
                 continue;
             }
@@ -450,6 +458,7 @@ impl State {
                 given_up.push((waiter, RunFault::Stopping));
             } else if waited > waiter.invocation.patience {
                 let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                waiter.admission.throttled();
                 given_up.push((waiter, RunFault::Throttled { reason: Throttle::Patience { waited_ms } }));
             } else {
                 self.waiting.push_back(waiter);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
+use std::time::Duration;
 
 use base::task::Tasks;
 use sandbox::Host;
@@ -15,7 +15,6 @@ use crate::image::{Image, Settings};
 use crate::instance::Origin;
 use crate::invocation::{Outcome, RunFault, Throttle};
 use crate::languages::Languages;
-use crate::memory;
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::pool::Pool;
@@ -98,7 +97,8 @@ impl Shared {
         bootstraps: Bootstraps,
         pump: Arc<Pump>,
     ) -> Arc<Self> {
-        let stock = Arc::new(Stock::new(options.booted_max, options.dir.join("booted.json")));
+        let remembered = options.dir.join("booted.json");
+        let stock = Arc::new(Stock::new(options.booted_max, remembered, options.clock.clone()));
         let processors = Processors::new();
         let starts = Starts { now: Arc::default(), max: (processors.cores() * 2).max(2) };
         let wasi = Wasi::new(&options);
@@ -165,7 +165,7 @@ impl Shared {
             old.pool.retire();
         }
         let tally = Arc::clone(registry.tallies.entry(key.0.clone()).or_default());
-        let pool = Arc::new(Pool::new(tally));
+        let pool = Arc::new(Pool::new(tally, self.options.clock.clone()));
         let pools = registry.pools.entry(key.0.clone()).or_default();
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(&pool));
@@ -193,7 +193,12 @@ impl Shared {
         pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.retire());
     }
 
-    /// Ends and freezes what has nothing to do, and starts what is expected to be called soon.
+    /// Freezes what has nothing to do. True if there is something that has just ended a call: it is to be looked at again.
+    pub(crate) fn freeze(&self) -> bool {
+        self.pools().iter().fold(false, |awake, pool| awake | pool.freeze())
+    }
+
+    /// Ends what has nothing to do, and starts what is expected to be called soon.
     pub(crate) fn tidy(self: &Arc<Self>) {
         for pool in self.pools() {
             pool.tidy(self.options.keep_alive);
@@ -202,18 +207,29 @@ impl Shared {
         for function in images.iter().filter_map(|image| image.in_process.get()?.as_ref()) {
             function.retire_unused(self.options.keep_alive);
         }
-        if memory::available().is_some_and(|bytes| bytes < self.options.memory_spare.bytes()) {
+        if (self.options.memory_left)().is_some_and(|bytes| bytes < self.options.memory_spare.bytes()) {
             return self.give_memory_back();
         }
+        self.stock.recover();
         for image in images {
             image.pool.provide(self, &image);
             image.pool.warm(self, &image);
         }
     }
 
-    /// Ends half of the idle instances, those first that were used least recently: if that is not enough, the rest next time.
+    /// Ends what is nobody's: the guests that are booted ahead, and what is kept of WebAssembly. If that is not enough, half of the idle
+    /// instances next time, those first that were used least recently; and the rest after that.
     fn give_memory_back(&self) {
-        let mut idle: Vec<(Instant, Arc<Pool>)> = self
+        let shed = self.stock.shed();
+        for function in self.images().iter().filter_map(|image| image.in_process.get()?.as_ref()) {
+            function.retire_unused(Duration::ZERO);
+        }
+        self.wasi.forget_kept();
+        if shed > 0 {
+            tracing::info!(count = shed, "memory is short: nothing is booted ahead");
+            return;
+        }
+        let mut idle: Vec<(Duration, Arc<Pool>)> = self
             .pools()
             .into_iter()
             .flat_map(|pool| pool.idle_times().into_iter().map(move |since| (since, Arc::clone(&pool))))
@@ -221,7 +237,7 @@ impl Shared {
         idle.sort_by_key(|(since, _)| *since);
         let count = idle.len().div_ceil(2);
         if count > 0 {
-            tracing::info!(count, "the machine is short of memory: idle instances end");
+            tracing::info!(count, "memory is short: idle instances end");
         }
         for (_, pool) in idle.into_iter().take(count) {
             drop(pool.take_oldest());
@@ -258,7 +274,7 @@ impl Shared {
                 }
             }
             let longest = self.pools().into_iter().filter_map(|pool| Some((pool.idle_times().first().copied()?, pool)));
-            let (_, pool) = longest.min_by_key(|(since, _): &(Instant, _)| *since)?;
+            let (_, pool) = longest.min_by_key(|(since, _): &(Duration, _)| *since)?;
             // Its seat comes free as it is dropped. If somebody else took it meanwhile, the next round finds another.
             drop(pool.take_oldest());
         }
@@ -280,10 +296,21 @@ impl Shared {
         self.in_flight.load(Ordering::Acquire)
     }
 
+    /// A call of a function was refused before it came here.
+    pub(crate) fn throttled(&self, arn: &str) {
+        let mut registry = self.registry.lock().expect("nothing panics while it holds this lock");
+        registry.tallies.entry(arn.to_owned()).or_default().throttled();
+    }
+
     /// What each function has done, by ARN.
     pub(crate) fn counts(&self) -> Vec<(String, Counts)> {
         let registry = self.registry.lock().expect("nothing panics while it holds this lock");
         registry.tallies.iter().map(|(arn, tally)| (arn.clone(), tally.counts())).collect()
+    }
+
+    /// How many instances are starting.
+    pub(crate) fn starting(&self) -> u32 {
+        self.pools().iter().map(|pool| pool.starting()).sum()
     }
 
     fn lock_ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
@@ -314,6 +341,11 @@ impl Admission {
     /// The attempt has ended; it could use so much memory.
     pub(crate) fn ended(&self, outcome: &Outcome, memory_mb: u32) {
         self.tally.ended(outcome, memory_mb);
+    }
+
+    /// It never began, for want of an instance.
+    pub(crate) fn throttled(&self) {
+        self.tally.throttled();
     }
 }
 

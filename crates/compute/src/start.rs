@@ -1,5 +1,8 @@
 //! From an image to an instance: sandbox, interpreter, bootstrap, the function's own initialisation.
 
+mod layout;
+mod plan;
+
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -9,11 +12,11 @@ use std::time::{Duration, Instant};
 use base::{Clock, Random};
 use bytes::Bytes;
 use rustix::pipe::{PipeFlags, pipe_with};
-use sandbox::{Mount, Network, Outside, Placement, Plan};
+use sandbox::{Mount, Outside, Placement, Plan};
 
 use crate::booted::{self, Booted, Placed, Recipe};
 use crate::code::CodeId;
-use crate::container::{self, Container, Unpacked};
+use crate::container::{self, Container};
 use crate::environment::{self, Facts};
 use crate::faults::Ending;
 use crate::guest::api::Door;
@@ -22,41 +25,22 @@ use crate::guest::{Event, Link};
 use crate::image::{Credentials, Image, Settings};
 use crate::instance::{Guest, Happening, InitCause, Instance, Origin, Pace};
 use crate::invocation::RunFault;
-use crate::languages::{Family, Interpreter, Resolved};
+use crate::languages::{Family, Resolved};
 use crate::logs::LogStream;
 use crate::monitor::Identity;
+use crate::network;
 use crate::output::Output;
 use crate::platform::{Said, Status};
 use crate::shared::{Seat, Shared, Start};
 use crate::ways::{self, Ways};
 
+use self::layout::{BOOTSTRAP, LAYERS, Layout, TASK_ROOT};
+use self::plan::{PROCESSES_MAX, memory_bytes, plan};
+
 /// How long initialisation may take at least, as on Lambda; a function with a longer time-out has that.
 const INIT_MAX: Duration = Duration::from_secs(10);
-/// Lambda's limits for one execution environment.
-const PROCESSES_MAX: u32 = 1024;
-const FILES_MAX: u32 = 1024;
 /// What a guest may take before it is somebody's.
 const BOOT_MEMORY_BYTES: u64 = 256 << 20;
-/// Where guests find their code and their bootstrap.
-const TASK_ROOT: &str = "/var/task";
-const RUNTIME_DIR: &str = "/var/runtime";
-/// Where they find their layers.
-const LAYERS: &str = "/opt";
-/// What a package that brings its own program calls it.
-const BOOTSTRAP: &str = "bootstrap";
-
-/// Where things are, as the guest sees them.
-struct Layout {
-    /// On the host: the package, or the root of a container image.
-    code: PathBuf,
-    /// What keeps the root of a container image there.
-    root: Option<Arc<Unpacked>>,
-    /// On the host: what comes to lie at `/opt`, if there are layers.
-    layers: Option<PathBuf>,
-    runtime: PathBuf,
-    task_root: PathBuf,
-    runtime_dir: PathBuf,
-}
 
 /// Starts an instance and waits until it is ready, or has failed to become so: that is an instance too, which says why. The slot is
 /// free again when its guest is there: from then on it is the function's own time that passes.
@@ -66,7 +50,7 @@ pub(crate) async fn start(
     seat: Seat,
     slot: Start,
 ) -> Result<Box<Instance>, RunFault> {
-    let born = Instant::now();
+    let born = shared.options.clock.elapsed();
     let fault = |reason: String| RunFault::Start { reason };
     let layout = Layout::found(shared, image)?;
     let credentials = (image.credentials)().await.map_err(fault)?;
@@ -102,12 +86,24 @@ pub(crate) async fn start(
     Ok(instance)
 }
 
-/// A function is there: guests that could become instances of it are booted ahead from now on.
+/// A function is there, and may be called soon: guests that could become instances of it are booted ahead from now on.
 pub(crate) fn expect(shared: &Shared, settings: &Settings, resolved: &Resolved) {
-    let is_there = settings.container.as_ref().is_none_or(|container| shared.containers.find(container).is_some());
-    if shared.host.can_place() && is_there {
-        shared.stock.expect(recipe(shared, settings, resolved));
+    if let Some(recipe) = recipe_ahead(shared, settings, resolved) {
+        shared.stock.expect(recipe);
     }
+}
+
+/// A function is still there: they go on being booted.
+pub(crate) fn keep(shared: &Shared, settings: &Settings, resolved: &Resolved) {
+    if let Some(recipe) = recipe_ahead(shared, settings, resolved) {
+        shared.stock.keep(recipe);
+    }
+}
+
+/// None where guests cannot be booted ahead, or not yet.
+fn recipe_ahead(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Option<Recipe> {
+    let is_there = settings.container.as_ref().is_none_or(|container| shared.containers.find(container).is_some());
+    (shared.host.can_place() && is_there).then(|| recipe(shared, settings, resolved))
 }
 
 /// What one instance has for itself.
@@ -134,7 +130,9 @@ async fn guest(
     if family == Family::Provided && image.container.is_none() && layout.bootstrap().is_none() {
         return Ok(Err(InitCause::NoBootstrap));
     }
-    let own_network = shared.host.can_place() && shared.host.has_own_network();
+    let network = network::granted(image, &shared.options);
+    network::check(&shared.host, network)?;
+    let own_network = shared.host.isolates(network);
     let server = match server(image, layout, own_network) {
         Ok(server) => server,
         Err(why) => return Ok(Err(InitCause::NoProgram(why))),
@@ -170,21 +168,21 @@ async fn guest(
         port: server.as_ref().map(|server| server.port),
         host_path: if shared.host.has_own_root() { None } else { std::env::var("PATH").ok() },
     });
-    let Placed { process, link, output, network } = if shared.host.can_place() {
+    let Placed { process, link, output, network: ways_in } = if shared.host.can_place() {
         place(shared, image, layout, &variables, entry.as_ref().or(server.as_ref().map(|server| &server.command)))
             .await?
     } else {
-        let mut plan = plan(image, &image.resolved, layout, &variables);
+        let mut plan = plan(image, network, &image.resolved, layout, &variables);
         if let Some(command) = entry.as_ref().or(server.as_ref().map(|server| &server.command)) {
             start_by(command, &mut plan);
         }
-        plan.mounts.extend(code_mounts(layout));
+        plan.mounts.extend(layout.code_mounts());
         booted::spawn(&shared.host, family, plan).await?
     };
     let failed = |error: std::io::Error| format!("the guest's network could not be served: {error}");
-    let ways = ways_out(network.platform, endpoint_url, network.outside).map_err(failed)?;
+    let ways = ways_out(ways_in.platform, endpoint_url, ways_in.outside).map_err(failed)?;
     // Inside its own network nobody else can be: there, its user id need not be asked for.
-    let door = match (host_door, network.runtime_api) {
+    let door = match (host_door, ways_in.runtime_api) {
         (Some(door), _) => Some((door, process.uid())),
         (None, Some(listener)) => Some((Door::inside(listener).map_err(failed)?, None)),
         (None, None) => None,
@@ -271,14 +269,14 @@ async fn place(
 ) -> Result<Placed, String> {
     let recipe = recipe(shared, image, &image.resolved);
     let program = starts_with_code(image, recipe.family).then(|| {
-        let mut plan = plan(image, &image.resolved, layout, variables);
+        let mut plan = plan(image, recipe.plan.network, &image.resolved, layout, variables);
         if let Some(command) = command {
             start_by(command, &mut plan);
         }
         booted::program_of(&mut plan)
     });
     let placement = Placement {
-        mounts: code_mounts(layout),
+        mounts: layout.code_mounts(),
         tmp_bytes: Some(u64::from(image.tmp_mb) << 20),
         memory_bytes: Some(memory_bytes(image)),
         processes_max: Some(PROCESSES_MAX),
@@ -313,7 +311,8 @@ fn recipe(shared: &Shared, settings: &Settings, resolved: &Resolved) -> Recipe {
         port: None,
         host_path: None,
     });
-    let mut plan = plan(settings, resolved, &layout, &variables);
+    let network = network::granted(settings, &shared.options);
+    let mut plan = plan(settings, network, resolved, &layout, &variables);
     plan.tmp_bytes = 1 << 20;
     plan.memory_bytes = BOOT_MEMORY_BYTES;
     if starts_with_code(settings, family) {
@@ -352,8 +351,10 @@ async fn initialise(instance: &mut Instance, obstacle: Option<InitCause>) {
         function: &image.function,
         version: &image.version,
     });
-    if let Some(note) = status.note() {
-        instance.output.say(&Said::Note(&note));
+    let unknown =
+        network::network_of(&image.environment).err().map(|unknown| format!("{unknown}: it is taken as none."));
+    for note in status.note().iter().chain(&unknown) {
+        instance.output.say(&Said::Note(note));
     }
     let limit = INIT_MAX.max(instance.image.timeout);
     let cause = if obstacle.is_some() {
@@ -413,152 +414,16 @@ pub(crate) fn error_type(document: &[u8]) -> String {
     found.unwrap_or_else(|| "Runtime.Unknown".to_owned())
 }
 
-impl Layout {
-    /// Where an image's code is; a fault if it is not there.
-    fn found(shared: &Shared, image: &Image) -> Result<Self, RunFault> {
-        let missing = |code: &CodeId| RunFault::CodeMissing { code: code.to_string() };
-        let path = |code: &CodeId| shared.codes.path(code).ok_or_else(|| missing(code));
-        let root = image.container.as_ref().map(|container| shared.containers.find(container));
-        let root = root.map(|root| root.ok_or_else(|| missing(&image.code))).transpose()?;
-        let code = match &root {
-            Some(root) => root.path.clone(),
-            None => path(&image.code)?,
-        };
-        let layers = CodeId::of_layers(&image.layers).as_ref().map(path).transpose()?;
-        let layout = Self::of(shared, image.resolved.family, code);
-        Ok(Self { root, layers, ..layout })
-    }
-
-    /// The same before there is anybody's code. Of a container image that is not ready there is none.
-    fn ahead(shared: &Shared, settings: &Settings, family: Family) -> Self {
-        let root = settings.container.as_ref().and_then(|container| shared.containers.find(container));
-        let code = root.as_ref().map(|root| root.path.clone()).unwrap_or_default();
-        Self { root, ..Self::of(shared, family, code) }
-    }
-
-    fn of(shared: &Shared, family: Family, code: PathBuf) -> Self {
-        let runtime = shared.bootstraps.folder(family);
-        let (task_root, runtime_dir) = if shared.host.has_own_root() {
-            (PathBuf::from(TASK_ROOT), PathBuf::from(RUNTIME_DIR))
-        } else {
-            (code.clone(), runtime.clone())
-        };
-        Self { code, root: None, layers: None, runtime, task_root, runtime_dir }
-    }
-
-    /// What `provided` runs, as the guest sees it: its own, else a layer's.
-    fn bootstrap(&self) -> Option<PathBuf> {
-        let layers = self.layers.as_ref().map(|layers| (layers, PathBuf::from(LAYERS)));
-        let places = [Some((&self.code, self.task_root.clone())), layers].into_iter().flatten();
-        let mut found = places.filter(|(place, _)| http::is_executable(&place.join(BOOTSTRAP)));
-        found.next().map(|(_, seen)| seen.join(BOOTSTRAP))
-    }
-
-    /// Says which external extensions are not run: none is.
-    fn tell_extensions(&self, instance: &mut Instance) {
-        let names = match (&self.root, &self.layers) {
-            (Some(root), _) => container::extensions_of_image(&root.path),
-            (None, Some(layers)) => container::extensions(layers, "/extensions"),
-            (None, None) => Vec::new(),
-        };
-        for name in names {
-            let why = "external extensions are not run here";
-            instance.output.say(&Said::Extension { name: &name, why });
-        }
-    }
-}
-
-/// What comes into a guest's view when it becomes somebody's. A container image brings all that it has.
-fn code_mounts(layout: &Layout) -> Vec<Mount> {
-    if layout.root.is_some() {
-        return Vec::new();
-    }
-    let code = Mount { source: layout.code.clone(), target: PathBuf::from(TASK_ROOT) };
-    let layers = layout.layers.clone().map(|source| Mount { source, target: PathBuf::from(LAYERS) });
-    [code].into_iter().chain(layers).collect()
-}
-
-fn memory_bytes(settings: &Settings) -> u64 {
-    u64::from(settings.memory_mb) << 20
-}
-
-/// What runs, with all but the code.
-fn plan(settings: &Settings, resolved: &Resolved, layout: &Layout, variables: &[(String, String)]) -> Plan {
-    let (family, interpreter) = (resolved.family, resolved.status.interpreter.as_ref());
-    let bootstrap = || layout.bootstrap().unwrap_or_else(|| layout.task_root.join(BOOTSTRAP));
-    let program = interpreter.map_or_else(bootstrap, |one| one.path.clone());
-    let script = |name: &str| layout.runtime_dir.join(name).to_string_lossy().into_owned();
-    let arguments = match family {
-        Family::Javascript => {
-            let mut arguments = node_memory(settings);
-            arguments.push(script("main.js"));
-            arguments
-        }
-        Family::Python => vec![script("bootstrap.py")],
-        Family::Provided | Family::Http => Vec::new(),
-    };
-    let runtime = || Mount { source: layout.runtime.clone(), target: PathBuf::from(RUNTIME_DIR) };
-    let mut mounts: Vec<Mount> = layout.root.is_none().then(runtime).into_iter().collect();
-    let own = interpreter.filter(|_| family != Family::Http).map(|interpreter| (family, interpreter));
-    let tools = resolved.tools.iter().map(|(family, interpreter)| (*family, interpreter));
-    let seen: Vec<(Family, &Interpreter)> = own.into_iter().chain(tools).collect();
-    let needs = seen.iter().filter_map(|(_, interpreter)| interpreter.needs.as_ref());
-    mounts.extend(needs.map(|needs| Mount { source: needs.clone(), target: needs.clone() }));
-    let links = seen.iter().filter_map(|(family, interpreter)| {
-        let name = match family {
-            Family::Javascript => "/var/lang/bin/node",
-            Family::Python => "/var/lang/bin/python3",
-            Family::Provided | Family::Http => return None,
-        };
-        Some((PathBuf::from(name), interpreter.path.clone()))
-    });
-    let links = links.collect();
-    let environment = match family {
-        Family::Provided | Family::Http => variables.to_vec(),
-        Family::Javascript | Family::Python => {
-            variables.iter().filter(|(name, _)| environment::is_read_at_start(name)).cloned().collect()
-        }
-    };
-    Plan {
-        links,
-        program,
-        arguments,
-        environment,
-        directory: match &settings.container {
-            Some(container) => container::directory(container),
-            None => layout.task_root.clone(),
-        },
-        root: layout.root.as_ref().map(|root| root.path.clone()),
-        mounts,
-        tmp_bytes: u64::from(settings.tmp_mb) << 20,
-        memory_bytes: memory_bytes(settings),
-        processes_max: PROCESSES_MAX,
-        files_max: FILES_MAX,
-        network: Network::Full,
-    }
-}
-
-/// Lambda's own shares: a tenth of the memory is left to what is not JavaScript's heap. What the function says in `NODE_OPTIONS`
-/// counts instead.
-fn node_memory(settings: &Settings) -> Vec<String> {
-    let options = settings.environment.get("NODE_OPTIONS").map_or("", String::as_str).replace('_', "-");
-    if options.contains("--max-old-space-size") || options.contains("--max-semi-space-size") {
-        return Vec::new();
-    }
-    vec![
-        format!("--max-old-space-size={}", settings.memory_mb * 9 / 10),
-        format!("--max-semi-space-size={}", (settings.memory_mb / 20).max(1)),
-    ]
-}
-
-/// `2026/11/21/[$LATEST]` and 32 random digits.
+/// `2026/11/21/[$LATEST]` and 32 random digits; in a group that others may log to as well, with the function's name before the bracket.
 pub(crate) fn log_stream(image: &Image, clock: &Clock, random: &Random) -> LogStream {
     let day = clock.now().strftime("%Y/%m/%d").to_string();
+    let is_own = image.log_group.strip_prefix("/aws/lambda/") == Some(&image.function);
+    let function = if is_own { "" } else { image.function.as_str() };
     LogStream {
         function: image.function.clone(),
         arn: image.arn.clone(),
         group: image.log_group.clone(),
-        name: format!("{day}/[{}]{}", image.version, random.uuid().simple()),
+        name: format!("{day}/{function}[{}]{}", image.version, random.uuid().simple()),
     }
 }
 

@@ -1,14 +1,16 @@
 //! What a function has done since the node started, over all its versions: for people who watch, and for the bill.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::invocation::Outcome;
+use crate::pool::Arrivals;
 
 /// Two of them are one doubling; the last one is everything beyond half an hour.
 const BUCKETS: usize = 64;
 
-/// Counted as calls come and end, without a lock.
+/// Counted as calls come and end, without a lock; and what was learned of when they come, which one version leaves to the next.
 #[derive(Debug)]
 pub(crate) struct Tally {
     /// Attempts that run or wait now.
@@ -19,6 +21,8 @@ pub(crate) struct Tally {
     throttled: AtomicU64,
     billed_mb_ms: AtomicU64,
     durations: [AtomicU64; BUCKETS],
+    /// When the version was called last that told this, by the node's clock.
+    arrivals: Mutex<(Duration, Arrivals)>,
 }
 
 /// What a function has done, at one moment.
@@ -50,6 +54,7 @@ impl Default for Tally {
             throttled: AtomicU64::new(0),
             billed_mb_ms: AtomicU64::new(0),
             durations: [const { AtomicU64::new(0) }; BUCKETS],
+            arrivals: Mutex::default(),
         }
     }
 }
@@ -73,6 +78,19 @@ impl Tally {
     /// A call was refused.
     pub(crate) fn throttled(&self) {
         self.throttled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the version learned that was called last.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        self.arrivals.lock().expect("nothing panics while it holds this lock").1.clone()
+    }
+
+    /// A version that was called last at that time has learned this.
+    pub(crate) fn remember(&self, called: Duration, arrivals: &Arrivals) {
+        let mut known = self.arrivals.lock().expect("nothing panics while it holds this lock");
+        if called >= known.0 {
+            *known = (called, arrivals.clone());
+        }
     }
 
     /// What it comes to now.

@@ -99,6 +99,17 @@ impl Wasi {
         self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(path).copied()
     }
 
+    /// What all guests together have now, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map_or(0, |running| running.engine.memory_used().bytes())
+    }
+
+    /// Lets go of the compiled binaries that no function holds.
+    pub(crate) fn forget_kept(&self) {
+        self.components.lock().expect("nothing panics while it holds this lock").clear();
+    }
+
     /// Forgets binaries that are not there any more.
     pub(crate) fn forget_gone(&self) {
         self.kinds.write().unwrap_or_else(PoisonError::into_inner).retain(|path, _| path.is_file());

@@ -56,6 +56,14 @@ pub enum ContainerError {
         /// What it was.
         wanted: CodeId,
     },
+    /// It came from a bucket, and its layers are not here any more. Whose rights it was read with is not known now.
+    #[error(
+        "The layers of {source_uri} are not on this machine any more: update the function's code, which fetches them again."
+    )]
+    Gone {
+        /// Where it was.
+        source_uri: String,
+    },
     /// Its configuration is longer than functions' are.
     #[error("The image's entry point, command and environment have {bytes} bytes together, and there may be {limit}.")]
     Words {
@@ -93,6 +101,23 @@ impl ContainerError {
             (_, Blame::Image | Blame::Elsewhere) => Self::Unusable { source_uri, reason },
             (_, Blame::Machine) => Self::Machine { source_uri, reason },
         }
+    }
+
+    /// The same in words about `name` in the place of `path`, where only the node knows what that is.
+    pub(crate) fn about(mut self, path: &str, name: &str) -> Self {
+        match &mut self {
+            Self::NotValid { reason, .. }
+            | Self::Missing { reason, .. }
+            | Self::Unusable { reason, .. }
+            | Self::Machine { reason, .. }
+            | Self::NoRoot { reason } => *reason = reason.replace(path, name),
+            Self::OfThisMachine { .. }
+            | Self::Changed { .. }
+            | Self::Gone { .. }
+            | Self::Words { .. }
+            | Self::Entries { .. } => {}
+        }
+        self
     }
 
     /// True if no other image would do better.

@@ -2,6 +2,7 @@
 //! program itself, because inside a sandbox nothing else is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -60,7 +61,7 @@ const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 const ANSWER_BYTES_MAX: u64 = 256;
 
 /// Everything that is installed, what is first on the PATH first.
-pub(super) fn interpreters(memory: &Path) -> Vec<(Family, Interpreter)> {
+pub(crate) fn interpreters(memory: &Path) -> Vec<(Family, Interpreter)> {
     let old: BTreeMap<PathBuf, Remembered> =
         fs::read(memory).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let mut new = BTreeMap::new();
@@ -140,7 +141,7 @@ fn is_same(path: &Path, remembered: &Remembered) -> bool {
 fn ask(family: Family, path: &Path) -> Option<Remembered> {
     let metadata = fs::metadata(path).ok()?;
     let version = told_by_folder(path).or_else(|| {
-        let answer = answer(path).unwrap_or_default();
+        let answer = answer(path, ["--version"]).unwrap_or_default();
         let version = match family {
             Family::Javascript => answer.trim().strip_prefix('v'),
             Family::Python => answer.trim().strip_prefix("Python "),
@@ -160,9 +161,10 @@ fn told_by_folder(path: &Path) -> Option<String> {
     (parts.len() == 3 && parts.iter().all(is_number)).then(|| version.to_owned())
 }
 
-fn answer(path: &Path) -> Option<String> {
+/// What a program says when it is started so, within some seconds.
+pub(crate) fn answer(path: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Option<String> {
     let mut child = Command::new(path)
-        .arg("--version")
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -22,7 +22,7 @@ const MARGIN: f64 = 0.1;
 
 /// The gaps between a function's calls.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Arrivals {
+pub(crate) struct Arrivals {
     bins: [u32; BINS],
     /// Gaps beyond the last bin.
     longer: u32,

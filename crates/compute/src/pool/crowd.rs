@@ -24,8 +24,8 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    fn has_room(&self) -> bool {
-        let is_well = self.open && !self.instance.has_ended() && !self.instance.is_old();
+    fn has_room(&self, now: Duration) -> bool {
+        let is_well = self.open && !self.instance.has_ended() && !self.instance.is_old(now);
         is_well && self.busy < self.instance.image.calls_at_a_time
     }
 
@@ -73,7 +73,11 @@ impl Pool {
 impl State {
     /// Room on a busy instance.
     pub(super) fn take_berth(&mut self, shared: &Shared) -> Option<Box<Instance>> {
-        let crowd = self.crowds.iter_mut().filter(|crowd| crowd.has_room()).max_by_key(|crowd| crowd.busy)?;
+        if self.crowds.is_empty() {
+            return None;
+        }
+        let now = self.clock.elapsed();
+        let crowd = self.crowds.iter_mut().filter(|crowd| crowd.has_room(now)).max_by_key(|crowd| crowd.busy)?;
         crowd.take(shared)
     }
 
@@ -99,7 +103,7 @@ impl State {
             return None;
         }
         let Crowd { instance, open, .. } = self.crowds.swap_remove(at);
-        if !open || instance.has_ended() || instance.is_old() {
+        if !open || instance.has_ended() || instance.is_old(self.clock.elapsed()) {
             return Some(instance);
         }
         self.settle(instance);
@@ -108,7 +112,7 @@ impl State {
 
     /// It has nothing to do now.
     fn settle(&mut self, mut instance: Box<Instance>) {
-        instance.rest();
+        instance.rest(self.clock.elapsed());
         self.provision.spare(&mut instance);
         self.idle.push(instance);
     }

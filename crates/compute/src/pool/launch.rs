@@ -13,6 +13,11 @@ use crate::shared::Shared;
 use crate::start;
 
 impl Pool {
+    /// How many of its instances are starting.
+    pub(crate) fn starting(&self) -> u32 {
+        self.lock().starting
+    }
+
     /// Starts what should be started. True if anybody waits.
     pub(super) fn start_wanted(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
         let (wanted, image) = {

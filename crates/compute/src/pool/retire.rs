@@ -1,16 +1,16 @@
 //! What becomes of instances that have nothing to do: they are frozen, kept while somebody is expected to call, and end.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Pool;
 use crate::image::Image;
 use crate::instance::{Instance, Origin};
 use crate::shared::Shared;
 
-/// An instance without work for that long is frozen when it is looked at next, some seconds later at most: until then its function may
-/// finish what it left behind.
-const FREEZE_AFTER: Duration = Duration::from_secs(1);
+/// An instance without work for that long is frozen: until then its function may finish what it left behind. On Lambda it is frozen at
+/// once; here that would cost who calls it again and again the thawing each time.
+const FREEZE_AFTER: Duration = Duration::from_millis(500);
 
 impl Pool {
     /// Idle instances end; busy ones will.
@@ -19,6 +19,7 @@ impl Pool {
             let mut state = self.lock();
             state.retired = true;
             state.provision.clear();
+            self.tally.remember(state.called, &state.arrivals);
             std::mem::take(&mut state.idle)
         };
         drop(idle);
@@ -28,23 +29,34 @@ impl Pool {
         self.lock().retired
     }
 
-    /// Ends what is not expected to be needed, and freezes the rest; `usual` is how long instances stay where nothing is known.
+    /// Freezes what has had nothing to do for long enough. True if there is something that soon will have.
+    pub(crate) fn freeze(&self) -> bool {
+        let state = self.lock();
+        let now = state.clock.elapsed();
+        let mut awake = false;
+        for idle in &state.idle {
+            match now.saturating_sub(idle.idle_since()) >= FREEZE_AFTER {
+                true => idle.freeze(),
+                false => awake = true,
+            }
+        }
+        awake
+    }
+
+    /// Ends what is not expected to be needed; `usual` is how long instances stay where nothing is known.
     pub(crate) fn tidy(&self, usual: Duration) {
         let unneeded: Vec<Box<Instance>> = {
             let mut state = self.lock();
+            self.tally.remember(state.called, &state.arrivals);
             let windows = state.arrivals.windows(usual);
-            let quiet = state.active().elapsed();
+            let now = state.clock.elapsed();
+            let quiet = now.saturating_sub(state.active());
             let is_over = quiet > windows.keep || (quiet > windows.leave && quiet < windows.warm);
             let (unneeded, idle) = std::mem::take(&mut state.idle).into_iter().partition(|idle| {
-                let is_over = is_over || idle.idle_since().elapsed() > windows.keep;
-                idle.is_old() || idle.has_ended() || (is_over && idle.origin() == Origin::OnDemand)
+                let is_over = is_over || now.saturating_sub(idle.idle_since()) > windows.keep;
+                idle.is_old(now) || idle.has_ended() || (is_over && idle.origin() == Origin::OnDemand)
             });
             state.idle = idle;
-            for idle in &state.idle {
-                if idle.idle_since().elapsed() > FREEZE_AFTER {
-                    idle.freeze();
-                }
-            }
             unneeded
         };
         // Out of the lock: their seats come back here.
@@ -57,7 +69,7 @@ impl Pool {
             let mut state = self.lock();
             let windows = state.arrivals.windows(shared.options.keep_alive);
             let active = state.active();
-            let quiet = active.elapsed();
+            let quiet = state.clock.elapsed().saturating_sub(active);
             let is_soon = windows.leave < windows.warm && quiet >= windows.warm && quiet < windows.keep;
             is_soon && state.live == 0 && !state.retired && state.warmed.replace(active) != Some(active)
         };
@@ -67,7 +79,7 @@ impl Pool {
     }
 
     /// Since when its idle instances are idle that may be ended to make room, the longest first.
-    pub(crate) fn idle_times(&self) -> Vec<Instant> {
+    pub(crate) fn idle_times(&self) -> Vec<Duration> {
         let state = self.lock();
         state.idle.iter().filter(|idle| idle.origin() == Origin::OnDemand).map(|idle| idle.idle_since()).collect()
     }

@@ -57,7 +57,15 @@ pub(crate) async fn run(
     invocation: Arc<Invocation>,
     admission: Admission,
 ) -> Result<Outcome, RunFault> {
-    let place = shared.wasi.place(invocation.patience).await?;
+    let place = match shared.wasi.place(invocation.patience).await {
+        Ok(place) => place,
+        Err(fault) => {
+            if matches!(fault, RunFault::Throttled { .. }) {
+                admission.throttled();
+            }
+            return Err(fault);
+        }
+    };
     let (environment, init) = function.environment(shared, image).await?;
     let scribe = environment.scribe(shared, image);
     let attempt = Attempt {

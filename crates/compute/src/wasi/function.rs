@@ -15,12 +15,13 @@ use wasm::{Component, HostRule, Kind, Network, Service};
 
 use crate::code::CodeError;
 use crate::environment::{self, Facts};
-use crate::guest::http::Habits;
+use crate::guest::http::{self, Habits};
 use crate::image::{Credentials, Image};
 use crate::instance::Origin;
 use crate::invocation::RunFault;
 use crate::languages::Family;
 use crate::monitor::Identity;
+use crate::network;
 use crate::platform::Said;
 use crate::shared::Shared;
 use crate::start::log_stream;
@@ -123,6 +124,11 @@ impl Function {
         Ok((made, Some(began.elapsed())))
     }
 
+    /// The next call gets a new environment: what the present one tells of is not so any more.
+    pub(crate) fn renew(&self) {
+        *self.current.lock().expect("nothing panics while it holds this lock") = None;
+    }
+
     /// Lets the environment go, if nobody called for that long.
     pub(crate) fn retire_unused(&self, keep_alive: Duration) {
         let mut current = self.current.lock().expect("nothing panics while it holds this lock");
@@ -188,7 +194,7 @@ fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
         log_stream: stream.name.clone(),
         memory_mb: image.memory_mb,
         pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
-        born: Instant::now(),
+        born: shared.options.clock.elapsed(),
     };
     let pulse = shared.monitor.watch(identity, Weak::new());
     let scribe = Scribe::new(stream, image.log_format, pulse, &shared.pump, shared.options.clock.clone());
@@ -197,7 +203,7 @@ fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
         Program::Command(..) | Program::Broken(_) => "wasi:cli",
     };
     scribe.say(&Said::InitStart {
-        origin: Origin::OnDemand,
+        origin: origin(image),
         runtime: kind,
         function: &image.function,
         version: &image.version,
@@ -222,7 +228,7 @@ fn settings(shared: &Shared, image: &Image, credentials: &Credentials) -> wasm::
         family: Family::Provided,
         credentials: Some(credentials),
         log_stream: "",
-        origin: Origin::OnDemand,
+        origin: origin(image),
         task_root: "".as_ref(),
         runtime_dir: "".as_ref(),
         endpoint_url,
@@ -235,11 +241,28 @@ fn settings(shared: &Shared, image: &Image, credentials: &Credentials) -> wasm::
     wasm::Settings {
         environment,
         memory: ByteSize::mib(u64::from(image.memory_mb)),
-        network: Network::World {
-            besides: endpoint_url.and_then(ways::address_of).map(node_rules).unwrap_or_default(),
-            allow,
-        },
+        concurrency: http::concurrency(&image.environment),
+        network: network(image, shared),
         ..wasm::Settings::default()
+    }
+}
+
+/// What runs in this process is always ready: what is provisioned of it is only a word.
+fn origin(image: &Image) -> Origin {
+    match image.pool.provisioned().wanted {
+        0 => Origin::OnDemand,
+        _ => Origin::Provisioned,
+    }
+}
+
+/// Whom its guests may ask.
+fn network(image: &Image, shared: &Shared) -> Network {
+    let node = shared.options.endpoint_url.as_deref().and_then(ways::address_of);
+    let node = node.map(node_rules).unwrap_or_default();
+    match network::granted(image, &shared.options) {
+        sandbox::Network::Full => Network::World { besides: node, allow },
+        sandbox::Network::Platform => Network::Http { hosts: node },
+        sandbox::Network::None => Network::None,
     }
 }
 

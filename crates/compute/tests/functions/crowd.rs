@@ -108,7 +108,9 @@ async fn who_finds_an_instance_full_is_answered_by_a_second_one() {
     };
     assert_eq!(next.error, None);
     assert_ne!(next.report.log_stream, first.report.log_stream);
-    assert_eq!(node.compute.instances().len(), 2);
+    // On a crowded machine those who hang may have waited for so long that one was started for them too.
+    let instances = node.compute.instances().len();
+    assert!((2..=3).contains(&instances), "{instances}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

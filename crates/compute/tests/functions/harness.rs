@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use compute::{
     CodeId, Compute, Credentials, Image, Invocation, LogBatch, LogFormat, LogSink, LogWish, Options, Outcome, RunFault,
-    Settings,
+    Settings, StartError,
 };
 use futures_util::future::BoxFuture;
 use sandbox::Mode;
@@ -67,12 +67,17 @@ impl Node {
     }
 
     pub(crate) fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
+        Self::try_with(mode, change).unwrap()
+    }
+
+    /// The same where it may be refused.
+    pub(crate) fn try_with(mode: Mode, change: impl FnOnce(&mut Options)) -> Result<Self, StartError> {
         let dir = tempfile::tempdir().unwrap();
         let lines = Arc::new(Lines::default());
         let mut options = options(&dir.path().join("compute"), &lines);
         options.sandbox = mode;
         change(&mut options);
-        Self { compute: Compute::new(options).unwrap(), lines, dir }
+        Ok(Self { compute: Compute::new(options)?, lines, dir })
     }
 
     /// A compute on a folder that another had.

@@ -346,3 +346,28 @@ HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
         assert!(why.starts_with(reason), "{why}");
     }
 }
+
+#[tokio::test]
+async fn servers_are_told_what_other_platforms_tell_them() {
+    let node = Node::new(Mode::Auto);
+    if !has(&node, "python3.13") {
+        return;
+    }
+    // Where OpenFaaS's watchdog would look for it, and nowhere else; it tells what Knative's and Cloud Run's servers look for.
+    let server = PYTHON.replace(r#"int(os.environ["PORT"])"#, "5000").replace(
+        r#""pid": os.getpid()"#,
+        r#""pid": [os.environ[name] for name in ("K_SERVICE", "K_CONFIGURATION", "K_REVISION", "PORT")]"#,
+    );
+    let own_network = node.compute.isolation().has(sandbox::Part::Network);
+    let function = Function { language: "http", handler: "server.py", files: &[("server.py", &server)] };
+    let told = [("fprocess", "python3 server.py"), ("mode", "http"), ("upstream_url", "http://127.0.0.1:5000")];
+    if !own_network {
+        return println!("skipped: each server has another port here");
+    }
+    let image = with(&node, &function, &told).await;
+    let (_, body) = response(&node.call(&image, &request("GET", "/", "")).await);
+    assert_eq!(body["pid"], json!(["f", "f", "f-LATEST", "5000"]));
+    let image = with(&node, &function, &[told[2], ("K_REVISION", "mine")]).await;
+    let (_, body) = response(&node.call(&image, &request("GET", "/", "")).await);
+    assert_eq!(body["pid"][2], "mine", "what a function says itself counts");
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use compute::{Activity, LogBatch, LogSink, RunFault, Throttle};
 use futures_util::future::{BoxFuture, join_all};
-use sandbox::{Mode, Part};
+use sandbox::Mode;
 use tokio::sync::Notify;
 
 use crate::harness::{Function, Node, PATIENCE, invocation, text};
@@ -248,55 +248,12 @@ async fn a_full_node_makes_room_by_ending_idle_instances() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_has_nothing_to_do_stands_still_and_goes_on() {
-    let node = Node::new(Mode::Auto);
-    let code = "let n = 0; exports.handler = async () => ++n";
-    let Some(image) = node.load(&script(&[("index.js", code)])).await else { return };
-    if !node.compute.isolation().has(Part::Freezer) {
-        return println!("skipped: nothing freezes here");
-    }
-    for expected in ["1", "2"] {
-        assert_eq!(text(&node.call_apart(&image, "1").await), expected, "the same instance each time");
-        until("it is frozen", || node.compute.instances().iter().all(|instance| instance.activity == Activity::Frozen))
-            .await;
-    }
-    assert_eq!(node.compute.instances().len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_short_of_memory_gets_it_back() {
-    let node = Node::with(Mode::Auto, |options| options.memory_spare = base::ByteSize(u64::MAX));
-    let Some(image) = node.load(&script(&[("index.js", "exports.handler = async () => 1")])).await else { return };
-    node.call_apart(&image, "1").await;
-    until("the idle instance has ended", || node.compute.instances().is_empty()).await;
-    assert_eq!(text(&node.call_apart(&image, "1").await), "1");
-}
-
 /// Waits until something is so.
 pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_takes_a_guest_that_was_booted_ahead_is_followed_by_another() {
-    let node = Node::new(Mode::Auto);
-    let function = script(&[("index.js", "exports.handler = async () => process.pid")]);
-    let ahead = || node.compute.booted_ahead();
-    for taken in 0..3 {
-        let Some(image) = node.load(&function).await else { return };
-        if !node.compute.isolation().has(Part::Namespaces) {
-            return println!("skipped: nothing is booted ahead here");
-        }
-        until("a guest is ready that nobody asked for yet", || ahead().ready > 0).await;
-        assert_eq!(ahead().taken, taken);
-        node.call_apart(&image, "1").await;
-        assert_eq!(ahead().taken, taken + 1, "the instance is the guest that was ready");
-        node.compute.retire(&image.arn);
     }
 }
 

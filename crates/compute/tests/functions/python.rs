@@ -39,6 +39,17 @@ async fn handlers_answer() {
             r#""object""#,
         ),
         (&[("app.py", "def handler(e, c): return 'ü€😀'")], "app.handler", "{}", "\"ü€😀\""),
+        // Tables' numbers are decimals in Python.
+        (
+            &[(
+                "app.py",
+                "from decimal import Decimal as D\ndef handler(e, c): return [D('1.10'), {'n': D(7)}, D('1E+30'), '1.10', b'text']",
+            )],
+            "app.handler",
+            "{}",
+            r#"[1.10, {"n": 7}, 1E+30, "1.10", "text"]"#,
+        ),
+        (&[("app.py", "def handler(e, c): return b'<p>'")], "app.handler", "{}", "<p>"),
         (
             &[(
                 "app.py",
@@ -66,6 +77,67 @@ async fn handlers_answer() {
     }
 }
 
+/// Events and answers are read and written past the package `json`: it must not be noticed.
+#[tokio::test]
+async fn what_reads_and_writes_json_does_it_as_the_package_does() {
+    let node = Node::new(Mode::Auto);
+    let code = include_str!("json_cases.py");
+    let Some(image) = node.load(&script(&[("app.py", code)], "app.handler")).await else { return };
+    for (payload, expected) in [
+        (r#"{"cases": true}"#, "[]"),
+        (r#""simplejson""#, "[]"),
+        (" {\"text\" : \"\\ud83d\\ude00 \u{e9}\", \"number\":-1.5e3}\n", "{\"text\": \"😀 é\", \"number\": -1500.0}"),
+    ] {
+        let outcome = node.call(&image, payload).await;
+        assert_eq!((text(&outcome), outcome.error), (expected, None), "{payload}");
+    }
+    let outcome = node.call(&image, r#""circle""#).await;
+    assert_eq!(json(&outcome)["errorMessage"], "Unable to marshal response: Circular reference detected");
+    // Versions of Python word it differently.
+    let outcome = node.call(&image, r#""deep""#).await;
+    assert_eq!(json(&outcome)["errorType"], "Runtime.MarshalError", "{}", text(&outcome));
+    let outcome = node.call(&image, &"1".repeat(5000)).await;
+    assert_eq!(json(&outcome)["errorType"], "Runtime.UnmarshalError", "{}", text(&outcome));
+}
+
+/// Lambda has them loaded before it comes to the function's own.
+#[tokio::test]
+async fn modules_of_a_function_do_not_stand_in_for_those_that_lambda_has_loaded() {
+    let node = Node::new(Mode::Auto);
+    let app = "import mine\ndef handler(e, c):\n  import logging, string\n  logging.getLogger().warning('told')\n  \
+               if e: raise ValueError(string.digits)\n  return mine.X\n";
+    let mut files = vec![("app.py", app), ("mine.py", "X = 'mine'")];
+    files.extend(
+        ["decimal.py", "fcntl.py", "json.py", "logging.py", "re.py", "string.py", "token.py"]
+            .map(|name| (name, "X = 1")),
+    );
+    let Some(image) = node.load(&script(&files, "app.handler")).await else { return };
+    for _ in 0..2 {
+        let outcome = node.call(&image, "1").await;
+        assert_eq!(json(&outcome)["errorMessage"], "0123456789", "{}", text(&outcome));
+        assert_eq!(json(&outcome)["errorType"], "ValueError");
+        let log = node.log(&outcome).await;
+        assert!(log.contains("[WARNING]") && log.contains("\ttold\n"), "{log}");
+    }
+    assert_eq!(text(&node.call(&image, "0").await), r#""mine""#);
+}
+
+/// What a function does to its standard streams ends no instance.
+#[tokio::test]
+async fn standard_streams_may_be_closed_or_replaced() {
+    let node = Node::new(Mode::Auto);
+    let app = "import os, sys\nclass Mute:\n  def write(self, text): return len(text)\nclass Odd(Mute):\n  \
+               def flush(self): raise KeyError('flush')\n\
+               def handler(e, c):\n  if e == 'close': sys.stdout.close()\n  if e == 'none': sys.stdout = sys.stderr = None\n  \
+               if e == 'mute': sys.stdout = Mute(); print('unheard')\n  if e == 'odd': sys.stderr = Odd()\n  return os.getpid()\n";
+    let Some(image) = node.load(&script(&[("app.py", app)], "app.handler")).await else { return };
+    let first = node.call(&image, r#""first""#).await;
+    for what in ["close", "none", "mute", "odd", "last"] {
+        let outcome = node.call(&image, &format!("\"{what}\"")).await;
+        assert_eq!((text(&outcome), outcome.error), (text(&first), None), "{what}");
+    }
+}
+
 #[tokio::test]
 async fn errors_have_lambdas_shape() {
     let node = Node::new(Mode::Auto);
@@ -76,6 +148,18 @@ async fn errors_have_lambdas_shape() {
             "app.handler",
             "Runtime.MarshalError",
             "Unable to marshal response: Object of type set is not JSON serializable",
+        ),
+        (
+            "def handler(e, c): return {'mean': float('nan')}",
+            "app.handler",
+            "Runtime.MarshalError",
+            "Unable to marshal response: Out of range float values are not JSON compliant: nan",
+        ),
+        (
+            "from decimal import Decimal\ndef handler(e, c): return Decimal('-Infinity')",
+            "app.handler",
+            "Runtime.MarshalError",
+            "Unable to marshal response: Out of range float values are not JSON compliant: -Infinity",
         ),
         ("def other(): pass", "app.handler", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
         (
@@ -249,6 +333,34 @@ async fn a_child_that_answers_again_is_not_heard() {
     for number in 0..20 {
         let outcome = node.call_apart(&image, &number.to_string()).await;
         assert_eq!(json(&outcome)[0], number, "{}", text(&outcome));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_that_print_beside_their_parent_tear_nothing() {
+    let node = Node::new(Mode::Auto);
+    let app = "import os\ndef handler(e, c):\n  child = os.fork()\n  for _ in range(40): print(('#' if child else '%') * 20000)\n  \
+               if child == 0: os._exit(0)\n  os.waitpid(child, 0)\n  return 'whole'\n";
+    let function = Function { language: "python3.11", handler: "app.handler", files: &[("app.py", app)] };
+    let Some(image) = node.load(&function).await else { return };
+    let outcome = node.call_apart(&image, "1").await;
+    assert_eq!((text(&outcome), outcome.error.is_none()), (r#""whole""#, true));
+    let log = node.log(&outcome).await;
+    let count = |of: char| log.chars().filter(|printed| *printed == of).count();
+    assert_eq!((count('#'), count('%')), (800_000, 800_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_prints_tears_no_answer_of_its_parent() {
+    let node = Node::new(Mode::Auto);
+    let app = "import os\ndef handler(e, c):\n  if os.fork() == 0:\n    for number in range(3000): print('child line', number)\n    \
+               os._exit(0)\n  return 'y' * 3000000\n";
+    let function = Function { language: "python3.11", handler: "app.handler", files: &[("app.py", app)] };
+    let Some(image) = node.load(&function).await else { return };
+    for _ in 0..3 {
+        let outcome = node.call_apart(&image, "1").await;
+        assert_eq!((outcome.payload.len(), outcome.error), (3_000_002, None));
+        assert!(outcome.payload[1..3_000_001].iter().all(|byte| *byte == b'y'));
     }
 }
 

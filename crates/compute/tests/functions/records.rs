@@ -125,7 +125,8 @@ async fn javascript_logs_records() {
     let node = Node::new(Mode::Auto);
     let code = "exports.handler = async (event) => {\n  console.debug('hidden');\n  console.log('one');\n  \
                 console.info({ a: [1] });\n  console.warn('%d of', 2, 'three');\n  \
-                console.error('went wrong:', new TypeError('bad'));\n  const loop = {}; loop.self = loop;\n  \
+                console.error('went wrong:', new TypeError('bad'));\n  \
+                console.error(new RangeError('far'), 'off');\n  const loop = {}; loop.self = loop;\n  \
                 console.log(loop);\n  if (event.fail) throw new TypeError('no');\n};";
     let format = levels(LogLevel::Info, LogLevel::Warn);
     let Some(image) = load(&node, "nodejs22.x", code, format).await else { return };
@@ -137,6 +138,8 @@ async fn javascript_logs_records() {
     let wrong = said.remove(3);
     assert!(wrong["message"].as_str().is_some_and(|text| text.starts_with("went wrong: TypeError: bad")), "{wrong}");
     assert_eq!((&wrong["errorType"], &wrong["errorMessage"]), (&json!("TypeError"), &json!("bad")));
+    let wrong = said.remove(3);
+    assert_eq!((&wrong["errorType"], &wrong["errorMessage"]), (&json!("RangeError"), &json!("far")));
     assert_eq!(
         said[..3],
         [record("INFO", json!("one")), record("INFO", json!({ "a": [1] })), record("WARN", json!("2 of three"))]

@@ -214,6 +214,47 @@ async fn log_of_ended(node: &Node, calls: usize) -> String {
 }
 
 #[tokio::test]
+async fn a_component_takes_several_calls_at_a_time_where_it_asks_for_it() {
+    let node = Node::new(Mode::Auto);
+    // It answers with 200 and how often its instance was called before.
+    let shared = wat::parse_str(include_str!("../../../wasm/tests/guests/wat/shared.wat")).unwrap();
+    for (variable, most, expected) in [
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "16", (200..216).collect::<Vec<u64>>()),
+        ("CONTAINER_CONCURRENCY", "0", (200..216).collect()),
+        ("UNRELATED", "16", vec![200; 16]),
+    ] {
+        let change = |settings: &mut Settings| {
+            settings.arn += variable;
+            settings.environment.insert(variable.to_owned(), most.to_owned());
+        };
+        let image = load(&node, &shared, change).await;
+        let mut asked = JoinSet::new();
+        for _ in 0..16 {
+            let (compute, image) = (node.compute.clone(), Arc::clone(&image));
+            asked.spawn(async move { compute.run(&image, invocation(&get("/s1000"))).await });
+        }
+        let mut answers = Vec::new();
+        while let Some(outcome) = asked.join_next().await {
+            let outcome = outcome.unwrap().unwrap();
+            answers.push(json(&outcome)["statusCode"].as_u64().unwrap());
+        }
+        answers.sort_unstable();
+        assert_eq!(answers, expected, "{variable}={most}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_is_told_whether_it_is_provisioned() {
+    let node = Node::new(Mode::Auto);
+    let image = component(&node).await;
+    for (wanted, expected) in [(0, "on-demand"), (2, "provisioned-concurrency"), (0, "on-demand")] {
+        node.compute.provision(&image, wanted);
+        let said = body(&ask(&node, &image, "/v").await);
+        assert!(said.contains(&format!("AWS_LAMBDA_INITIALIZATION_TYPE={expected}\n")), "{wanted}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn requests_and_answers_stream() {
     let node = Node::new(Mode::Auto);
     let image = load(&node, &acts(), |settings| settings.timeout = Duration::from_secs(2)).await;
@@ -283,6 +324,25 @@ async fn the_platform_is_reached_and_the_machine_is_not() {
     for refused in [other.to_string(), format!("localhost:{}", other.port()), "169.254.169.254".to_owned()] {
         let said = body(&ask(&node, &image, &format!("/o{refused}")).await);
         assert!(said.starts_with("error "), "{refused}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_reaches_what_it_is_set_to() {
+    let ((platform, _tasks), (other, _more)) = (server().await, server().await);
+    let node = Node::with(Mode::Auto, |options| options.endpoint_url = Some(format!("http://{platform}")));
+    // What is known not to be there is denied (15) before it is looked up; of the world, it is found out where it leads (4).
+    for (word, at_platform, at_other) in
+        [("full", "status 202", "error 4"), ("platform", "status 202", "error 15"), ("none", "error 15", "error 15")]
+    {
+        let change = |settings: &mut Settings| {
+            settings.arn += word;
+            settings.environment.insert(compute::NETWORK_VARIABLE.to_owned(), word.to_owned());
+        };
+        let image = load(&node, &acts(), change).await;
+        for (host, expected) in [(platform, at_platform), (other, at_other)] {
+            assert_eq!(body(&ask(&node, &image, &format!("/o{host}")).await), expected, "{word}");
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! |---|---|---|
 //! | `AWS_LAMBDA_EXEC_WRAPPER` | `/opt/bootstrap`: the function is a server, whatever its runtime | as the runtime says |
 //! | any `AWS_LWA_…` | with `provided…`: the `bootstrap` is a server | it speaks the Runtime API |
-//! | `AWS_LWA_PORT`, `PORT` | where it listens; it finds the number in `PORT` | 8080 |
+//! | `AWS_LWA_PORT`, `PORT` | where it listens; it finds the number in `PORT` | as `upstream_url` says, else 8080 |
+//! | `upstream_url` | the same as OpenFaaS's watchdog has it (`mode=http`): `http://127.0.0.1:5000` | 8080 |
 //! | `AWS_LWA_READINESS_CHECK_PATH` | the path that answers once it is ready | it is ready when it listens |
 //! | `AWS_LWA_READINESS_CHECK_PROTOCOL` | `tcp`: it is ready when it listens, whatever the path | `http` |
 //! | `AWS_LWA_READINESS_CHECK_HEALTHY_STATUS` | the statuses that say "ready", as in `200-299,404` | `100-499` |
@@ -74,7 +75,8 @@ pub(crate) fn is_server(family: Family, environment: &BTreeMap<String, String>) 
 /// The port that a function's environment asks for.
 pub(crate) fn port(environment: &BTreeMap<String, String>) -> Result<u16, PortTaken> {
     let asked = ["AWS_LWA_PORT", "PORT"].iter().find_map(|name| environment.get(*name)?.parse().ok());
-    match asked.filter(|port| *port > 0).unwrap_or(PORT) {
+    let upstream = || ways::address_of(environment.get("upstream_url")?).map(|address| address.port());
+    match asked.or_else(upstream).filter(|port| *port > 0).unwrap_or(PORT) {
         port if port == ways::PLATFORM.port() => Err(PortTaken { port }),
         port => Ok(port),
     }
@@ -194,6 +196,9 @@ mod tests {
             (&[("PORT", "0")], Ok(8080)),
             (&[("PORT", "70000")], Ok(8080)),
             (&[("PORT", "4566")], Err(PortTaken { port: 4566 })),
+            (&[("upstream_url", "http://127.0.0.1:5000")], Ok(5000)),
+            (&[("upstream_url", "http://localhost:5000/"), ("PORT", "80")], Ok(80)),
+            (&[("upstream_url", "http://elsewhere.example")], Ok(8080)),
         ] {
             assert_eq!(port(&environment(variables)), expected, "{variables:?}");
         }
