@@ -2,7 +2,7 @@
 //!
 //! A text is read once into a form that knows no request ([`ParsedCondition`], [`ParsedUpdate`], [`ParsedProjection`]) and may be
 //! kept by its text. A request's [`Placeholders`] bind it to names and values: [`Condition`], [`Update`], [`Projection`], which are
-//! cheap to clone and need nothing else. A key condition is a condition first, and then taken apart: [`KeyCondition::split`].
+//! cheap to clone and need nothing else. A key condition is a condition first, and then taken apart: [`KeyTests`].
 //!
 //! What always holds:
 //! - Faults come in DynamoDB's order: syntax; what the text alone shows, from left to right; then names, values and types.
@@ -22,9 +22,10 @@ mod reserved;
 pub(crate) mod syntax;
 mod update;
 
+pub use condition::KeyNames;
 pub use condition::{Condition, ParsedCondition};
 pub use fault::{Clause, Invalid, KeyFault, LegacyFault, Why};
-pub use key_condition::{KeyCondition, KeySchema, KeyTest};
+pub use key_condition::{KeyCondition, KeySchema, KeyTest, KeyTests};
 pub use placeholders::Placeholders;
 pub use projection::{ParsedProjection, Projection};
 pub use update::{ParsedUpdate, Update};

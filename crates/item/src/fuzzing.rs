@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::expression::{
-    Clause, KeyCondition, KeySchema, ParsedCondition, ParsedProjection, ParsedUpdate, Placeholders,
-};
+use crate::expression::{Clause, KeySchema, KeyTests, ParsedCondition, ParsedProjection, ParsedUpdate, Placeholders};
 use crate::partiql::{self, Phrases, Plan, Statement};
-use crate::{Item, Kind, Number, Packed, Value, json, key, packed};
+use crate::{Item, Kind, Number, Packed, Value, ion, json, key, packed};
 
 /// Bytes as a packed item: reading must not panic, and what can be read must come out the same again.
 pub fn packed(data: &[u8]) {
@@ -33,6 +31,13 @@ pub fn item_json(data: &[u8]) {
     assert_eq!(json::read_item(&json::write_item(&item)).as_ref(), Ok(&item));
 }
 
+/// Text as a record of Ion: what can be read is written as what reads the same.
+pub fn item_ion(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(item) = ion::read_record(text) else { return };
+    assert_eq!(ion::read_record(&format!("$ion_1_0 {{Item:{}}}", ion::write_item(&item))).as_ref(), Ok(&item));
+}
+
 /// Text as a condition: what is printed reads as the same, and asking it of an item must not panic.
 pub fn condition(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -47,7 +52,8 @@ pub fn condition(data: &[u8]) {
     let bytes = packed::pack(&item());
     let held = Packed::new(&bytes).and_then(|item| condition.holds(Some(item)));
     assert!(held.is_ok() && condition.holds(None).is_ok());
-    let _ = KeyCondition::split(&condition, KeySchema { hash: ("a", Kind::S), range: Some(("b", Kind::N)) });
+    let _ = KeyTests::split(&condition)
+        .map(|tests| tests.on(KeySchema { hash: ("a", Kind::S), range: Some(("b", Kind::N)) }));
 }
 
 /// Text as an update: what is printed reads as the same, and what becomes of an item can be stored.
@@ -96,7 +102,8 @@ pub fn statement(data: &[u8]) {
     };
     let plan = Plan::new(condition, "pk", Some("sk"));
     let _ = plan.key(Some("sk"));
-    let texts = [plan.key_condition(&mut phrases), plan.rest(&mut phrases)];
+    let key = plan.partitions().first().map(|partition| plan.key_condition(partition, &mut phrases));
+    let texts = [key, plan.rest(&mut phrases)];
     let Phrases { names, values } = phrases;
     let some = |there: bool| there.then_some(());
     let names = some(!names.is_empty()).map(|()| names);

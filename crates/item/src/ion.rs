@@ -1,4 +1,9 @@
-//! The form of a value in Ion's text, as exports have it: numbers are decimals, sets are lists that say what they are.
+//! The form of a value in Ion's text, as exports have it: numbers are decimals, sets are lists that say what they are. What imports bring
+//! is read in `read.rs`.
+
+mod read;
+
+pub use read::{Wrong, read_record};
 
 use crate::{Item, Value, json};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::expression::syntax::{Action, Call, Change, Comparator, Function, Name, Node, Operand, Path, Words};
 use crate::expression::{
-    Clause, Condition, Dialect, Invalid, KeyCondition, KeyFault, KeySchema, KeyTest, LegacyFault, Projection, Update,
+    Clause, Condition, Dialect, Invalid, KeyFault, KeyTest, KeyTests, LegacyFault, Projection, Update,
 };
 use crate::{Kind, Value, key};
 
@@ -169,8 +169,8 @@ pub struct AttributeUpdate {
     pub value: Option<Value>,
 }
 
-/// Refuses parameters of both worlds in one request, and placeholders without expressions. Each parameter comes with whether it is
-/// there, in the order in which DynamoDB names them.
+/// Refuses parameters of both worlds in one request. Each parameter comes with whether it is there, in the order in which DynamoDB
+/// names them; placeholders are not among them.
 pub fn check_worlds(expressions: &[(&'static str, bool)], legacy: &[(&'static str, bool)]) -> Result<(), Invalid> {
     let there = |parameters: &[(&'static str, bool)]| -> Vec<&'static str> {
         parameters.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect()
@@ -207,17 +207,11 @@ pub fn filter(conditions: BTreeMap<String, Comparison>, join: Option<Join>) -> R
     Ok(maker.condition(Clause::Filter, nodes, join))
 }
 
-/// `KeyConditions` as a key condition.
-pub fn key_conditions(
-    conditions: BTreeMap<String, Comparison>,
-    schema: KeySchema<'_>,
-) -> Result<KeyCondition, Invalid> {
-    let mut tests = Vec::with_capacity(conditions.len());
-    for (name, comparison) in conditions {
-        check(&comparison)?;
-        tests.push((name, key_test(comparison)?));
-    }
-    KeyCondition::of(tests, schema)
+/// `KeyConditions` as what they ask of attributes, for a key that is not known yet.
+pub fn key_conditions(conditions: BTreeMap<String, Comparison>) -> Result<KeyTests, Invalid> {
+    conditions.values().try_for_each(check)?;
+    let tests = conditions.into_iter().map(|(name, comparison)| Ok((name, key_test(comparison)?)));
+    tests.collect::<Result<_, Invalid>>().map(KeyTests)
 }
 
 /// `AttributeUpdates` as an update.
@@ -259,11 +253,12 @@ pub fn attributes_to_get(names: &[String]) -> Result<Projection, Invalid> {
     }
 }
 
-fn check_join(conditions: usize, join: Option<Join>) -> Result<(), Invalid> {
+/// Refuses an operator between conditions where there are not several.
+pub fn check_join(conditions: usize, join: Option<Join>) -> Result<(), Invalid> {
     match (join, conditions) {
         (None, _) => Ok(()),
-        (Some(_), 0) => Err(Invalid::Legacy(LegacyFault::OperatorAlone)),
-        (Some(_), 1) => Err(Invalid::Legacy(LegacyFault::OperatorForOne)),
+        (Some(_), 0) => Err(Invalid::OperatorAlone),
+        (Some(_), 1) => Err(Invalid::OperatorForOne),
         (Some(_), _) => Ok(()),
     }
 }

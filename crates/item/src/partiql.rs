@@ -4,14 +4,17 @@
 //! becomes a [`Plan`]: what the key answers, and what is left to be asked of each item, as expressions with placeholders. So a
 //! statement does what the ordinary operations do, by their rules.
 
+mod attributes;
 mod lexer;
 mod parser;
 mod plan;
 
+use std::fmt;
+
 use crate::{Item, Refusal, Value};
 
 pub use parser::read;
-pub use plan::{Phrases, Plan};
+pub use plan::{Phrases, Plan, Turned};
 
 /// Why a statement is refused. All of them are `ValidationException`s.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +31,12 @@ pub enum Wrong {
     /// More than a table and an index.
     #[error("A path may contain at most 2 components in the FROM clause")]
     LongSource,
+    /// A write to an index.
+    #[error("This operation is not supported on an index")]
+    OnIndex,
+    /// A clause of SQL that there is not.
+    #[error("Unsupported clause: {0}")]
+    Clause(&'static str),
     /// A number that is none of DynamoDB's, and where it stands.
     #[error("{refusal} under root{place}")]
     Number {
@@ -45,6 +54,18 @@ pub enum Wrong {
     /// A write that does not say which item.
     #[error("Where clause does not contain a mandatory equality on all key attributes")]
     NoKey,
+    /// An order of all there is.
+    #[error("Must have WHERE clause in the statement when using ORDER BY clause.")]
+    OrderOfAll,
+    /// An order by what is no key.
+    #[error("Attribute {0} in ORDER BY clause must be part of the primary key")]
+    OrderByOther(String),
+    /// An order without a partition.
+    #[error("Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.")]
+    OrderWithoutPartition,
+    /// An order of several partitions that does not say which is first.
+    #[error("Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause.")]
+    OrderOfPartitions,
     /// What a DELETE cannot answer.
     #[error("Invalid returning clause: RETURNING {0} *. Only RETURNING ALL OLD * is allowed in DELETE statements.")]
     Returning(&'static str),
@@ -110,7 +131,16 @@ pub struct Select {
     pub places: Vec<Place>,
     /// Which; none for all.
     pub condition: Option<Test>,
-    /// Whether the order of the sort key is turned round.
+    /// In which order, first by the first.
+    pub order: Vec<Order>,
+}
+
+/// A term of `ORDER BY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub place: Place,
+    /// Whether the order is turned round.
     pub descending: bool,
 }
 
@@ -143,6 +173,17 @@ pub enum Step {
     Name(String),
     /// To the item of a list.
     Index(u32),
+}
+
+/// As statements write it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.head)?;
+        self.steps.iter().try_for_each(|step| match step {
+            Step::Name(name) => write!(f, ".{name}"),
+            Step::Index(index) => write!(f, "[{index}]"),
+        })
+    }
 }
 
 impl Place {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are test code too")]
 
-use item::expression::{Clause, Condition, Invalid, KeyCondition, KeySchema, KeyTest, ParsedCondition, Placeholders};
+use item::expression::{
+    Clause, Condition, Invalid, KeyCondition, KeyNames, KeySchema, KeyTest, KeyTests, ParsedCondition, Placeholders,
+};
 use item::{Kind, Value, json};
 use serde_json::{Value as Json, json};
 
@@ -14,7 +16,7 @@ fn bound(clause: Clause, text: &str, values: &Json) -> Result<Condition, Invalid
 fn key(text: &str, values: &Json) -> Result<KeyCondition, String> {
     let schema = KeySchema { hash: ("pk", Kind::S), range: Some(("sk", Kind::N)) };
     let condition = bound(Clause::KeyCondition, text, values).map_err(|fault| fault.to_string())?;
-    KeyCondition::split(&condition, schema).map_err(|fault| fault.to_string())
+    KeyTests::split(&condition).and_then(|tests| tests.on(schema)).map_err(|fault| fault.to_string())
 }
 
 #[test]
@@ -94,14 +96,16 @@ fn key_conditions_are_taken_apart() {
 fn filters_keep_off_the_key() {
     let filter = bound(Clause::Filter, "attribute_exists(a.b) AND attribute_exists(pk)", &json!(null)).unwrap();
     assert_eq!(
-        filter.check_filter(&["pk", "sk"]).unwrap_err().to_string(),
+        filter.check_filter(&["pk", "sk"], "Filter Expression").unwrap_err().to_string(),
         "Filter Expression can only contain non-primary key attributes: Primary key attribute: pk"
     );
-    assert_eq!(filter.check_filter(&["sk"]), Ok(()));
+    assert_eq!(filter.check_filter(&["sk"], "Filter Expression"), Ok(()));
     assert_eq!(filter.attributes(), ["a", "pk"]);
-    assert_eq!(filter.check_key_paths(&["pk"]), Ok(()));
-    assert_eq!(
-        filter.check_key_paths(&["a"]).unwrap_err().to_string(),
-        "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: a"
-    );
+    let names = |table, indexes| KeyNames { table: vec![table], indexes: vec![indexes] };
+    assert_eq!(filter.check_key_paths(&names("pk", "b")), Ok(()));
+    let scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed";
+    for (table, indexes, expected) in [("a", "c", "Key: a"), ("c", "a", "IndexKey: a")] {
+        let refused = filter.check_key_paths(&names(table, indexes)).unwrap_err();
+        assert_eq!(refused.to_string(), format!("{scalars}: {expected}"));
+    }
 }

@@ -149,11 +149,11 @@ fn what_is_expected_is_a_condition() {
     }
     assert_eq!(
         expected_of(&[("a", value(1))], Some(Join::And)).unwrap_err().to_string(),
-        format!("{invalid}ConditionalOperator can only be used when Filter or Expected has two or more elements")
+        "ConditionalOperator can only be used when Filter or Expected has two or more elements"
     );
     assert_eq!(
         expected_of(&[], Some(Join::And)).unwrap_err().to_string(),
-        format!("{invalid}ConditionalOperator cannot be used without Filter or Expected")
+        "ConditionalOperator cannot be used without Filter or Expected"
     );
 }
 
@@ -218,7 +218,7 @@ fn keys_attributes_and_both_worlds() {
     let schema = KeySchema { hash: ("pk", Kind::S), range: Some(("sk", Kind::S)) };
     let keys = |pairs: &[(&str, Operator, Json)]| {
         let pairs = pairs.iter().map(|(name, operator, list)| ((*name).to_owned(), comparison(*operator, list)));
-        legacy::key_conditions(pairs.collect(), schema).map_err(|fault| fault.to_string())
+        legacy::key_conditions(pairs.collect()).and_then(|tests| tests.on(schema)).map_err(|fault| fault.to_string())
     };
     let eq = ("pk", Operator::Eq, json!([{"S": "a"}]));
     assert_eq!(

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are test code too")]
 
-use item::partiql::{Phrases, Plan, Statement, Step, Wrong, read};
+use item::partiql::{Phrases, Plan, Statement, Step, Turned, Wrong, read};
 use item::{Value, fuzzing, json};
 use serde_json::json;
 
@@ -17,7 +17,9 @@ fn said(text: &str, parameters: &[Value]) -> String {
         Statement::Delete { condition, .. } => (Some(condition), None),
     };
     let plan = Plan::new(condition, "pk", Some("sk"));
-    let parts = [plan.key_condition(&mut phrases), plan.rest(&mut phrases), update];
+    let keys = plan.partitions().iter().map(|partition| plan.key_condition(partition, &mut phrases));
+    let keys = keys.collect::<Vec<_>>().join(", ");
+    let parts = [Some(keys), plan.rest(&mut phrases), update];
     let mut text = parts.map(Option::unwrap_or_default).join(" | ");
     for (key, name) in phrases.names.iter().rev() {
         text = text.replace(key, name);
@@ -42,7 +44,13 @@ fn statements_are_expressions() {
             r#"pk = {"S":"a"} AND begins_with(sk, {"S":"p-"}) |  | "#,
         ),
         ("SELECT * FROM t WHERE sk = 1", r#" | sk = {"N":"1"} | "#),
-        ("SELECT * FROM t WHERE pk = 'a' OR pk = 'b'", r#" | pk = {"S":"a"} OR pk = {"S":"b"} | "#),
+        ("SELECT * FROM t WHERE pk = 'a' OR 'b' = pk", r#"pk = {"S":"a"}, pk = {"S":"b"} |  | "#),
+        (
+            "SELECT * FROM t WHERE pk IN ['a', 'b', 'a'] AND sk > 1 AND n = 2",
+            r#"pk = {"S":"a"} AND sk > {"N":"1"}, pk = {"S":"b"} AND sk > {"N":"1"} | n = {"N":"2"} | "#,
+        ),
+        ("SELECT * FROM t WHERE pk = 'a' OR sk = 1", r#" | pk = {"S":"a"} OR sk = {"N":"1"} | "#),
+        ("SELECT * FROM t WHERE NOT pk IN ['a', 'b']", r#" | NOT pk IN ({"S":"a"}, {"S":"b"}) | "#),
         ("SELECT * FROM t", " |  | "),
         (
             "SELECT * FROM t WHERE a IS MISSING AND b IS NOT NULL AND size(c) > -2 -- so it is",
@@ -69,12 +77,49 @@ fn statements_are_expressions() {
     else {
         panic!("a read")
     };
-    assert_eq!((select.index.as_deref(), select.descending), (Some("i"), true));
+    let order: Vec<_> = select.order.iter().map(|term| (term.place.to_string(), term.descending)).collect();
+    assert_eq!((select.index.as_deref(), &order[..]), (Some("i"), &[("sk".to_owned(), true)][..]));
     let item = json::read_item(&json!({"m": {"M": {"nested": {"S": "deep"}}}, "l": {"L": [{"N": "1"}]}})).unwrap();
     let labelled: Vec<_> = select.places.iter().map(|place| (place.label(), place.of(&item).cloned())).collect();
     assert_eq!(labelled, [("nested".to_owned(), Some(Value::from("deep"))), ("l[0]".to_owned(), Some(Value::from(1)))]);
     assert_eq!(select.places[1].steps, [Step::Index(0)]);
     assert!(matches!(read("EXISTS(SELECT * FROM t WHERE pk = 'x')", &[]), Ok(Statement::Exists(_))));
+}
+
+#[test]
+fn an_order_is_one_that_the_key_has() {
+    let turned = |text: &str| {
+        let Statement::Select(select) = read(&format!("SELECT * FROM t {text}"), &[]).unwrap() else {
+            panic!("a read")
+        };
+        let plan = Plan::new(select.condition.as_ref(), "pk", Some("sk"));
+        plan.check_order(&select.order, Some("sk")).map(|Turned { partitions, items }| (partitions, items))
+    };
+    for (text, expected) in [
+        ("WHERE pk = 'x'", (None, false)),
+        ("WHERE pk = 'x' ORDER BY sk", (None, false)),
+        ("WHERE pk = 'x' ORDER BY sk DESC", (None, true)),
+        ("WHERE pk = 'x' ORDER BY pk", (Some(false), true)),
+        ("WHERE pk IN ['x', 'y'] ORDER BY pk DESC, sk ASC", (Some(true), false)),
+        ("WHERE pk IN ['x'] ORDER BY sk ASC", (None, false)),
+    ] {
+        assert_eq!(turned(text), Ok(expected), "{text}");
+    }
+    for (text, expected) in [
+        ("ORDER BY sk", "Must have WHERE clause in the statement when using ORDER BY clause."),
+        ("WHERE pk = 'x' ORDER BY sk, n", "Attribute n in ORDER BY clause must be part of the primary key"),
+        ("WHERE pk = 'x' ORDER BY sk.a[1]", "Attribute sk.a[1] in ORDER BY clause must be part of the primary key"),
+        (
+            "WHERE pk > 'x' ORDER BY sk",
+            "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.",
+        ),
+        (
+            "WHERE pk IN ['x', 'y'] ORDER BY sk",
+            "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause.",
+        ),
+    ] {
+        assert_eq!(turned(text).unwrap_err().to_string(), expected, "{text}");
+    }
 }
 
 #[test]
@@ -112,6 +157,13 @@ fn statements_are_refused_in_dynamodbs_words() {
         ("SELECT * FROM t WHERE pk = 1 /* note", malformed.to_owned()),
         ("SELECT * FROM \"t", malformed.to_owned()),
         ("SLECT * FROM t", format!("{malformed}Expected data manipulation")),
+        ("SELECT * FROM t WHERE pk = 'x' LIMIT 5", "Unsupported clause: LIMIT".to_owned()),
+        ("SELECT * FROM t LIMIT 5", "Unsupported clause: LIMIT".to_owned()),
+        ("SELECT a FROM t GROUP BY a", "Unsupported clause: GROUP BY".to_owned()),
+        ("SELECT a FROM t WHERE pk = 'x' HAVING a = 1", "Unsupported clause: HAVING".to_owned()),
+        ("UPDATE t.i SET a = 1 WHERE pk = 'x'", "This operation is not supported on an index".to_owned()),
+        ("DELETE FROM t.i WHERE pk = 'x'", "This operation is not supported on an index".to_owned()),
+        ("INSERT INTO t.i VALUE {'pk': 'x'}", "This operation is not supported on an index".to_owned()),
         ("SELECT * FROM t x WHERE pk = 'x'", "Aliasing is not supported".to_owned()),
         ("SELECT * FROM t AS x WHERE pk = 'x'", "Aliasing is not supported".to_owned()),
         ("UPDATE t x SET a = 3 WHERE pk = 'x'", "Aliasing is not supported".to_owned()),

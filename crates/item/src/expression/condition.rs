@@ -63,17 +63,18 @@ impl Condition {
         super::evaluate::holds(&self.0, self.0.node(), item)
     }
 
-    /// Refuses a filter that looks at the key, of which the key condition speaks.
-    pub fn check_filter(&self, keys: &[&str]) -> Result<(), Invalid> {
-        self.0.each_path(&mut |path| match keys.iter().find(|key| **key == &*self.0.names[path.head]) {
-            Some(key) => Err(Invalid::FilterOnKey((*key).to_owned())),
+    /// Refuses a filter that looks at the key, of which the key condition speaks. `parameter` is what the filter came in.
+    pub fn check_filter(&self, keys: &[&str], parameter: &'static str) -> Result<(), Invalid> {
+        let heads = self.attributes();
+        match keys.iter().find(|key| heads.contains(key)) {
+            Some(key) => Err(Invalid::FilterOnKey { parameter, attribute: (*key).to_owned() }),
             None => Ok(()),
-        })
+        }
     }
 
-    /// Refuses paths that look into attributes of the key.
-    pub fn check_key_paths(&self, keys: &[&str]) -> Result<(), Invalid> {
-        self.0.each_path(&mut |path| check_key_path(&self.0.names, path, keys))
+    /// Refuses paths that look into attributes of keys.
+    pub fn check_key_paths(&self, keys: &KeyNames<'_>) -> Result<(), Invalid> {
+        self.0.each_path(&mut |path| keys.check(&self.0.names, path))
     }
 
     /// The attributes that it looks at, some perhaps twice.
@@ -93,10 +94,31 @@ impl Condition {
     }
 }
 
-pub(super) fn check_key_path(names: &[Box<str>], path: &Path, keys: &[&str]) -> Result<(), Invalid> {
-    match keys.iter().find(|key| !path.steps.is_empty() && **key == &*names[path.head]) {
-        Some(key) => Err(Invalid::InsideKey((*key).to_owned())),
-        None => Ok(()),
+/// The attributes that keys of a table are made of. They hold no maps and no lists, so no path leads into them.
+#[derive(Clone, Debug, Default)]
+pub struct KeyNames<'a> {
+    /// Those of the table's own key.
+    pub table: Vec<&'a str>,
+    /// Those of its indexes' keys.
+    pub indexes: Vec<&'a str>,
+}
+
+impl KeyNames<'_> {
+    /// Refuses a path into one of them.
+    pub(super) fn check(&self, names: &[Box<str>], path: &Path) -> Result<(), Invalid> {
+        let head = &*names[path.head];
+        if path.steps.is_empty() { Ok(()) } else { self.check_head(head) }
+    }
+
+    /// Refuses one of them as the head of a path that leads further.
+    pub(super) fn check_head(&self, head: &str) -> Result<(), Invalid> {
+        if self.table.contains(&head) {
+            return Err(Invalid::InsideKey(head.to_owned()));
+        }
+        if self.indexes.contains(&head) {
+            return Err(Invalid::InsideIndexKey(head.to_owned()));
+        }
+        Ok(())
     }
 }
 

@@ -126,9 +126,19 @@ pub enum Invalid {
     /// A path that looks into a key.
     #[error("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: {0}")]
     InsideKey(String),
+    /// The same, of the key of an index.
+    #[error(
+        "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: {0}"
+    )]
+    InsideIndexKey(String),
     /// A filter over the key.
-    #[error("Filter Expression can only contain non-primary key attributes: Primary key attribute: {0}")]
-    FilterOnKey(String),
+    #[error("{parameter} can only contain non-primary key attributes: Primary key attribute: {attribute}")]
+    FilterOnKey {
+        /// `Filter Expression` or `QueryFilter`.
+        parameter: &'static str,
+        /// The part of the key.
+        attribute: String,
+    },
     /// An update of the key.
     #[error(
         "One or more parameter values were invalid: Cannot update attribute {0}. This attribute is part of the key"
@@ -149,6 +159,12 @@ pub enum Invalid {
     /// A legacy parameter is wrong.
     #[error("One or more parameter values were invalid: {0}")]
     Legacy(LegacyFault),
+    /// `ConditionalOperator` without conditions.
+    #[error("ConditionalOperator cannot be used without Filter or Expected")]
+    OperatorAlone,
+    /// The same, with one condition.
+    #[error("ConditionalOperator can only be used when Filter or Expected has two or more elements")]
+    OperatorForOne,
     /// The lower bound is above the upper one.
     #[error("The BETWEEN condition was provided a range where the lower bound is greater than the upper bound")]
     LegacyBounds,
@@ -434,10 +450,4 @@ pub enum LegacyFault {
     /// The same attribute twice.
     #[error("Duplicate value in attribute name: {0}")]
     AttributeTwice(String),
-    /// One condition needs no operator between them.
-    #[error("ConditionalOperator cannot be used without Filter or Expected")]
-    OperatorAlone,
-    /// The same, with one condition or none.
-    #[error("ConditionalOperator can only be used when Filter or Expected has two or more elements")]
-    OperatorForOne,
 }

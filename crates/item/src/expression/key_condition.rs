@@ -58,17 +58,22 @@ impl KeyTest {
     }
 }
 
-impl KeyCondition {
-    /// Takes a key condition apart, with the faults of one that the key cannot answer.
-    pub fn split(condition: &Condition, schema: KeySchema<'_>) -> Result<Self, Invalid> {
+/// What a key condition asks of each attribute, in the order of the request, before the key is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyTests(pub(crate) Vec<(String, KeyTest)>);
+
+impl KeyTests {
+    /// Takes a key condition apart, with the faults of one that no key could answer.
+    pub fn split(condition: &Condition) -> Result<Self, Invalid> {
         let bound = &*condition.0;
         let mut tests = Vec::new();
         collect(bound, bound.node(), &mut tests)?;
-        Self::of(tests, schema)
+        Ok(Self(tests))
     }
 
-    /// Out of what is asked of each attribute, in the order of the request.
-    pub(crate) fn of(tests: Vec<(String, KeyTest)>, schema: KeySchema<'_>) -> Result<Self, Invalid> {
+    /// Asked of a key, with the faults of what this key cannot answer.
+    pub fn on(self, schema: KeySchema<'_>) -> Result<KeyCondition, Invalid> {
+        let Self(tests) = self;
         let attributes = 1 + usize::from(schema.range.is_some());
         if tests.len() > attributes {
             return Err(KeyFault::TooMany { conditions: tests.len(), attributes }.into());
@@ -97,7 +102,7 @@ impl KeyCondition {
                 return Err(KeyFault::Type.into());
             }
         }
-        Ok(Self { hash: value.clone(), range })
+        Ok(KeyCondition { hash: value.clone(), range })
     }
 }
 

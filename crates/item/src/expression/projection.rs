@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::bind::{Binder, check_overlaps};
+use super::condition::KeyNames;
 use super::fault::{Clause, Invalid, Why};
 use super::syntax::{Path, Step, Words, row};
 use super::{Placeholders, parser};
@@ -87,12 +88,10 @@ impl Projection {
         self.heads.iter().map(|head| &**head)
     }
 
-    /// Refuses paths that look into attributes of the key.
-    pub fn check_key_paths(&self, keys: &[&str]) -> Result<(), Invalid> {
-        match self.heads().find(|head| keys.contains(head) && self.tree.get(*head) != Some(&Branch::Whole)) {
-            Some(key) => Err(Invalid::InsideKey(key.to_owned())),
-            None => Ok(()),
-        }
+    /// Refuses paths that look into attributes of keys.
+    pub fn check_key_paths(&self, keys: &KeyNames<'_>) -> Result<(), Invalid> {
+        let mut inside = self.heads().filter(|head| self.tree.get(*head) != Some(&Branch::Whole));
+        inside.try_for_each(|head| keys.check_head(head))
     }
 
     /// What is wanted of a packed item. Of lists the wanted items, one behind the other.

@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::bind::{Binder, check_overlaps};
-use super::condition::{check_key_path, operand_paths};
+use super::condition::{KeyNames, operand_paths};
 use super::fault::{Clause, Invalid, Why};
-use super::syntax::{Action, Change, Printed, Words};
+use super::syntax::{Action, Change, Function, Operand, Printed, Words};
 use super::{Placeholders, Projection, parser};
-use crate::{Item, Value};
+use crate::{Item, Kind, Value};
 
 /// The text of an update once it is read. It holds no value and may be kept by its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,24 +103,56 @@ impl Update {
         apply::apply(&self.0, item)
     }
 
-    /// Refuses an update that writes to the key, or looks into it.
-    pub fn check_keys(&self, keys: &[&str]) -> Result<(), Invalid> {
+    /// Refuses an update that writes to the table's key, or looks into any.
+    pub fn check_keys(&self, keys: &KeyNames<'_>) -> Result<(), Invalid> {
         let Bound { actions, names, .. } = &*self.0;
+        let mut written = actions.iter().map(|action| &*names[action.path.head]);
+        if let Some(key) = written.find(|name| keys.table.contains(name)) {
+            return Err(Invalid::KeyUpdate(key.to_owned()));
+        }
         for action in actions {
+            keys.check(names, &action.path)?;
             if let Change::Set(operand) = &action.change {
-                operand_paths(operand, &mut |path| check_key_path(names, path, keys))?;
+                operand_paths(operand, &mut |path| keys.check(names, path))?;
             }
         }
-        let written = actions.iter().map(|action| &*names[action.path.head]);
-        match written.into_iter().find(|name| keys.contains(name)) {
-            Some(key) => Err(Invalid::KeyUpdate(key.to_owned())),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// The whole attributes of which it is known without an item what type they are given; and the value, where that is known too.
+    pub fn given(&self) -> impl Iterator<Item = (&str, Kind, Option<&Value>)> {
+        let Bound { actions, names, values, .. } = &*self.0;
+        actions.iter().filter(|action| action.path.steps.is_empty()).filter_map(move |action| {
+            let (kind, value) = match &action.change {
+                Change::Set(Operand::Value(value)) => (values[*value].kind(), Some(&values[*value])),
+                Change::Set(Operand::Sum(_)) => (Kind::N, None),
+                Change::Set(Operand::Call(call)) if call.function == Function::ListAppend => (Kind::L, None),
+                Change::Set(Operand::Call(_) | Operand::Path(_)) | Change::Remove => return None,
+                Change::Add(value) | Change::Delete(value) => (values[*value].kind(), None),
+            };
+            Some((&*names[action.path.head], kind, value))
+        })
     }
 
     /// The places that it writes to: what `UPDATED_OLD` and `UPDATED_NEW` show.
     pub fn touched(&self) -> Projection {
         Projection::of(&self.0.names, self.0.actions.iter().map(|action| &action.path))
+    }
+
+    /// The attributes that it looks at or writes to, some perhaps twice.
+    pub fn attributes(&self) -> Vec<&str> {
+        let Bound { actions, names, .. } = &*self.0;
+        let mut heads = Vec::new();
+        for action in actions {
+            heads.push(&*names[action.path.head]);
+            if let Change::Set(operand) = &action.change {
+                let _ = operand_paths::<()>(operand, &mut |path| {
+                    heads.push(&*names[path.head]);
+                    Ok(())
+                });
+            }
+        }
+        heads
     }
 
     /// An update that was not read from a text.

@@ -1,8 +1,10 @@
 //! Tokens into statements.
 
+mod values;
+
 use super::lexer::{Token, tokens};
-use super::{Change, Place, Returning, Select, Statement, Step, Term, Test, Wrong};
-use crate::{Item, Number, Refusal, Value};
+use super::{Change, Order, Place, Returning, Select, Statement, Step, Term, Test, Wrong};
+use crate::Value;
 
 /// The longest statement.
 const TEXT_BYTES_MAX: usize = 8_192;
@@ -51,7 +53,7 @@ impl Parser<'_> {
         }
         if self.word("INSERT") {
             self.need_word("INTO")?;
-            let table = self.source()?.0;
+            let table = self.written()?;
             if !self.word("VALUE") {
                 return Err(LEFTOVER);
             }
@@ -94,23 +96,32 @@ impl Parser<'_> {
         }
         self.need_word("FROM")?;
         let (table, index) = self.source()?;
-        self.refuse_alias(&["WHERE", "ORDER"])?;
+        self.refuse_alias(&["WHERE", "ORDER", "GROUP", "HAVING", "LIMIT"])?;
         let condition = if self.word("WHERE") { Some(self.test()?) } else { None };
-        let mut descending = false;
-        if self.word("ORDER") {
-            self.need_word("BY")?;
-            loop {
-                self.place()?;
-                descending = self.word("DESC");
-                if !descending {
-                    self.word("ASC");
-                }
-                if !self.mark(",") {
-                    break;
-                }
+        let order = if self.word("ORDER") { self.order()? } else { Vec::new() };
+        // Other databases have these, and people write them.
+        for (word, clause) in [("GROUP", "GROUP BY"), ("HAVING", "HAVING"), ("LIMIT", "LIMIT")] {
+            if self.word(word) {
+                return Err(Wrong::Clause(clause));
             }
         }
-        Ok(Select { table, index, places, condition, descending })
+        Ok(Select { table, index, places, condition, order })
+    }
+
+    fn order(&mut self) -> Result<Vec<Order>, Wrong> {
+        self.need_word("BY")?;
+        let mut order = Vec::new();
+        loop {
+            let place = self.place()?;
+            let descending = self.word("DESC");
+            if !descending {
+                self.word("ASC");
+            }
+            order.push(Order { place, descending });
+            if !self.mark(",") {
+                return Ok(order);
+            }
+        }
     }
 
     /// A table, and an index of it.
@@ -126,8 +137,16 @@ impl Parser<'_> {
         Ok((table, index))
     }
 
+    /// A table that is written to, which no index is.
+    fn written(&mut self) -> Result<String, Wrong> {
+        match self.source()? {
+            (table, None) => Ok(table),
+            (_, Some(_)) => Err(Wrong::OnIndex),
+        }
+    }
+
     fn table(&mut self) -> Result<String, Wrong> {
-        let (table, _) = self.source()?;
+        let table = self.written()?;
         self.refuse_alias(&["SET", "REMOVE", "WHERE"])?;
         Ok(table)
     }
@@ -319,94 +338,6 @@ impl Parser<'_> {
         })
     }
 
-    /// A value, if one stands here. `place` is where it stands in a larger one.
-    fn value(&mut self, place: &str) -> Result<Option<Value>, Wrong> {
-        let token = self.peek().clone();
-        self.at += 1;
-        let value = match token {
-            Token::Text(text) => Value::S(text),
-            Token::Number(text) => number(&text, place)?,
-            Token::Mark("-") => match self.peek().clone() {
-                Token::Number(text) => {
-                    self.at += 1;
-                    number(&format!("-{text}"), place)?
-                }
-                _ => return Err(Wrong::Malformed("Expected a number")),
-            },
-            Token::Mark("?") => {
-                let value = self.parameters.get(self.used).cloned().ok_or(Wrong::Parameters)?;
-                self.used += 1;
-                value
-            }
-            Token::Mark("[") => self.deeper(|parser| parser.items(place))?,
-            Token::Mark("{") => self.deeper(|parser| parser.tuple(place))?,
-            Token::Mark("<<") => self.deeper(|parser| parser.bag(place))?,
-            Token::Word(word) if word.eq_ignore_ascii_case("true") => Value::Bool(true),
-            Token::Word(word) if word.eq_ignore_ascii_case("false") => Value::Bool(false),
-            Token::Word(word) if word.eq_ignore_ascii_case("null") => Value::Null,
-            Token::Word(_) | Token::Quoted(_) | Token::Mark(_) | Token::End => {
-                self.at -= 1;
-                return Ok(None);
-            }
-        };
-        Ok(Some(value))
-    }
-
-    fn needed_value(&mut self, place: &str) -> Result<Value, Wrong> {
-        self.value(place)?.ok_or(Wrong::Malformed("Expected a value"))
-    }
-
-    fn items(&mut self, place: &str) -> Result<Value, Wrong> {
-        let mut items = Vec::new();
-        if self.mark("]") {
-            return Ok(Value::L(items));
-        }
-        loop {
-            let item = self.needed_value(&format!("{place}[{}]", items.len()))?;
-            items.push(item);
-            if !self.mark(",") {
-                self.need("]")?;
-                return Ok(Value::L(items));
-            }
-        }
-    }
-
-    fn tuple(&mut self, place: &str) -> Result<Value, Wrong> {
-        let mut entries = Item::new();
-        if self.mark("}") {
-            return Ok(Value::M(entries));
-        }
-        loop {
-            let (Token::Text(name) | Token::Quoted(name)) = self.peek().clone() else {
-                return Err(Wrong::Malformed("Expected a name in quotes"));
-            };
-            self.at += 1;
-            self.need(":")?;
-            // DynamoDB names the place inside an attribute, not the attribute.
-            let inner = if self.depth == 1 { String::new() } else { format!("{place}.{name}") };
-            let value = self.needed_value(&inner)?;
-            entries.insert(name, value);
-            if !self.mark(",") {
-                self.need("}")?;
-                return Ok(Value::M(entries));
-            }
-        }
-    }
-
-    fn bag(&mut self, place: &str) -> Result<Value, Wrong> {
-        let mut members = Vec::new();
-        if !self.mark(">>") {
-            loop {
-                members.push(self.needed_value(place)?);
-                if !self.mark(",") {
-                    self.need(">>")?;
-                    break;
-                }
-            }
-        }
-        set_of(members)
-    }
-
     fn place(&mut self) -> Result<Place, Wrong> {
         let head = self.name()?;
         let mut steps = Vec::new();
@@ -472,37 +403,6 @@ impl Parser<'_> {
         let inner = inside(self);
         self.depth -= 1;
         inner
-    }
-}
-
-fn number(text: &str, place: &str) -> Result<Value, Wrong> {
-    let number: Result<Number, Refusal> = text.parse();
-    number.map(Value::N).map_err(|refusal| Wrong::Number { refusal, place: place.to_owned() })
-}
-
-/// The set of values of one type.
-fn set_of(members: Vec<Value>) -> Result<Value, Wrong> {
-    let mixed = Wrong::Malformed("Expected values of one type in a set");
-    match members.first() {
-        Some(Value::N(_)) => {
-            let numbers: Option<Vec<String>> = members
-                .iter()
-                .map(|member| if let Value::N(number) = member { Some(number.to_string()) } else { None })
-                .collect();
-            Ok(Value::number_set(&numbers.ok_or(mixed)?)?)
-        }
-        Some(Value::B(_)) => {
-            let bytes: Option<Vec<bytes::Bytes>> = members
-                .into_iter()
-                .map(|member| if let Value::B(bytes) = member { Some(bytes) } else { None })
-                .collect();
-            Ok(Value::bytes_set(bytes.ok_or(mixed)?)?)
-        }
-        _ => {
-            let texts: Option<Vec<String>> =
-                members.into_iter().map(|member| if let Value::S(text) = member { Some(text) } else { None }).collect();
-            Ok(Value::text_set(texts.ok_or(mixed)?)?)
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Place, Step, Term, Test, Wrong};
+use super::{Change, Order, Place, Step, Term, Test, Wrong};
 use crate::{Item, Value};
 
 /// Expressions that are being written, and what their placeholders stand for.
@@ -14,14 +14,29 @@ pub struct Phrases {
     pub values: BTreeMap<String, Value>,
 }
 
+/// The most partitions that a read may name; one that names more is a scan.
+const PARTITIONS_MAX: usize = 50;
+
 /// What the key answers of a condition, and the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<'a> {
-    /// What the partition is.
+    /// What says which partitions are read.
     hash: Option<&'a Test>,
+    /// Each once, in the order of the statement.
+    partitions: Vec<&'a Value>,
+    hash_name: String,
     /// Where the sort key lies.
     range: Option<&'a Test>,
     rest: Vec<&'a Test>,
+}
+
+/// From which end is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turned {
+    /// Whether the partitions come in the order of their keys, and that turned round; none for the order of the statement.
+    pub partitions: Option<bool>,
+    /// Whether what is in a partition comes from the end of its sort keys.
+    pub items: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -32,11 +47,13 @@ impl<'a> Plan<'a> {
             Some(Test::And(tests)) => tests.iter().collect(),
             Some(test) => vec![test],
         };
-        let mut plan = Self { hash: None, range: None, rest: Vec::new() };
+        let mut plan =
+            Self { hash: None, partitions: Vec::new(), hash_name: hash.to_owned(), range: None, rest: Vec::new() };
         for test in all {
             let on = attribute(test);
-            if plan.hash.is_none() && on == Some((hash, true)) {
-                plan.hash = Some(test);
+            let partitions = if plan.hash.is_none() { partitions(test, hash) } else { None };
+            if let Some(partitions) = partitions {
+                (plan.hash, plan.partitions) = (Some(test), partitions);
             } else if plan.range.is_none() && on.is_some_and(|(name, _)| Some(name) == range) {
                 plan.range = Some(test);
             } else {
@@ -50,9 +67,42 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    /// Whether the key says which partition is read.
+    /// Whether the key says which partitions are read.
     pub fn is_query(&self) -> bool {
         self.hash.is_some()
+    }
+
+    /// The hash keys of what is read, where the key says which they are.
+    pub fn partitions(&self) -> &[&'a Value] {
+        &self.partitions
+    }
+
+    /// Refuses an order that the key has not, and says whether partitions and what is in each are read from their ends: as DynamoDB has
+    /// it, a sort key that is not named comes from its end wherever there is an order at all.
+    pub fn check_order(&self, order: &[Order], range: Option<&str>) -> Result<Turned, Wrong> {
+        if order.is_empty() {
+            return Ok(Turned::default());
+        }
+        if self.hash.is_none() && self.rest.is_empty() {
+            return Err(Wrong::OrderOfAll);
+        }
+        let of = |name: Option<&str>| {
+            order
+                .iter()
+                .find(|term| name.is_some_and(|name| is_attribute(&term.place, name)))
+                .map(|term| term.descending)
+        };
+        let is_key = |place: &Place| {
+            [Some(self.hash_name.as_str()), range].into_iter().flatten().any(|name| is_attribute(place, name))
+        };
+        if let Some(other) = order.iter().find(|term| !is_key(&term.place)) {
+            return Err(Wrong::OrderByOther(other.place.to_string()));
+        }
+        match (self.partitions.len(), of(Some(&self.hash_name))) {
+            (0, _) => Err(Wrong::OrderWithoutPartition),
+            (2.., None) => Err(Wrong::OrderOfPartitions),
+            (_, partitions) => Ok(Turned { partitions, items: of(range).unwrap_or(true) }),
+        }
     }
 
     /// The one item that is meant; a write must mean one.
@@ -63,10 +113,11 @@ impl<'a> Plan<'a> {
         if key.len() == 1 + usize::from(range.is_some()) { Ok(key) } else { Err(Wrong::NoKey) }
     }
 
-    /// `KeyConditionExpression`
-    pub fn key_condition(&self, phrases: &mut Phrases) -> Option<String> {
-        let tests: Vec<String> = self.hash.into_iter().chain(self.range).map(|test| phrases.test(test)).collect();
-        (!tests.is_empty()).then(|| tests.join(" AND "))
+    /// `KeyConditionExpression` for one of the partitions.
+    pub fn key_condition(&self, partition: &Value, phrases: &mut Phrases) -> String {
+        let (name, value) = (phrases.name(&self.hash_name), phrases.value(partition));
+        let range = self.range.map(|test| format!(" AND {}", phrases.test(test))).unwrap_or_default();
+        format!("{name} = {value}{range}")
     }
 
     /// What is left, as one condition.
@@ -94,6 +145,7 @@ fn attribute<'a>(test: &'a Test) -> Option<(&'a str, bool)> {
             _ => None,
         },
         Test::Between(of, low, high) if place(of) && value(low) && value(high) => Some((name(of)?, false)),
+        Test::In(of, list) if place(of) && list.len() == 1 && list.iter().all(value) => Some((name(of)?, true)),
         Test::Call(function, operands) if function == "begins_with" => match &operands[..] {
             [of, prefix] if place(of) && value(prefix) => Some((name(of)?, false)),
             _ => None,
@@ -102,10 +154,46 @@ fn attribute<'a>(test: &'a Test) -> Option<(&'a str, bool)> {
     }
 }
 
+/// The partitions that a test means: one, or some of which each item is in one.
+fn partitions<'a>(test: &'a Test, hash: &str) -> Option<Vec<&'a Value>> {
+    let named = |term: &Term| matches!(term, Term::Place(place) if is_attribute(place, hash));
+    let value = |term: &'a Term| match term {
+        Term::Value(value) => Some(value),
+        _ => None,
+    };
+    let one = |test: &'a Test| match test {
+        Test::Compare("=", left, right) if named(left) => value(right),
+        Test::Compare("=", left, right) if named(right) => value(left),
+        _ => None,
+    };
+    let all: Vec<&Value> = match test {
+        Test::Compare(..) => vec![one(test)?],
+        Test::In(of, list) if named(of) => list.iter().map(value).collect::<Option<_>>()?,
+        Test::Or(tests) => tests.iter().map(one).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    let mut once: Vec<&Value> = Vec::with_capacity(all.len());
+    for value in all {
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    (once.len() <= PARTITIONS_MAX).then_some(once)
+}
+
+fn is_attribute(place: &Place, name: &str) -> bool {
+    place.steps.is_empty() && place.head == name
+}
+
 fn equality(test: &Test) -> Option<(String, Value)> {
     match test {
         Test::Compare("=", Term::Place(place), Term::Value(value))
         | Test::Compare("=", Term::Value(value), Term::Place(place)) => Some((place.head.clone(), value.clone())),
+        // One of one is that one.
+        Test::In(Term::Place(place), list) => match &list[..] {
+            [Term::Value(value)] => Some((place.head.clone(), value.clone())),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -164,6 +252,10 @@ impl Phrases {
             }
             Test::In(of, list) => {
                 let of = self.term(of);
+                // A key condition knows no list, and one of one is that one.
+                if let [one] = &list[..] {
+                    return format!("{of} = {}", self.term(one));
+                }
                 format!("{of} IN ({})", self.terms(list))
             }
             Test::Call(name, operands) => format!("{name}({})", self.terms(operands)),
