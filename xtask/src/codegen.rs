@@ -56,6 +56,10 @@ struct ServicePlan {
     #[serde(default)]
     query_codes: BTreeMap<String, String>,
     #[serde(default)]
+    statuses: BTreeMap<String, String>,
+    #[serde(default)]
+    texts: Vec<String>,
+    #[serde(default)]
     exceptions: BTreeMap<String, String>,
     #[serde(default)]
     choices: Vec<String>,

@@ -57,6 +57,14 @@ pub enum Error {
         /// What may help.
         hint: &'static str,
     },
+    /// Source that nobody has compiled.
+    #[error("{} is no function yet: {advice}", .path.display())]
+    Source {
+        /// The folder.
+        path: PathBuf,
+        /// How it becomes one.
+        advice: &'static str,
+    },
     /// A `bootstrap` that cannot be run.
     #[error("{0} is not executable; run: chmod +x {0}", .path.display())]
     NotExecutable {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use template::Node;
 
-use crate::{Error, names, source};
+use crate::{Error, compiled, names, source};
 
 /// The runtimes that are chosen where nobody says: the newest long-lived of each language.
 const NODE: &str = "nodejs24.x";
@@ -24,8 +24,8 @@ const SERVER_MEMORY_MB: u32 = 512;
 pub enum Found {
     /// A template's file.
     Application(PathBuf),
-    /// One function, or those in the folders of a folder.
-    Functions(Vec<Function>),
+    /// One function, or those in the folders of a folder; and what to know of folders that were left out.
+    Functions(Vec<Function>, Vec<String>),
 }
 
 /// A function that needs no configuration.
@@ -50,7 +50,7 @@ pub fn find(path: &Path) -> Result<Found, Error> {
             return Ok(Found::Application(path.to_owned()));
         }
         let function = function_in_file(path)?.ok_or_else(|| Error::Nothing { path: path.to_owned(), hint: "" })?;
-        return Ok(Found::Functions(vec![function]));
+        return Ok(Found::Functions(vec![function], Vec::new()));
     }
     if let Some(template) = ["template.yaml", "template.yml", "template.json"]
         .map(|name| path.join(name))
@@ -60,11 +60,18 @@ pub fn find(path: &Path) -> Result<Found, Error> {
         return Ok(Found::Application(template));
     }
     if let Some(function) = function_in(path)? {
-        return Ok(Found::Functions(vec![function]));
+        return Ok(Found::Functions(vec![function], Vec::new()));
+    }
+    if let Some(advice) = compiled::advice(path)? {
+        return Err(Error::Source { path: path.to_owned(), advice });
     }
     let mut functions: BTreeMap<String, Function> = BTreeMap::new();
+    let mut left_out = Vec::new();
     for folder in folders_in(path)? {
-        let Some(function) = function_in(&folder)? else { continue };
+        let Some(function) = function_in(&folder)? else {
+            left_out.extend(compiled::advice(&folder)?.map(|advice| (folder, advice)));
+            continue;
+        };
         let id = names::logical_id(&function.name).to_ascii_lowercase();
         if let Some(other) = functions.get(&id) {
             let (first, second) = (other.path.clone(), function.path);
@@ -73,13 +80,31 @@ pub fn find(path: &Path) -> Result<Found, Error> {
         functions.insert(id, function);
     }
     if functions.is_empty() {
-        let hint = match ["index.ts", "index.mts"].iter().any(|name| path.join(name).is_file()) {
-            true => "; TypeScript must be compiled to JavaScript first",
-            false => "",
-        };
-        return Err(Error::Nothing { path: path.to_owned(), hint });
+        if let Some((path, advice)) = left_out.into_iter().next() {
+            return Err(Error::Source { path, advice });
+        }
+        return Err(Error::Nothing { path: path.to_owned(), hint: hint_for(path) });
     }
-    Ok(Found::Functions(functions.into_values().collect()))
+    let left_out = left_out.iter().map(|(path, advice)| format!("{} is left out: {advice}.", path.display()));
+    Ok(Found::Functions(functions.into_values().collect(), left_out.collect()))
+}
+
+/// What is not run as it is, by how its files' names end, and what to do with it.
+const HINTS: [(&[&str], &str); 3] = [
+    (&[".ts", ".mts"], "; TypeScript must be compiled to JavaScript first"),
+    (&[".rb", ".php"], "; an executable bootstrap or a Procfile must say what starts it, such as: web: ruby server.rb"),
+    (
+        &["Dockerfile", "Containerfile"],
+        "; an image is built first, and a template names it: PackageType: Image, ImageUri: file:/PATH/image.tar",
+    ),
+];
+
+/// What may help where a folder is nothing that can be run.
+fn hint_for(folder: &Path) -> &'static str {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let is_there = |endings: &[&str]| names.iter().any(|name| endings.iter().any(|ending| name.ends_with(ending)));
+    HINTS.iter().find(|(endings, _)| is_there(endings)).map_or("", |(_, hint)| hint)
 }
 
 /// The function that a folder is, if it is one.
@@ -92,6 +117,10 @@ pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
         if !is_executable(&bootstrap) && !is_wasm(&bootstrap)? {
             return Err(Error::NotExecutable { path: bootstrap });
         }
+        // A script that starts what is not there.
+        if compiled::advice(folder)?.is_some() {
+            return Ok(None);
+        }
         return Ok(function(PROVIDED, "bootstrap".to_owned()));
     }
     for file in ["Procfile", "server.py", "server.mjs", "server.js", "server.cjs"] {
@@ -99,7 +128,10 @@ pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
             return Ok(function(HTTP, file.to_owned()));
         }
     }
-    let Package { main, has_start } = package_in(folder)?;
+    let Package { main, has_start, is_served } = package_in(folder)?;
+    if is_served {
+        return Ok(function(HTTP, PACKAGE.to_owned()));
+    }
     for file in main.iter().map(String::as_str).chain(["index.mjs", "index.js", "index.cjs"]) {
         if folder.join(file).is_file() {
             let text = text_of(&folder.join(file))?;
@@ -192,6 +224,8 @@ struct Package {
     main: Option<String>,
     /// Whether it has a `start` script.
     has_start: bool,
+    /// Whether that starts another cloud's server around its functions: alone they are none of ours.
+    is_served: bool,
 }
 
 fn package_in(folder: &Path) -> Result<Package, Error> {
@@ -201,12 +235,14 @@ fn package_in(folder: &Path) -> Result<Package, Error> {
     }
     // A package file that is broken is the function's own trouble when it runs; here it only says nothing.
     let document: Value = serde_json::from_str(&text_of(&package)?).unwrap_or_default();
-    let has_start = document["scripts"]["start"].as_str().is_some_and(|start| !start.trim().is_empty());
+    let start = document["scripts"]["start"].as_str().unwrap_or_default();
+    let has_start = !start.trim().is_empty();
+    let is_served = start.split_whitespace().any(|word| word.rsplit('/').next() == Some("functions-framework"));
     let main = document["main"].as_str().unwrap_or_default().trim_start_matches("./");
     let inside = !main.is_empty() && !main.starts_with('/') && !main.split('/').any(|part| part == "..");
     let endings = ["", ".js", ".mjs", ".cjs", "/index.js"];
     let mut files = endings.iter().map(|ending| format!("{main}{ending}"));
-    Ok(Package { main: files.find(|file| inside && folder.join(file).is_file()), has_start })
+    Ok(Package { main: files.find(|file| inside && folder.join(file).is_file()), has_start, is_served })
 }
 
 fn folders_in(path: &Path) -> Result<Vec<PathBuf>, Error> {

@@ -15,6 +15,7 @@
 
 pub mod archive;
 mod assets;
+mod compiled;
 mod error;
 mod folder;
 mod names;
@@ -45,6 +46,8 @@ pub struct Bundle {
     pub file: Option<PathBuf>,
     /// The files and folders that it was made from: a change in one of them is a reason to deploy again.
     pub sources: Vec<PathBuf>,
+    /// What was left out, and what to do about it: a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// Bytes, under the name that their content gives them.
@@ -62,20 +65,20 @@ pub struct Asset {
 /// file of code. Blocks while it reads and packs.
 pub fn bundle(path: &Path) -> Result<Bundle, Error> {
     let path = std::path::absolute(path).map_err(|why| Error::Read { path: path.to_owned(), why })?;
-    let (mut node, base, file) = match folder::find(&path)? {
+    let (mut node, base, file, warnings) = match folder::find(&path)? {
         Found::Application(template) => {
             let node = read_template(&template)?;
             let base = template.parent().map_or_else(|| path.clone(), Path::to_path_buf);
-            (node, base, Some(template))
+            (node, base, Some(template), Vec::new())
         }
-        Found::Functions(functions) => {
+        Found::Functions(functions, left_out) => {
             let base = if path.is_dir() { path.clone() } else { path.parent().unwrap_or(&path).to_owned() };
-            (folder::template_for(&functions), base, None)
+            (folder::template_for(&functions), base, None, left_out)
         }
     };
     let collected = assets::collect(&mut node, &base)?;
     let sources = file.iter().cloned().chain(collected.sources).collect();
-    Ok(Bundle { name: names::stack(&path), template: node, assets: collected.assets, file, sources })
+    Ok(Bundle { name: names::stack(&path), template: node, assets: collected.assets, file, sources, warnings })
 }
 
 /// Reads a template's file, and checks what can be checked here: only here are the lines known.

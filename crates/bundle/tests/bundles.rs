@@ -83,6 +83,14 @@ fn folders_say_what_they_are() {
             "nodejs24.x",
             "index.handler",
         ),
+        (
+            &[
+                ("package.json", r#"{"scripts": {"start": "npx functions-framework --target=hello"}}"#),
+                ("index.js", "exports.hello = (request, response) => response.send('hi')"),
+            ],
+            "http",
+            "package.json",
+        ),
         (&[("index.js", "app.listen(8080)")], "nodejs24.x", "index.handler"),
     ] {
         let bundle = made(files);
@@ -114,6 +122,34 @@ fn folders_of_functions_become_one_application() {
 }
 
 #[test]
+fn source_among_functions_is_left_out_with_a_word() {
+    let script = "#!/bin/sh\nexec java Main";
+    let bundle = made(&[
+        ("raw/bootstrap*", script),
+        ("raw/Main.java", ""),
+        ("built/bootstrap*", script),
+        ("built/Main.java", ""),
+        ("built/Main.class", ""),
+        ("packed/bootstrap*", script),
+        ("packed/pom.xml", ""),
+        ("packed/lib/all.jar", ""),
+        ("native/bootstrap*", "x"),
+        ("native/main.go", ""),
+        ("tool/main.go", ""),
+        ("notes/readme.md", ""),
+    ]);
+    let resources = bundle.template.get("Resources").expect("it has some").to_json();
+    let names: Vec<&String> = resources.as_object().expect("a map").keys().collect();
+    assert_eq!(names, ["Built", "Native", "Packed"]);
+    let told: Vec<(bool, bool)> = bundle
+        .warnings
+        .iter()
+        .map(|told| (told.contains("/raw is left out: Java must be"), told.contains("/tool is left out: Go must be")))
+        .collect();
+    assert_eq!(told, [(true, false), (false, true)]);
+}
+
+#[test]
 fn what_cannot_be_deployed_says_why() {
     for (files, expected) in [
         (
@@ -121,6 +157,8 @@ fn what_cannot_be_deployed_says_why() {
             "DIR is neither a function nor an application: it has none of template.yaml, bootstrap, Procfile, server.py",
         ),
         (&[("index.ts", "")], "; TypeScript must be compiled to JavaScript first"),
+        (&[("lambda_function.rb", "")], "; an executable bootstrap or a Procfile must say what starts it"),
+        (&[("Dockerfile", "FROM scratch")], "; an image is built first, and a template names it: PackageType: Image"),
         (&[("bootstrap", "#!/bin/sh")], "DIR/bootstrap is not executable; run: chmod +x DIR/bootstrap"),
         (
             &[("template.yaml", "Resources:\n  A: {Type: T}\n  B: {Type: T, Properties: {X: !Ref Nope}}")],
@@ -135,6 +173,16 @@ fn what_cannot_be_deployed_says_why() {
             "F: CodeUri is 'gone', and DIR/gone does not exist (line 6)",
         ),
         (&[("a-b/index.js", ""), ("a_b/index.js", "")], "would make two functions of the name"),
+        (&[("main.go", "")], "DIR is no function yet: Go must be compiled first: CGO_ENABLED=0 go build"),
+        (
+            &[("bootstrap*", "#!/bin/sh"), ("Main.java", "")],
+            "DIR is no function yet: Java must be compiled first: javac",
+        ),
+        (&[("greet/a.csproj", "")], "DIR/greet is no function yet: .NET must be compiled first: dotnet publish"),
+        (
+            &[("Cargo.toml", ""), ("src/main.rs", "")],
+            "DIR is no function yet: Rust must be compiled first: cargo build",
+        ),
         (&[("one.wasm", ""), ("two.wasm", "")], "DIR is neither a function nor an application"),
     ] {
         let message = refused(files);

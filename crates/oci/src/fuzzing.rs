@@ -6,8 +6,8 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use base::ByteSize;
+use packing::Unpacked;
 
-use crate::compression::Unpacked;
 use crate::layer::{self, Budget, Place, Work};
 use crate::registry::challenge;
 use crate::{Digest, Layers, Limits, Options, Platform, Reference, local, manifest};
@@ -36,7 +36,7 @@ pub fn layer(dir: &Path, data: &[u8]) {
     fs::write(&blob, data).expect("the folder can be written");
     let mut plain = Vec::new();
     // Only what decodes has a sum to hold it against; all else must be refused.
-    let whole = Unpacked::new(BufReader::new(data))
+    let whole = Unpacked::seen(BufReader::new(data))
         .and_then(|unpacked| unpacked.take(OUTPUT_BYTES_MAX).read_to_end(&mut plain))
         .is_ok();
     let into = dir.join("layer");
@@ -46,7 +46,7 @@ pub fn layer(dir: &Path, data: &[u8]) {
         layer: &Digest::of(&plain),
         into: &into,
         budget: &Budget::new(OUTPUT_BYTES_MAX),
-        limits: Limits { image_bytes: ByteSize(OUTPUT_BYTES_MAX), layer_entries: 100, layers: 1 },
+        limits: Limits { image_bytes: ByteSize(OUTPUT_BYTES_MAX), layer_entries: 100, layers: 1, ..Limits::default() },
         progress: &|_| (),
     });
     assert!(whole || outcome.is_err(), "what does not decode is no layer");

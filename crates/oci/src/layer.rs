@@ -19,9 +19,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use packing::Unpacked;
 use serde::{Deserialize, Serialize};
 
-use crate::compression::Unpacked;
 use crate::digest::Hasher;
 use crate::error::LayerFault;
 use crate::limits::Limits;
@@ -156,7 +156,7 @@ fn fill(work: &Work<'_>, input: impl io::BufRead) -> Result<Record, Fail> {
     let unreadable = |error: io::Error| Fail::Fault(LayerFault::Unreadable { reason: error.to_string() });
     let unpacked = Rc::new(RefCell::new(Tally::new(Some(work.layer.hasher()))));
     let most = work.limits.image_bytes.bytes().saturating_add(work.limits.layer_entries.saturating_mul(2048));
-    let input = Unpacked::new(input).map_err(unreadable)?;
+    let input = Unpacked::seen(input).map_err(unreadable)?;
     let input = Tallied { input, tally: Rc::clone(&unpacked), told: &|_| () };
     let mut archive = Archive::new(Stream(Bounded { input, left: most, limit: most }));
     let mut tree = Tree::new(&work.into.join(TREE), work.budget)?;

@@ -23,6 +23,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base::{Clock, Random};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
+use crate::error::free_bytes;
 use crate::layer::{Record, TREE};
 use crate::{Digest, Error, Limits};
 use pins::{Pin, Pins};
@@ -67,6 +68,7 @@ struct Inner {
     pins: Mutex<Pins>,
     gates: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     unpacks: Arc<Semaphore>,
+    archives: Arc<Semaphore>,
     _lock: File,
 }
 
@@ -103,6 +105,7 @@ impl Layers {
             pins: Mutex::default(),
             gates: Mutex::default(),
             unpacks: Arc::new(Semaphore::new(at_a_time)),
+            archives: Arc::new(Semaphore::new(1)),
             _lock: lock,
         })))
     }
@@ -217,6 +220,22 @@ impl Layers {
         Arc::clone(&self.0.unpacks).acquire_owned().await.expect("the semaphore is never closed")
     }
 
+    /// Archives that are taken in are as large as all that an image may have: one at a time.
+    pub(crate) async fn turn_to_receive(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.0.archives).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// That the disk has room beyond its reserve. Blocks.
+    pub(crate) fn check_reserve(&self) -> Result<(), Error> {
+        let reserve = self.limits().reserve;
+        match free_bytes(&self.0.dir) {
+            Some(free) if free < reserve => {
+                Err(Error::DiskFull { path: self.0.dir.clone(), free, needs: Some(reserve) })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn path(&self, layer: &Digest) -> PathBuf {
         self.0.dir.join(LAYERS).join(layer.file_name())
     }
@@ -299,6 +318,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Removes what is at a path when it is dropped, unless that was renamed by then.
+#[derive(Debug)]
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Drop for Scratch {

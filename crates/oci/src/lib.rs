@@ -25,7 +25,6 @@
 //! # }
 //! ```
 
-mod compression;
 mod credentials;
 mod digest;
 mod error;
@@ -39,6 +38,7 @@ mod local;
 mod manifest;
 mod platform;
 mod progress;
+mod received;
 mod reference;
 mod registry;
 mod source;
@@ -53,6 +53,7 @@ pub use limits::Limits;
 pub use load::{LoadOptions, load};
 pub use platform::Platform;
 pub use progress::{Progress, Stage, Watcher};
+pub use received::{Received, Receiving};
 pub use reference::Reference;
 pub use registry::Patience;
 pub use source::Source;

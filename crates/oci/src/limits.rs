@@ -11,11 +11,13 @@ pub struct Limits {
     pub layer_entries: u64,
     /// Layers of an image. Default: 127, as with most builders.
     pub layers: usize,
+    /// What stays free on the disk when archives are taken in. Default: 256 MiB, so that all else goes on.
+    pub reserve: ByteSize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { image_bytes: ByteSize::gib(10), layer_entries: 1_000_000, layers: 127 }
+        Self { image_bytes: ByteSize::gib(10), layer_entries: 1_000_000, layers: 127, reserve: ByteSize::mib(256) }
     }
 }
 
@@ -31,5 +33,7 @@ pub(crate) const FOLDER_DEPTH_MAX: usize = 128;
 pub(crate) const LINKS_MAX: usize = 40;
 /// What a layer's list of folders and whiteouts may take in memory.
 pub(crate) const LIST_BYTES_MAX: usize = 64 << 20;
+/// Images of one name in an archive, each for another platform: the configuration of each is read to choose.
+pub(crate) const IMAGES_MAX: usize = 64;
 /// Entries of an archive of images: blobs and documents.
 pub(crate) const ARCHIVE_ENTRIES_MAX: usize = 10_000;

@@ -22,6 +22,9 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
         shape.values.clear();
         shape.pattern = None;
     }
+    for name in &plan.texts {
+        "string".clone_into(&mut shape_of(model, name)?.kind);
+    }
     if plan.streams {
         mark_streams(model)?;
     }
@@ -37,6 +40,9 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
         ensure!(shape.exception, "{name} is no exception");
         shape.error = Some(coded(code));
     }
+    for (name, member) in &plan.statuses {
+        tell_status(model, name, member)?;
+    }
     for (name, code) in &plan.exceptions {
         add_exception(model, name, code)?;
     }
@@ -45,6 +51,19 @@ pub(super) fn adapt(model: &mut Model, plan: &ServicePlan) -> Result<()> {
 
 fn shape_of<'a>(model: &'a mut Model, name: &str) -> Result<&'a mut Shape> {
     model.shapes.get_mut(name).with_context(|| format!("the model has no shape {name}"))
+}
+
+/// An answer whose status depends on what was done, which the model says in words alone, tells it in a member.
+fn tell_status(model: &mut Model, name: &str, member: &str) -> Result<()> {
+    const CODE: &str = "HttpStatusCode";
+    let integer: Shape = serde_json::from_value(json!({ "type": "integer" }))?;
+    ensure!(
+        model.shapes.insert(CODE.to_owned(), integer).is_none_or(|shape| shape.kind == "integer"),
+        "{CODE} is taken"
+    );
+    let told = json!({ "shape": CODE, "location": "statusCode" });
+    ensure!(shape_of(model, name)?.members.insert(member.to_owned(), told).is_none(), "{name} has {member} already");
+    Ok(())
 }
 
 /// Some models say where a blob is used that it is streaming, and not where it is described.

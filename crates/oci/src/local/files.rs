@@ -6,7 +6,8 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::compression::Unpacked;
+use packing::Unpacked;
+
 use crate::error::ArchiveFault;
 use crate::layer::Place;
 use crate::layers::Scratch;
@@ -14,6 +15,8 @@ use crate::limits::{ARCHIVE_ENTRIES_MAX, DOCUMENT_BYTES_MAX};
 use crate::tar::{Archive, Input, Kind, TarError};
 use crate::{Error, Layers};
 
+/// After so many bytes that are unpacked the disk is asked for its room.
+const ROOM_EVERY: u64 = 4 << 20;
 /// Links in a row that are followed within an archive.
 const LINKS_MAX: usize = 8;
 
@@ -175,7 +178,7 @@ impl Index {
 fn plain(path: &Path, layers: &Layers) -> Result<(Arc<Path>, Option<Arc<Scratch>>), Error> {
     let reading = |error| Error::disk("reading", path, error);
     let file = BufReader::with_capacity(128 << 10, File::open(path).map_err(reading)?);
-    let unpacked = Unpacked::new(file).map_err(reading)?;
+    let unpacked = Unpacked::seen(file).map_err(reading)?;
     if unpacked.is_plain() {
         return Ok((path.into(), None));
     }
@@ -186,7 +189,7 @@ fn plain(path: &Path, layers: &Layers) -> Result<(Arc<Path>, Option<Arc<Scratch>
     let mut target = File::create(&scratch.0).map_err(writing)?;
     let mut unpacked = unpacked.take(limit.saturating_add(1));
     let mut buffer = vec![0; 128 << 10];
-    let mut total = 0;
+    let (mut total, mut asked_at) = (0, 0);
     loop {
         let read = unpacked.read(&mut buffer).map_err(|error| Error::NotAnImage {
             path: path.to_owned(),
@@ -196,6 +199,10 @@ fn plain(path: &Path, layers: &Layers) -> Result<(Arc<Path>, Option<Arc<Scratch>
             break;
         }
         total += read as u64;
+        if total >= asked_at {
+            layers.check_reserve()?;
+            asked_at = total + ROOM_EVERY;
+        }
         if total > limit {
             return Err(Error::TooMuch { what: "bytes in its archive", limit });
         }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::files::Files;
 use super::means;
+use crate::limits::IMAGES_MAX;
 use crate::load::{At, Blob, Found};
 use crate::{Digest, Error, Platform, manifest};
 
@@ -56,6 +57,9 @@ fn chosen<'a>(
         [one] => return Ok(one),
         [] if saved.is_empty() => return Err(files.no_image("its manifest lists no image")),
         [] | [..] => {}
+    }
+    if meant.len() > IMAGES_MAX {
+        return Err(files.no_image(format!("it lists more than {IMAGES_MAX} images of that name")));
     }
     let mut fitting = Vec::new();
     for one in meant {

@@ -84,7 +84,7 @@ fn sparse_files_of_all_forms_are_read() {
         (include_bytes!("fixtures/sparse-posix10.tar.gz"), 500_000_000),
     ] {
         let mut bytes = Vec::new();
-        crate::compression::Unpacked::new(Cursor::new(packed)).unwrap().read_to_end(&mut bytes).unwrap();
+        packing::Unpacked::seen(Cursor::new(packed)).unwrap().read_to_end(&mut bytes).unwrap();
         let entries = read_all(&bytes).unwrap();
         let names: Vec<&[u8]> = entries.iter().map(|(entry, _)| &entry.path[..]).collect();
         assert_eq!(names, [&b"sparse"[..], b"hole", b"after"]);

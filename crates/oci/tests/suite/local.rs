@@ -187,6 +187,9 @@ async fn what_is_no_image_is_said() {
     };
     let (fewer, fewer_config) = config_of(&made, &[]);
     let fewer = with(&manifest(fewer), &blob_path(&fewer_config), &fewer_config);
+    let listed: serde_json::Value =
+        serde_json::from_slice(&old.iter().find(|(name, _)| name == "manifest.json").unwrap().1).unwrap();
+    let often = serde_json::to_vec(&vec![&listed[0]; 65]).unwrap();
     for (name, files, expected) in [
         ("empty", vec![("x".to_owned(), Vec::new())], "has neither 'index.json'"),
         ("older", vec![("repositories".to_owned(), b"{}".to_vec())], "a tool from before 2016 saved it"),
@@ -220,6 +223,7 @@ async fn what_is_no_image_is_said() {
             "it names a file outside itself",
         ),
         ("saved nothing", with(&old, "manifest.json", b"[]"), "its manifest lists no image"),
+        ("saved often", with(&old, "manifest.json", &often), "it lists more than 64 images of that name"),
         ("saved damaged", with(&old, "0-0/layer.tar", &damaged), "layer sha256:"),
         ("saved other", with(&old, "0-0/layer.tar", &made.layers[1]), "what a layer unpacks to came damaged"),
     ] {

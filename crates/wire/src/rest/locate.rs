@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use crate::json::BASE64;
 use crate::schema::{Kind, Place, TimestampFormat};
+use crate::text::parse_timestamp;
 use crate::tree::Node;
 use crate::{Malformed, Member, Schema};
 
@@ -51,11 +52,21 @@ fn header(at: &'static Member, headers: &HeaderMap) -> Result<Option<Node>, Malf
             .map(|json| Some(Node::Text(json)))
             .map_err(|_| Malformed::Utf8 { member: at.name });
     }
+    if is_condition(at) && parse_timestamp(joined.trim(), TimestampFormat::Rfc822).is_err() {
+        return Ok(None);
+    }
     let Kind::List(item) = at.target.kind else { return Ok(Some(text(joined.trim()))) };
     let is_date = matches!(item.target.kind, Kind::Timestamp)
         && item.timestamp_format(TimestampFormat::Rfc822) == TimestampFormat::Rfc822;
     let items = if is_date { split_dates(&joined) } else { split_list(&joined) };
     Ok(Some(Node::List(items.into_iter().map(Node::Text).collect())))
+}
+
+/// `If-Modified-Since` and its like: HTTP takes one that is no date for none at all.
+fn is_condition(at: &Member) -> bool {
+    const END: &str = "modified-since";
+    let end = at.wire.len().checked_sub(END.len()).and_then(|start| at.wire.get(start..));
+    matches!(at.target.kind, Kind::Timestamp) && end.is_some_and(|end| end.eq_ignore_ascii_case(END))
 }
 
 /// Dates have a comma of their own, behind the day's name.

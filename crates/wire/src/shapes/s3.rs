@@ -572,7 +572,12 @@ pub static SERVICE: Service = Service {
             <Empty as crate::StaticShape>::SCHEMA,
         ),
         OperationModel::unserved(("s3", "RenameObject"), ("PUT", "/{Bucket}/{Key+}?renameObject", 200)),
-        OperationModel::unserved(("s3", "RestoreObject"), ("POST", "/{Bucket}/{Key+}?restore", 200)),
+        OperationModel::served(
+            ("s3", "RestoreObject"),
+            ("POST", "/{Bucket}/{Key+}?restore", 200),
+            &RESTORE_OBJECT_REQUEST,
+            &RESTORE_OBJECT_OUTPUT,
+        ),
         OperationModel::unserved(("s3", "SelectObjectContent"), ("POST", "/{Bucket}/{Key+}?select&select-type=2", 200)),
         OperationModel::unserved(
             ("s3", "UpdateBucketMetadataInventoryTableConfiguration"),
@@ -653,6 +658,13 @@ pub static SERVICE: Service = Service {
             query_code: "NoSuchUpload",
             schema: &NO_SUCH_UPLOAD,
             status: Some(404),
+            sender: true,
+        },
+        Exception {
+            code: "ObjectAlreadyInActiveTierError",
+            query_code: "ObjectAlreadyInActiveTierError",
+            schema: &OBJECT_ALREADY_IN_ACTIVE_TIER_ERROR,
+            status: Some(403),
             sender: true,
         },
         Exception {
@@ -939,6 +951,7 @@ operation!(
 operation!("s3", PutObjectRetention, "PutObjectRetention", PutObjectRetentionRequest, PutObjectRetentionOutput);
 operation!("s3", PutObjectTagging, "PutObjectTagging", PutObjectTaggingRequest, PutObjectTaggingOutput);
 operation!("s3", PutPublicAccessBlock, "PutPublicAccessBlock", PutPublicAccessBlockRequest, Empty);
+operation!("s3", RestoreObject, "RestoreObject", RestoreObjectRequest, RestoreObjectOutput);
 operation!("s3", UploadPart, "UploadPart", UploadPartRequest, UploadPartOutput);
 operation!("s3", UploadPartCopy, "UploadPartCopy", UploadPartCopyRequest, UploadPartCopyOutput);
 
@@ -1118,6 +1131,28 @@ pub struct CORSRule {
 structure!(CORSRule, CORS_RULE { 0 id, 1 allowed_headers, 2 allowed_methods, 3 allowed_origins, 4 expose_headers, 5 max_age_seconds, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct CSVInput {
+    pub file_header_info: Option<FileHeaderInfo>,
+    pub comments: Option<String>,
+    pub quote_escape_character: Option<String>,
+    pub record_delimiter: Option<String>,
+    pub field_delimiter: Option<String>,
+    pub quote_character: Option<String>,
+    pub allow_quoted_record_delimiter: Option<bool>,
+}
+structure!(CSVInput, CSV_INPUT { 0 file_header_info, 1 comments, 2 quote_escape_character, 3 record_delimiter, 4 field_delimiter, 5 quote_character, 6 allow_quoted_record_delimiter, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct CSVOutput {
+    pub quote_fields: Option<QuoteFields>,
+    pub quote_escape_character: Option<String>,
+    pub record_delimiter: Option<String>,
+    pub field_delimiter: Option<String>,
+    pub quote_character: Option<String>,
+}
+structure!(CSVOutput, CSV_OUTPUT { 0 quote_fields, 1 quote_escape_character, 2 record_delimiter, 3 field_delimiter, 4 quote_character, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct Checksum {
     pub checksum_crc32: Option<String>,
     pub checksum_crc32_c: Option<String>,
@@ -1216,6 +1251,12 @@ pub struct CompletedPart {
 }
 structure!(CompletedPart, COMPLETED_PART { 0 e_tag, 1 checksum_crc32, 2 checksum_crc32_c, 3 checksum_crc64_nvme, 4 checksum_sha1, 5 checksum_sha256, 6 checksum_sha512, 7 checksum_md5, 8 checksum_xxhash64, 9 checksum_xxhash3, 10 checksum_xxhash128, 11 part_number, });
 
+enumeration!(CompressionType {
+    None = "NONE",
+    Gzip = "GZIP",
+    Bzip2 = "BZIP2",
+});
+
 #[derive(Clone, Default, PartialEq)]
 pub struct Condition {
     pub http_error_code_returned_equals: Option<String>,
@@ -1254,7 +1295,7 @@ pub struct CopyObjectRequest {
     pub copy_source_if_modified_since: Option<jiff::Timestamp>,
     pub copy_source_if_none_match: Option<String>,
     pub copy_source_if_unmodified_since: Option<jiff::Timestamp>,
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<String>,
     pub grant_full_control: Option<String>,
     pub grant_read: Option<String>,
     pub grant_read_acp: Option<String>,
@@ -1382,7 +1423,7 @@ pub struct CreateMultipartUploadRequest {
     pub content_encoding: Option<String>,
     pub content_language: Option<String>,
     pub content_type: Option<String>,
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<String>,
     pub grant_full_control: Option<String>,
     pub grant_read: Option<String>,
     pub grant_read_acp: Option<String>,
@@ -1632,6 +1673,14 @@ pub struct Destination {
 structure!(Destination, DESTINATION { 0 bucket, 1 account, 2 storage_class, 3 access_control_translation, 4 encryption_configuration, 5 replication_time, 6 metrics, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct Encryption {
+    pub encryption_type: String,
+    pub kms_key_id: Option<String>,
+    pub kms_context: Option<String>,
+}
+structure!(Encryption, ENCRYPTION { 0 encryption_type, 1 kms_key_id, 2 kms_context, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct EncryptionConfiguration {
     pub replica_kms_key_id: Option<String>,
 }
@@ -1710,6 +1759,16 @@ enumeration!(ExistingObjectReplicationStatus {
 enumeration!(ExpirationStatus {
     Enabled = "Enabled",
     Disabled = "Disabled",
+});
+
+enumeration!(ExpressionType {
+    Sql = "SQL",
+});
+
+enumeration!(FileHeaderInfo {
+    Use = "USE",
+    Ignore = "IGNORE",
+    None = "NONE",
 });
 
 #[derive(Clone, Default, PartialEq)]
@@ -2107,7 +2166,7 @@ pub struct GetObjectOutput {
     pub content_language: Option<String>,
     pub content_range: Option<String>,
     pub content_type: Option<String>,
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<String>,
     pub website_redirect_location: Option<String>,
     pub server_side_encryption: Option<String>,
     pub metadata: Option<BTreeMap<String, String>>,
@@ -2140,7 +2199,7 @@ pub struct GetObjectRequest {
     pub response_content_encoding: Option<String>,
     pub response_content_language: Option<String>,
     pub response_content_type: Option<String>,
-    pub response_expires: Option<jiff::Timestamp>,
+    pub response_expires: Option<String>,
     pub version_id: Option<String>,
     pub sse_customer_algorithm: Option<String>,
     pub sse_customer_key: Option<String>,
@@ -2197,6 +2256,12 @@ pub struct GetPublicAccessBlockRequest {
     pub expected_bucket_owner: Option<String>,
 }
 structure!(GetPublicAccessBlockRequest, GET_PUBLIC_ACCESS_BLOCK_REQUEST { 0 bucket, 1 expected_bucket_owner, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GlacierJobParameters {
+    pub tier: Tier,
+}
+structure!(GlacierJobParameters, GLACIER_JOB_PARAMETERS { 0 tier, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct Grant {
@@ -2261,7 +2326,7 @@ pub struct HeadObjectOutput {
     pub content_language: Option<String>,
     pub content_type: Option<String>,
     pub content_range: Option<String>,
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<String>,
     pub website_redirect_location: Option<String>,
     pub server_side_encryption: Option<String>,
     pub metadata: Option<BTreeMap<String, String>>,
@@ -2294,7 +2359,7 @@ pub struct HeadObjectRequest {
     pub response_content_encoding: Option<String>,
     pub response_content_language: Option<String>,
     pub response_content_type: Option<String>,
-    pub response_expires: Option<jiff::Timestamp>,
+    pub response_expires: Option<String>,
     pub version_id: Option<String>,
     pub sse_customer_algorithm: Option<String>,
     pub sse_customer_key: Option<String>,
@@ -2318,6 +2383,15 @@ pub struct Initiator {
     pub display_name: Option<String>,
 }
 structure!(Initiator, INITIATOR { 0 id, 1 display_name, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct InputSerialization {
+    pub csv: Option<CSVInput>,
+    pub compression_type: Option<CompressionType>,
+    pub json: Option<JSONInput>,
+    pub parquet: Option<ParquetInput>,
+}
+structure!(InputSerialization, INPUT_SERIALIZATION { 0 csv, 1 compression_type, 2 json, 3 parquet, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct IntelligentTieringAndOperator {
@@ -2447,6 +2521,23 @@ pub struct InventorySchedule {
     pub frequency: InventoryFrequency,
 }
 structure!(InventorySchedule, INVENTORY_SCHEDULE { 0 frequency, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct JSONInput {
+    pub type_: Option<JSONType>,
+}
+structure!(JSONInput, JSON_INPUT { 0 type_, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct JSONOutput {
+    pub record_delimiter: Option<String>,
+}
+structure!(JSONOutput, JSON_OUTPUT { 0 record_delimiter, });
+
+enumeration!(JSONType {
+    Document = "DOCUMENT",
+    Lines = "LINES",
+});
 
 #[derive(Clone, Default, PartialEq)]
 pub struct LambdaFunctionConfiguration {
@@ -2777,6 +2868,13 @@ enumeration!(MFADeleteStatus {
 });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct MetadataEntry {
+    pub name: Option<String>,
+    pub value: Option<String>,
+}
+structure!(MetadataEntry, METADATA_ENTRY { 0 name, 1 value, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct Metrics {
     pub status: MetricsStatus,
     pub event_threshold: Option<ReplicationTimeValue>,
@@ -2885,6 +2983,11 @@ pub struct Object {
 structure!(Object, OBJECT { 0 key, 1 last_modified, 2 e_tag, 3 checksum_algorithm, 4 checksum_type, 5 size, 6 storage_class, 7 owner, 8 restore_status, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct ObjectAlreadyInActiveTierError {}
+structure!(ObjectAlreadyInActiveTierError, OBJECT_ALREADY_IN_ACTIVE_TIER_ERROR {});
+exception!(ObjectAlreadyInActiveTierError, SERVICE, "ObjectAlreadyInActiveTierError");
+
+#[derive(Clone, Default, PartialEq)]
 pub struct ObjectIdentifier {
     pub key: String,
     pub version_id: Option<String>,
@@ -2968,6 +3071,19 @@ pub struct ObjectVersion {
 structure!(ObjectVersion, OBJECT_VERSION { 0 e_tag, 1 checksum_algorithm, 2 checksum_type, 3 size, 4 storage_class, 5 key, 6 version_id, 7 is_latest, 8 last_modified, 9 owner, 10 restore_status, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct OutputLocation {
+    pub s3: Option<S3Location>,
+}
+structure!(OutputLocation, OUTPUT_LOCATION { 0 s3, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct OutputSerialization {
+    pub csv: Option<CSVOutput>,
+    pub json: Option<JSONOutput>,
+}
+structure!(OutputSerialization, OUTPUT_SERIALIZATION { 0 csv, 1 json, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct Owner {
     pub display_name: Option<String>,
     pub id: Option<String>,
@@ -2989,6 +3105,10 @@ pub struct OwnershipControlsRule {
     pub object_ownership: String,
 }
 structure!(OwnershipControlsRule, OWNERSHIP_CONTROLS_RULE { 0 object_ownership, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ParquetInput {}
+structure!(ParquetInput, PARQUET_INPUT {});
 
 #[derive(Clone, Default, PartialEq)]
 pub struct Part {
@@ -3349,7 +3469,7 @@ pub struct PutObjectRequest {
     pub checksum_xxhash64: Option<String>,
     pub checksum_xxhash3: Option<String>,
     pub checksum_xxhash128: Option<String>,
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<String>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
     pub grant_full_control: Option<String>,
@@ -3434,6 +3554,11 @@ pub struct QueueConfiguration {
     pub filter: Option<NotificationConfigurationFilter>,
 }
 structure!(QueueConfiguration, QUEUE_CONFIGURATION { 0 id, 1 queue_arn, 2 events, 3 filter, });
+
+enumeration!(QuoteFields {
+    Always = "ALWAYS",
+    Asneeded = "ASNEEDED",
+});
 
 #[derive(Clone, Default, PartialEq)]
 pub struct Redirect {
@@ -3537,6 +3662,42 @@ pub struct RequestPaymentConfiguration {
 structure!(RequestPaymentConfiguration, REQUEST_PAYMENT_CONFIGURATION { 0 payer, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct RestoreObjectOutput {
+    pub request_charged: Option<String>,
+    pub restore_output_path: Option<String>,
+    pub status: Option<i32>,
+}
+structure!(RestoreObjectOutput, RESTORE_OBJECT_OUTPUT { 0 request_charged, 1 restore_output_path, 2 status, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct RestoreObjectRequest {
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+    pub restore_request: Option<RestoreRequest>,
+    pub request_payer: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+structure!(RestoreObjectRequest, RESTORE_OBJECT_REQUEST { 0 bucket, 1 key, 2 version_id, 3 restore_request, 4 request_payer, 5 checksum_algorithm, 6 expected_bucket_owner, });
+
+#[derive(Clone, Default, PartialEq)]
+pub struct RestoreRequest {
+    pub days: Option<i32>,
+    pub glacier_job_parameters: Option<GlacierJobParameters>,
+    pub type_: Option<RestoreRequestType>,
+    pub tier: Option<Tier>,
+    pub description: Option<String>,
+    pub select_parameters: Option<SelectParameters>,
+    pub output_location: Option<OutputLocation>,
+}
+structure!(RestoreRequest, RESTORE_REQUEST { 0 days, 1 glacier_job_parameters, 2 type_, 3 tier, 4 description, 5 select_parameters, 6 output_location, });
+
+enumeration!(RestoreRequestType {
+    Select = "SELECT",
+});
+
+#[derive(Clone, Default, PartialEq)]
 pub struct RestoreStatus {
     pub is_restore_in_progress: Option<bool>,
     pub restore_expiry_date: Option<jiff::Timestamp>,
@@ -3557,6 +3718,19 @@ pub struct S3KeyFilter {
 structure!(S3KeyFilter, S3_KEY_FILTER { 0 filter_rules, });
 
 #[derive(Clone, Default, PartialEq)]
+pub struct S3Location {
+    pub bucket_name: String,
+    pub prefix: String,
+    pub encryption: Option<Encryption>,
+    pub canned_acl: Option<String>,
+    pub access_control_list: Option<Vec<Grant>>,
+    pub tagging: Option<Tagging>,
+    pub user_metadata: Option<Vec<MetadataEntry>>,
+    pub storage_class: Option<String>,
+}
+structure!(S3Location, S3_LOCATION { 0 bucket_name, 1 prefix, 2 encryption, 3 canned_acl, 4 access_control_list, 5 tagging, 6 user_metadata, 7 storage_class, });
+
+#[derive(Clone, Default, PartialEq)]
 pub struct SSEKMS {
     pub key_id: String,
 }
@@ -3565,6 +3739,15 @@ structure!(SSEKMS, SSEKMS { 0 key_id, });
 #[derive(Clone, Default, PartialEq)]
 pub struct SSES3 {}
 structure!(SSES3, SSES3 {});
+
+#[derive(Clone, Default, PartialEq)]
+pub struct SelectParameters {
+    pub input_serialization: InputSerialization,
+    pub expression_type: ExpressionType,
+    pub expression: String,
+    pub output_serialization: OutputSerialization,
+}
+structure!(SelectParameters, SELECT_PARAMETERS { 0 input_serialization, 1 expression_type, 2 expression, 3 output_serialization, });
 
 #[derive(Clone, Default, PartialEq)]
 pub struct ServerSideEncryptionByDefault {
@@ -3652,6 +3835,12 @@ pub struct TargetObjectKeyFormat {
     pub partitioned_prefix: Option<PartitionedPrefix>,
 }
 structure!(TargetObjectKeyFormat, TARGET_OBJECT_KEY_FORMAT { 0 simple_prefix, 1 partitioned_prefix, });
+
+enumeration!(Tier {
+    Standard = "Standard",
+    Bulk = "Bulk",
+    Expedited = "Expedited",
+});
 
 #[derive(Clone, Default, PartialEq)]
 pub struct Tiering {
@@ -3841,6 +4030,8 @@ static ACCESS_POINT_ARN: Schema = Schema::new("AccessPointArn", Kind::String);
 
 static ACCOUNT_ID: Schema = Schema::new("AccountId", Kind::String);
 
+static ALLOW_QUOTED_RECORD_DELIMITER: Schema = Schema::new("AllowQuotedRecordDelimiter", Kind::Boolean);
+
 static ALLOWED_HEADER: Schema = Schema::new("AllowedHeader", Kind::String);
 
 static ALLOWED_HEADERS: Schema = Schema::new("AllowedHeaders", Kind::List(&Member::new("member", &ALLOWED_HEADER)));
@@ -3977,6 +4168,30 @@ static CORS_RULE: Schema = Schema::structure(
 
 static CORS_RULES: Schema = Schema::new("CORSRules", Kind::List(&Member::new("member", &CORS_RULE)));
 
+static CSV_INPUT: Schema = Schema::structure(
+    "CSVInput",
+    &[
+        Member::new("FileHeaderInfo", &FILE_HEADER_INFO),
+        Member::new("Comments", &COMMENTS),
+        Member::new("QuoteEscapeCharacter", &QUOTE_ESCAPE_CHARACTER),
+        Member::new("RecordDelimiter", &RECORD_DELIMITER),
+        Member::new("FieldDelimiter", &FIELD_DELIMITER),
+        Member::new("QuoteCharacter", &QUOTE_CHARACTER),
+        Member::new("AllowQuotedRecordDelimiter", &ALLOW_QUOTED_RECORD_DELIMITER),
+    ],
+);
+
+static CSV_OUTPUT: Schema = Schema::structure(
+    "CSVOutput",
+    &[
+        Member::new("QuoteFields", &QUOTE_FIELDS),
+        Member::new("QuoteEscapeCharacter", &QUOTE_ESCAPE_CHARACTER),
+        Member::new("RecordDelimiter", &RECORD_DELIMITER),
+        Member::new("FieldDelimiter", &FIELD_DELIMITER),
+        Member::new("QuoteCharacter", &QUOTE_CHARACTER),
+    ],
+);
+
 static CACHE_CONTROL: Schema = Schema::new("CacheControl", Kind::String);
 
 static CHECKSUM: Schema = Schema::structure(
@@ -4026,6 +4241,8 @@ static CHECKSUM_XXHASH3: Schema = Schema::new("ChecksumXXHASH3", Kind::String);
 static CHECKSUM_XXHASH64: Schema = Schema::new("ChecksumXXHASH64", Kind::String);
 
 static CODE: Schema = Schema::new("Code", Kind::String);
+
+static COMMENTS: Schema = Schema::new("Comments", Kind::String);
 
 static COMMON_PREFIX: Schema = Schema::structure("CommonPrefix", &[Member::new("Prefix", &PREFIX)]);
 
@@ -4128,6 +4345,8 @@ static COMPLETED_PART: Schema = Schema::structure(
 
 static COMPLETED_PART_LIST: Schema =
     Schema::new("CompletedPartList", Kind::List(&Member::new("member", &COMPLETED_PART)));
+
+static COMPRESSION_TYPE: Schema = Schema::new("CompressionType", Kind::String).values(CompressionType::VALUES);
 
 static CONDITION: Schema = Schema::structure(
     "Condition",
@@ -4702,6 +4921,8 @@ static DELETED_OBJECTS: Schema = Schema::new("DeletedObjects", Kind::List(&Membe
 
 static DELIMITER: Schema = Schema::new("Delimiter", Kind::String);
 
+static DESCRIPTION: Schema = Schema::new("Description", Kind::String);
+
 static DESTINATION: Schema = Schema::structure(
     "Destination",
     &[
@@ -4722,6 +4943,15 @@ static E_TAG: Schema = Schema::new("ETag", Kind::String);
 static EMAIL_ADDRESS: Schema = Schema::new("EmailAddress", Kind::String);
 
 static ENCODING_TYPE: Schema = Schema::new("EncodingType", Kind::String);
+
+static ENCRYPTION: Schema = Schema::structure(
+    "Encryption",
+    &[
+        Member::new("EncryptionType", &SERVER_SIDE_ENCRYPTION).required(),
+        Member::new("KMSKeyId", &SSEKMS_KEY_ID),
+        Member::new("KMSContext", &KMS_CONTEXT),
+    ],
+);
 
 static ENCRYPTION_CONFIGURATION: Schema =
     Schema::structure("EncryptionConfiguration", &[Member::new("ReplicaKmsKeyID", &REPLICA_KMS_KEY_ID)]);
@@ -4767,13 +4997,21 @@ static EXPIRATION_STATUS: Schema = Schema::new("ExpirationStatus", Kind::String)
 
 static EXPIRED_OBJECT_DELETE_MARKER: Schema = Schema::new("ExpiredObjectDeleteMarker", Kind::Boolean);
 
-static EXPIRES: Schema = Schema::new("Expires", Kind::Timestamp);
+static EXPIRES: Schema = Schema::new("Expires", Kind::String);
 
 static EXPOSE_HEADER: Schema = Schema::new("ExposeHeader", Kind::String);
 
 static EXPOSE_HEADERS: Schema = Schema::new("ExposeHeaders", Kind::List(&Member::new("member", &EXPOSE_HEADER)));
 
+static EXPRESSION: Schema = Schema::new("Expression", Kind::String);
+
+static EXPRESSION_TYPE: Schema = Schema::new("ExpressionType", Kind::String).values(ExpressionType::VALUES);
+
 static FETCH_OWNER: Schema = Schema::new("FetchOwner", Kind::Boolean);
+
+static FIELD_DELIMITER: Schema = Schema::new("FieldDelimiter", Kind::String);
+
+static FILE_HEADER_INFO: Schema = Schema::new("FileHeaderInfo", Kind::String).values(FileHeaderInfo::VALUES);
 
 static FILTER_RULE: Schema = Schema::structure(
     "FilterRule",
@@ -5317,6 +5555,9 @@ static GET_PUBLIC_ACCESS_BLOCK_REQUEST: Schema = Schema::structure(
     ],
 );
 
+static GLACIER_JOB_PARAMETERS: Schema =
+    Schema::structure("GlacierJobParameters", &[Member::new("Tier", &TIER).required()]);
+
 static GRANT: Schema =
     Schema::structure("Grant", &[Member::new("Grantee", &GRANTEE), Member::new("Permission", &PERMISSION)]);
 
@@ -5477,6 +5718,8 @@ static HTTP_ERROR_CODE_RETURNED_EQUALS: Schema = Schema::new("HttpErrorCodeRetur
 
 static HTTP_REDIRECT_CODE: Schema = Schema::new("HttpRedirectCode", Kind::String);
 
+static HTTP_STATUS_CODE: Schema = Schema::new("HttpStatusCode", Kind::Integer);
+
 static ID: Schema = Schema::new("ID", Kind::String);
 
 static IF_MATCH: Schema = Schema::new("IfMatch", Kind::String);
@@ -5501,6 +5744,16 @@ static INITIATED: Schema = Schema::new("Initiated", Kind::Timestamp);
 
 static INITIATOR: Schema =
     Schema::structure("Initiator", &[Member::new("ID", &ID), Member::new("DisplayName", &DISPLAY_NAME)]);
+
+static INPUT_SERIALIZATION: Schema = Schema::structure(
+    "InputSerialization",
+    &[
+        Member::new("CSV", &CSV_INPUT),
+        Member::new("CompressionType", &COMPRESSION_TYPE),
+        Member::new("JSON", &JSON_INPUT),
+        Member::new("Parquet", &PARQUET_INPUT),
+    ],
+);
 
 static INTELLIGENT_TIERING_ACCESS_TIER: Schema = Schema::new("IntelligentTieringAccessTier", Kind::String);
 
@@ -5611,6 +5864,14 @@ static IS_PUBLIC: Schema = Schema::new("IsPublic", Kind::Boolean);
 static IS_RESTORE_IN_PROGRESS: Schema = Schema::new("IsRestoreInProgress", Kind::Boolean);
 
 static IS_TRUNCATED: Schema = Schema::new("IsTruncated", Kind::Boolean);
+
+static JSON_INPUT: Schema = Schema::structure("JSONInput", &[Member::new("Type", &JSON_TYPE)]);
+
+static JSON_OUTPUT: Schema = Schema::structure("JSONOutput", &[Member::new("RecordDelimiter", &RECORD_DELIMITER)]);
+
+static JSON_TYPE: Schema = Schema::new("JSONType", Kind::String).values(JSONType::VALUES);
+
+static KMS_CONTEXT: Schema = Schema::new("KMSContext", Kind::String);
 
 static KEY_COUNT: Schema = Schema::new("KeyCount", Kind::Integer);
 
@@ -5995,6 +6256,8 @@ static LOCATION_INFO: Schema = Schema::structure(
 
 static LOCATION_NAME_AS_STRING: Schema = Schema::new("LocationNameAsString", Kind::String);
 
+static LOCATION_PREFIX: Schema = Schema::new("LocationPrefix", Kind::String);
+
 static LOCATION_TYPE: Schema = Schema::new("LocationType", Kind::String);
 
 static LOGGING_ENABLED: Schema = Schema::structure(
@@ -6033,6 +6296,9 @@ static METADATA: Schema = Schema::new(
 );
 
 static METADATA_DIRECTIVE: Schema = Schema::new("MetadataDirective", Kind::String);
+
+static METADATA_ENTRY: Schema =
+    Schema::structure("MetadataEntry", &[Member::new("Name", &METADATA_KEY), Member::new("Value", &METADATA_VALUE)]);
 
 static METADATA_KEY: Schema = Schema::new("MetadataKey", Kind::String);
 
@@ -6166,6 +6432,8 @@ static OBJECT: Schema = Schema::structure(
     ],
 );
 
+static OBJECT_ALREADY_IN_ACTIVE_TIER_ERROR: Schema = Schema::structure("ObjectAlreadyInActiveTierError", &[]);
+
 static OBJECT_ATTRIBUTES: Schema = Schema::new("ObjectAttributes", Kind::String);
 
 static OBJECT_ATTRIBUTES_LIST: Schema =
@@ -6282,6 +6550,11 @@ static OPTIONAL_OBJECT_ATTRIBUTES: Schema = Schema::new("OptionalObjectAttribute
 static OPTIONAL_OBJECT_ATTRIBUTES_LIST: Schema =
     Schema::new("OptionalObjectAttributesList", Kind::List(&Member::new("member", &OPTIONAL_OBJECT_ATTRIBUTES)));
 
+static OUTPUT_LOCATION: Schema = Schema::structure("OutputLocation", &[Member::new("S3", &S3_LOCATION)]);
+
+static OUTPUT_SERIALIZATION: Schema =
+    Schema::structure("OutputSerialization", &[Member::new("CSV", &CSV_OUTPUT), Member::new("JSON", &JSON_OUTPUT)]);
+
 static OWNER: Schema = Schema::structure("Owner", &[Member::new("DisplayName", &DISPLAY_NAME), Member::new("ID", &ID)]);
 
 static OWNER_OVERRIDE: Schema = Schema::new("OwnerOverride", Kind::String).values(OwnerOverride::VALUES);
@@ -6296,6 +6569,8 @@ static OWNERSHIP_CONTROLS_RULE: Schema =
 
 static OWNERSHIP_CONTROLS_RULES: Schema =
     Schema::new("OwnershipControlsRules", Kind::List(&Member::new("member", &OWNERSHIP_CONTROLS_RULE)));
+
+static PARQUET_INPUT: Schema = Schema::structure("ParquetInput", &[]);
 
 static PART: Schema = Schema::structure(
     "Part",
@@ -6874,7 +7149,15 @@ static QUEUE_CONFIGURATION_LIST: Schema =
 
 static QUIET: Schema = Schema::new("Quiet", Kind::Boolean);
 
+static QUOTE_CHARACTER: Schema = Schema::new("QuoteCharacter", Kind::String);
+
+static QUOTE_ESCAPE_CHARACTER: Schema = Schema::new("QuoteEscapeCharacter", Kind::String);
+
+static QUOTE_FIELDS: Schema = Schema::new("QuoteFields", Kind::String).values(QuoteFields::VALUES);
+
 static RANGE: Schema = Schema::new("Range", Kind::String);
+
+static RECORD_DELIMITER: Schema = Schema::new("RecordDelimiter", Kind::String);
 
 static REDIRECT: Schema = Schema::structure(
     "Redirect",
@@ -6977,11 +7260,52 @@ static RESPONSE_CONTENT_LANGUAGE: Schema = Schema::new("ResponseContentLanguage"
 
 static RESPONSE_CONTENT_TYPE: Schema = Schema::new("ResponseContentType", Kind::String);
 
-static RESPONSE_EXPIRES: Schema = Schema::new("ResponseExpires", Kind::Timestamp).timestamp(TimestampFormat::Rfc822);
+static RESPONSE_EXPIRES: Schema = Schema::new("ResponseExpires", Kind::String).timestamp(TimestampFormat::Rfc822);
 
 static RESTORE: Schema = Schema::new("Restore", Kind::String);
 
 static RESTORE_EXPIRY_DATE: Schema = Schema::new("RestoreExpiryDate", Kind::Timestamp);
+
+static RESTORE_OBJECT_OUTPUT: Schema = Schema::structure(
+    "RestoreObjectOutput",
+    &[
+        Member::new("RequestCharged", &REQUEST_CHARGED).wire("x-amz-request-charged").place(Place::Header),
+        Member::new("RestoreOutputPath", &RESTORE_OUTPUT_PATH).wire("x-amz-restore-output-path").place(Place::Header),
+        Member::new("Status", &HTTP_STATUS_CODE).place(Place::Status),
+    ],
+);
+
+static RESTORE_OBJECT_REQUEST: Schema = Schema::structure(
+    "RestoreObjectRequest",
+    &[
+        Member::new("Bucket", &BUCKET_NAME).place(Place::Uri).required(),
+        Member::new("Key", &OBJECT_KEY).place(Place::Uri).required(),
+        Member::new("VersionId", &OBJECT_VERSION_ID).wire("versionId").place(Place::Query),
+        Member::new("RestoreRequest", &RESTORE_REQUEST).xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &REQUEST_PAYER).wire("x-amz-request-payer").place(Place::Header),
+        Member::new("ChecksumAlgorithm", &CHECKSUM_ALGORITHM).wire("x-amz-sdk-checksum-algorithm").place(Place::Header),
+        Member::new("ExpectedBucketOwner", &ACCOUNT_ID).wire("x-amz-expected-bucket-owner").place(Place::Header),
+    ],
+)
+.payload("RestoreRequest");
+
+static RESTORE_OUTPUT_PATH: Schema = Schema::new("RestoreOutputPath", Kind::String);
+
+static RESTORE_REQUEST: Schema = Schema::structure(
+    "RestoreRequest",
+    &[
+        Member::new("Days", &DAYS),
+        Member::new("GlacierJobParameters", &GLACIER_JOB_PARAMETERS),
+        Member::new("Type", &RESTORE_REQUEST_TYPE),
+        Member::new("Tier", &TIER),
+        Member::new("Description", &DESCRIPTION),
+        Member::new("SelectParameters", &SELECT_PARAMETERS),
+        Member::new("OutputLocation", &OUTPUT_LOCATION),
+    ],
+);
+
+static RESTORE_REQUEST_TYPE: Schema =
+    Schema::new("RestoreRequestType", Kind::String).values(RestoreRequestType::VALUES);
 
 static RESTORE_STATUS: Schema = Schema::structure(
     "RestoreStatus",
@@ -7004,6 +7328,20 @@ static ROUTING_RULES: Schema =
 static S3_KEY_FILTER: Schema =
     Schema::structure("S3KeyFilter", &[Member::new("FilterRules", &FILTER_RULE_LIST).wire("FilterRule").flattened()]);
 
+static S3_LOCATION: Schema = Schema::structure(
+    "S3Location",
+    &[
+        Member::new("BucketName", &BUCKET_NAME).required(),
+        Member::new("Prefix", &LOCATION_PREFIX).required(),
+        Member::new("Encryption", &ENCRYPTION),
+        Member::new("CannedACL", &OBJECT_CANNED_ACL),
+        Member::new("AccessControlList", &GRANTS),
+        Member::new("Tagging", &TAGGING),
+        Member::new("UserMetadata", &USER_METADATA),
+        Member::new("StorageClass", &STORAGE_CLASS),
+    ],
+);
+
 static PATTERN_OF_S3_REGIONAL_OR_S3_EXPRESS_BUCKET_ARN_STRING: Pattern = Pattern::new("arn:[^:]+:(s3|s3express):.*");
 static S3_REGIONAL_OR_S3_EXPRESS_BUCKET_ARN_STRING: Schema =
     Schema::new("S3RegionalOrS3ExpressBucketArnString", Kind::String)
@@ -7025,6 +7363,16 @@ static SSEKMS_ENCRYPTION_CONTEXT: Schema = Schema::new("SSEKMSEncryptionContext"
 static SSEKMS_KEY_ID: Schema = Schema::new("SSEKMSKeyId", Kind::String).sensitive();
 
 static SSES3: Schema = Schema::structure("SSES3", &[]).xml_name("SSE-S3");
+
+static SELECT_PARAMETERS: Schema = Schema::structure(
+    "SelectParameters",
+    &[
+        Member::new("InputSerialization", &INPUT_SERIALIZATION).required(),
+        Member::new("ExpressionType", &EXPRESSION_TYPE).required(),
+        Member::new("Expression", &EXPRESSION).required(),
+        Member::new("OutputSerialization", &OUTPUT_SERIALIZATION).required(),
+    ],
+);
 
 static SERVER_SIDE_ENCRYPTION: Schema = Schema::new("ServerSideEncryption", Kind::String);
 
@@ -7121,6 +7469,8 @@ static TARGET_OBJECT_KEY_FORMAT: Schema = Schema::structure(
 );
 
 static TARGET_PREFIX: Schema = Schema::new("TargetPrefix", Kind::String);
+
+static TIER: Schema = Schema::new("Tier", Kind::String).values(Tier::VALUES);
 
 static TIERING: Schema = Schema::structure(
     "Tiering",
@@ -7309,6 +7659,9 @@ static UPLOAD_PART_REQUEST: Schema = Schema::structure(
     ],
 )
 .payload("Body");
+
+static USER_METADATA: Schema =
+    Schema::new("UserMetadata", Kind::List(&Member::new("member", &METADATA_ENTRY).wire("MetadataEntry")));
 
 static VALUE: Schema = Schema::new("Value", Kind::String);
 

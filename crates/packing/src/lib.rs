@@ -1,45 +1,78 @@
-//! Takes the packing off a layer: gzip, zstd, or none. What it is, the bytes themselves say: what documents say of it is often wrong.
+//! Takes the packing off bytes as they stream by: gzip, zstd, or none. The bytes come from strangers; what a packing may keep in memory is
+//! bounded by its decoder (a window of zstd is at most 128 MiB), and what comes out of it is for the caller to bound.
+//!
+//! What always holds: all of the input is read, with everything that follows a first part (members of gzip, frames of zstd), and what is
+//! torn, damaged or followed by something else is an error.
 
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Bytes without their packing. Reads its input to the very end.
-pub(crate) enum Unpacked<R> {
+pub struct Unpacked<R>(Kind<R>);
+
+enum Kind<R> {
     Plain(R),
     Gzip(Box<MultiGzDecoder<R>>),
     Zstd(Box<Zstd<R>>),
 }
 
 impl<R: BufRead> Unpacked<R> {
-    /// Looks at the first bytes.
-    pub(crate) fn new(mut input: R) -> io::Result<Self> {
+    /// Of whatever packing the first bytes show.
+    pub fn seen(mut input: R) -> io::Result<Self> {
         let begin = input.fill_buf()?;
-        if begin.starts_with(GZIP) {
-            Ok(Self::Gzip(Box::new(MultiGzDecoder::new(input))))
+        Ok(if begin.starts_with(GZIP) {
+            Self::gzip(input)
         } else if begin.starts_with(ZSTD) || is_skippable(begin) {
-            Ok(Self::Zstd(Box::new(Zstd::new(input))))
+            Self::zstd(input)
         } else {
-            Ok(Self::Plain(input))
-        }
+            Self::plain(input)
+        })
+    }
+
+    /// Of none.
+    pub fn plain(input: R) -> Self {
+        Self(Kind::Plain(input))
+    }
+
+    /// Of gzip.
+    pub fn gzip(input: R) -> Self {
+        Self(Kind::Gzip(Box::new(MultiGzDecoder::new(input))))
+    }
+
+    /// Of zstd.
+    pub fn zstd(input: R) -> Self {
+        Self(Kind::Zstd(Box::new(Zstd { input, decoder: FrameDecoder::new(), begun: false })))
     }
 
     /// True if there was nothing to take off.
-    pub(crate) fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
+    pub fn is_plain(&self) -> bool {
+        matches!(self.0, Kind::Plain(_))
+    }
+}
+
+impl<R> std::fmt::Debug for Unpacked<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let packing = match self.0 {
+            Kind::Plain(_) => "plain",
+            Kind::Gzip(_) => "gzip",
+            Kind::Zstd(_) => "zstd",
+        };
+        f.debug_tuple("Unpacked").field(&packing).finish()
     }
 }
 
 impl<R: BufRead> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(input) => input.read(buffer),
-            Self::Gzip(input) => input.read(buffer),
-            Self::Zstd(input) => input.read(buffer),
+        match &mut self.0 {
+            Kind::Plain(input) => input.read(buffer),
+            Kind::Gzip(input) => input.read(buffer),
+            Kind::Zstd(input) => input.read(buffer),
         }
     }
 }
@@ -49,37 +82,32 @@ fn is_skippable(begin: &[u8]) -> bool {
     matches!(begin, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// Zstd's frames, one after the other. What a frame keeps in memory is bounded by the decoder: its window is at most 128 MiB.
-pub(crate) struct Zstd<R> {
+/// Zstd's frames, one after the other.
+struct Zstd<R> {
     input: R,
     decoder: FrameDecoder,
     begun: bool,
 }
 
 impl<R: BufRead> Zstd<R> {
-    fn new(input: R) -> Self {
-        Self { input, decoder: FrameDecoder::new(), begun: false }
-    }
-
-    /// Begins the next frame; false if there is none.
+    /// Begins the next frame; false if there is none. Those without content are passed over.
     fn begin(&mut self) -> io::Result<bool> {
         loop {
-            let mut magic = [0; 4];
-            match read_full(&mut self.input, &mut magic)? {
-                0 => return Ok(false),
-                4 => {}
-                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+            if self.input.fill_buf()?.is_empty() {
+                return Ok(false);
             }
-            if !is_skippable(&magic) {
-                self.decoder.reset(Cursor::new(magic).chain(&mut self.input)).map_err(io::Error::other)?;
-                self.begun = true;
-                return Ok(true);
-            }
-            let mut length = [0; 4];
-            self.input.read_exact(&mut length)?;
-            let length = u64::from(u32::from_le_bytes(length));
-            if io::copy(&mut (&mut self.input).take(length), &mut io::sink())? < length {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            match self.decoder.reset(&mut self.input) {
+                Ok(()) => {
+                    self.begun = true;
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let length = u64::from(length);
+                    if io::copy(&mut (&mut self.input).take(length), &mut io::sink())? < length {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error)),
             }
         }
     }
@@ -90,8 +118,8 @@ impl<R: BufRead> Read for Zstd<R> {
         loop {
             if self.begun {
                 while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                    let blocks = BlockDecodingStrategy::UptoBlocks(1);
-                    self.decoder.decode_blocks(&mut self.input, blocks).map_err(io::Error::other)?;
+                    let block = BlockDecodingStrategy::UptoBlocks(1);
+                    self.decoder.decode_blocks(&mut self.input, block).map_err(io::Error::other)?;
                 }
                 let read = self.decoder.read(buffer)?;
                 if read > 0 || buffer.is_empty() {
@@ -103,20 +131,6 @@ impl<R: BufRead> Read for Zstd<R> {
             }
         }
     }
-}
-
-/// Reads until the buffer is full or the input ends.
-fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]
@@ -142,7 +156,7 @@ mod tests {
 
     fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
         // A buffer that cuts everything in the middle.
-        let mut unpacked = Unpacked::new(BufReader::with_capacity(7, bytes))?;
+        let mut unpacked = Unpacked::seen(BufReader::with_capacity(7, bytes))?;
         let mut out = Vec::new();
         unpacked.read_to_end(&mut out)?;
         Ok(out)
@@ -175,6 +189,16 @@ mod tests {
         for packed in &whole {
             assert!(unpack(&packed[..packed.len() - 5]).is_err(), "torn");
             assert!(unpack(&[&packed[..], b"and more"].concat()).is_err(), "followed by something else");
+            assert!(unpack(&[&packed[..], &packed[..2]].concat()).is_err(), "followed by the beginning of more");
+        }
+        let skippable = [0x5e, 0x2a, 0x4d, 0x18, 9, 0, 0, 0, 1, 2];
+        assert!(unpack(&[&zstd(&content)[..], &skippable].concat()).is_err(), "a frame without content, torn");
+        for named in [Unpacked::gzip(&b"plain"[..]), Unpacked::zstd(&b"plain"[..])] {
+            let mut named = named;
+            assert!(
+                !named.is_plain() && named.read_to_end(&mut Vec::new()).is_err(),
+                "{named:?} is what was said, not what is there"
+            );
         }
         let mut flipped = gzip(&content);
         let last = flipped.len() - 8;
