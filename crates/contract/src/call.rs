@@ -43,6 +43,8 @@ pub enum Origin {
         base_url: Arc<str>,
         /// The client's `User-Agent`, or empty.
         user_agent: Arc<str>,
+        /// What policies may ask of the request beside; none where no policy is asked, or there is nothing to tell.
+        manner: Option<Arc<Manner>>,
     },
     /// From a part of the node: a delivery, a stack, the command line of the process that runs it.
     Inside {
@@ -51,6 +53,37 @@ pub enum Origin {
         /// What addresses that we hand out begin with.
         base_url: Arc<str>,
     },
+}
+
+/// How a request came, for policies that ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// The page that led to it: `Referer`, as the client wrote it.
+    pub referer: Option<Box<str>>,
+    /// How it was signed; nothing where it was not.
+    pub signed: Option<Signed>,
+}
+
+/// How a request was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Where the signature stood.
+    pub place: SignaturePlace,
+    /// When it was made, in milliseconds since 1970; none of one that was made the old way, which does not say it.
+    pub at_ms: Option<i64>,
+    /// What was signed of the body: a hash, or the name of what stands for one. Only headers say it.
+    pub content: Option<Box<str>>,
+}
+
+/// Where a signature stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignaturePlace {
+    /// In the `Authorization` header.
+    Header,
+    /// In the query string.
+    Query,
+    /// In a form.
+    Form,
 }
 
 /// Who asks.

@@ -14,7 +14,7 @@ pub mod resource;
 pub mod trace;
 
 pub use arn::{AccountId, Arn, Region};
-pub use call::{Call, Origin, Principal};
+pub use call::{Call, Manner, Origin, Principal, SignaturePlace, Signed};
 pub use caller::{BoxFuture, Caller};
 pub use fault::{Cause, Fault};
 pub use operation::{Effect, Handle, Operation, OperationId};

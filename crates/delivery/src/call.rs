@@ -163,6 +163,7 @@ impl Task {
             ("lambda", "Invoke" | "InvokeAsync") => text("Payload").and_then(from_base64),
             ("sqs", "SendMessage") => text("MessageBody").map(str::to_owned),
             ("sns", "Publish") => text("Message").map(str::to_owned),
+            ("s3", "PutObject") => text("Body").and_then(from_base64),
             ("events", "PutEvents") => {
                 self.input.pointer("/Entries/0/Detail").and_then(Value::as_str).map(str::to_owned)
             }

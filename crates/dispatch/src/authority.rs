@@ -49,8 +49,16 @@ pub struct Identity {
 impl Identity {
     /// Whether any of its policies asks for a condition key that begins so.
     pub fn mentions(&self, key: &str) -> bool {
-        let session = self.session.iter().flatten();
-        self.policies.iter().chain(&self.boundary).chain(session).any(|policy| policy.mentions(key))
+        self.all().any(|policy| policy.mentions(key))
+    }
+
+    /// The keys that the conditions of its policies ask for, as they are written.
+    pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.all().flat_map(|policy| policy.condition_keys())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.policies.iter().chain(&self.boundary).chain(self.session.iter().flatten())
     }
 }
 
@@ -284,11 +292,14 @@ fn with_global_keys<'a>(
         }
         Principal::Anonymous => context.insert("aws:PrincipalType", "Anonymous"),
     }
-    if let Origin::Door { peer, base_url, user_agent } = &call.origin {
+    if let Origin::Door { peer, base_url, user_agent, manner } = &call.origin {
         context.insert("aws:SourceIp", peer.to_canonical().to_string());
         context.insert("aws:SecureTransport", if base_url.starts_with("https:") { "true" } else { "false" });
         if !user_agent.is_empty() {
             context.insert("aws:UserAgent", &**user_agent);
+        }
+        if let Some(referer) = manner.as_ref().and_then(|manner| manner.referer.as_deref()) {
+            context.insert("aws:Referer", referer);
         }
     }
     context

@@ -98,8 +98,25 @@ impl Dispatch {
         resource: &Arn,
         context: Context<'_>,
     ) -> Result<(), Fault> {
+        self.decide(service, Question { call, actions, resource, input: None, context }).await
+    }
+
+    /// The same for one of several resources that an operation touches: `input` is what it is given, for the service to tell its own
+    /// condition keys of it.
+    pub async fn authorise_part(
+        &self,
+        service: &str,
+        call: &Call,
+        actions: &[&str],
+        resource: &Arn,
+        input: &dyn Shape,
+    ) -> Result<(), Fault> {
+        let question = Question { call, actions, resource, input: Some(input), context: Context::new() };
+        self.decide(service, question).await
+    }
+
+    async fn decide(&self, service: &str, question: Question<'_>) -> Result<(), Fault> {
         let inner = self.inner()?;
-        let question = Question { call, actions, resource, input: None, context };
         let Parts { authority, clock, .. } = &inner.parts;
         authority::authorise(&**authority, inner.attachments.get(service), clock, question).await
     }
@@ -201,6 +218,18 @@ impl Within {
         context: Context<'_>,
     ) -> Result<(), Fault> {
         self.dispatch()?.authorise(service, call, actions, resource, context).await
+    }
+
+    /// [`Dispatch::authorise_part`], for services whose operations touch more than one resource and tell of what is done to each.
+    pub async fn authorise_part(
+        &self,
+        service: &str,
+        call: &Call,
+        actions: &[&str],
+        resource: &Arn,
+        input: &dyn Shape,
+    ) -> Result<(), Fault> {
+        self.dispatch()?.authorise_part(service, call, actions, resource, input).await
     }
 }
 

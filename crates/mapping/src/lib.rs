@@ -13,7 +13,8 @@
 //!
 //! Not here: records of mappings and pipes and their operations (their services), and how a batch becomes an invocation (theirs too).
 //!
-//! Limits: batches of 10,000 messages and of 6 MB, windows of 5 minutes, 1,000 batches of a source in hand.
+//! Limits: batches of 10,000 messages and of 6 MB, windows of 5 minutes, states of tumbling windows of 1 MB, 1,000 batches of a source in
+//! hand.
 //!
 //! Start reading at `pollers.rs`, then `stream.rs` and `readers.rs`.
 

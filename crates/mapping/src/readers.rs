@@ -76,12 +76,12 @@ pub trait ShardSink: Send + Sync + 'static {
     /// All checkpoints that were kept, by shard.
     fn checkpoints(&self) -> BoxFuture<'_, Result<BTreeMap<String, Checkpoint>, Fault>>;
 
-    /// Keeps a checkpoint and, in the same step, sees that what was given up is told.
+    /// Keeps a checkpoint and, in the same step, sees that all is told of what was given up: the checkpoint may have passed it.
     fn keep<'a>(
         &'a self,
         shard: &'a str,
         checkpoint: &'a Checkpoint,
-        lost: Option<Lost<'a>>,
+        lost: Lost<'a>,
     ) -> BoxFuture<'a, Result<(), Fault>>;
 
     /// Forgets the checkpoint of a shard that is gone.
@@ -91,8 +91,8 @@ pub trait ShardSink: Send + Sync + 'static {
 /// What was given up.
 #[derive(Clone, Copy, Debug)]
 pub struct Lost<'a> {
-    /// The records and why.
-    pub discard: &'a Discard,
+    /// The records and why; of several lanes there may be several at once, and mostly there are none.
+    pub discards: &'a [Discard],
     /// The last call's id.
     pub request_id: &'a str,
 }
@@ -301,7 +301,7 @@ impl Crew {
         loop {
             let stopping = self.stop.is_cancelled();
             if stopping && in_hand.is_empty() {
-                self.keep(&mut hold, None).await?;
+                self.keep(&mut hold, &[]).await?;
                 return None;
             }
             if !stopping {
@@ -315,7 +315,7 @@ impl Crew {
                 }
             }
             if position.is_none() && in_hand.is_empty() && hold.shard.is_idle() {
-                return self.keep(&mut hold, None).await;
+                return self.keep(&mut hold, &[]).await;
             }
             let due = if stopping { LOOK_EVERY } else { self.due(&hold) };
             tokio::select! {
@@ -336,7 +336,7 @@ impl Crew {
                 () = self.tools.clock.sleep(due) => {
                     let now_ms = self.tools.clock.now_ms();
                     if hold.newer_ms.is_some_and(|since| now_ms >= since + KEEP_WITHIN_MS) {
-                        self.keep(&mut hold, None).await?;
+                        self.keep(&mut hold, &[]).await?;
                     }
                 }
             }
@@ -371,8 +371,9 @@ impl Crew {
         for attempt in attempts {
             in_hand.push(Box::pin(self.attempt(hold.id, attempt)));
         }
-        for discard in discards {
-            self.keep(hold, Some(&discard)).await?;
+        if !discards.is_empty() {
+            // The checkpoint has passed all of them, so they are told of in one step.
+            self.keep(hold, &discards).await?;
         }
         Some(())
     }
@@ -417,19 +418,19 @@ impl Crew {
             hold.request_id = request_id;
         }
         let discard = hold.shard.end(attempt, ending);
-        self.keep(hold, discard.as_ref()).await
+        self.keep(hold, discard.as_slice()).await
     }
 
     /// Keeps the checkpoint, if there is a newer one or something is to be told. None: it cannot be, and the readers are to stop; the
     /// records come again.
-    async fn keep(&self, hold: &mut Hold<'_>, discard: Option<&Discard>) -> Option<()> {
+    async fn keep(&self, hold: &mut Hold<'_>, discards: &[Discard]) -> Option<()> {
         let checkpoint = hold.shard.checkpoint().clone();
-        if discard.is_none() && checkpoint == hold.kept {
+        if discards.is_empty() && checkpoint == hold.kept {
             return Some(());
         }
         let mut backoff = self.backoff();
         loop {
-            let lost = discard.map(|discard| Lost { discard, request_id: &hold.request_id });
+            let lost = Lost { discards, request_id: &hold.request_id };
             match self.sink.keep(hold.id, &checkpoint, lost).await {
                 Ok(()) => {
                     hold.kept = checkpoint;
@@ -442,6 +443,12 @@ impl Crew {
         }
     }
 
+    /// Whether the stream is there and tells of no such shard.
+    async fn is_gone(&self, shard: &str) -> bool {
+        let found = shards::list(&*self.tools.caller, &self.call(), &self.reading.stream).await;
+        found.is_ok_and(|found| found.iter().all(|told| told.id != shard))
+    }
+
     /// Looks into a shard until it can be seen. None: the readers are to stop.
     async fn look(&self, shard: &str, mut from: Position, most: usize) -> Option<Page> {
         let mut backoff = self.backoff();
@@ -449,6 +456,10 @@ impl Crew {
             let (caller, call) = (&*self.tools.caller, self.call());
             match shards::records(caller, &call, &self.reading.stream, shard, &from, most).await {
                 Ok(page) => return Some(page),
+                // The shard is gone, for all that was in it is too old by now.
+                Err(fault) if fault.code == "ResourceNotFoundException" && self.is_gone(shard).await => {
+                    return Some(Page { records: Vec::new(), next: None });
+                }
                 // What lies there is gone: the oldest that is left comes next.
                 Err(fault) if fault.code == "TrimmedDataAccessException" => from = Position::Oldest,
                 Err(fault) => self.trouble(&fault),

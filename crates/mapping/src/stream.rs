@@ -66,7 +66,7 @@ pub struct Record {
 pub struct Attempt {
     /// Whose turn it is; goes back with the ending.
     pub lane: usize,
-    /// In order. Empty where a window ends and nothing else came.
+    /// In order. Empty where a window ends.
     pub records: Vec<Record>,
     /// How often it was tried before.
     pub tries: u32,
@@ -74,6 +74,8 @@ pub struct Attempt {
     pub window: Option<Window>,
     /// Whether it is the window's last.
     pub last_of_window: bool,
+    /// Whether it is so before the window's time is over, because its state is too long: the window goes on with an empty one.
+    pub ended_early: bool,
 }
 
 /// What became of an attempt.
@@ -84,8 +86,13 @@ pub enum Ending {
         /// `state` of the answer, or null.
         state: Document,
     },
-    /// Everything before this record is done; it and what follows is tried again.
-    UpTo(u128),
+    /// Everything before a record is done; it and what follows is tried again.
+    UpTo {
+        /// The record.
+        sequence: u128,
+        /// With tumbling windows: the state that goes to the next attempt; none leaves it as it was.
+        state: Option<Document>,
+    },
     /// Nothing of it is done.
     Failed,
 }
@@ -109,7 +116,9 @@ impl Shard {
     pub const HELD_BYTES_MAX: usize = 32 << 20;
 
     /// A shard from a checkpoint on.
-    pub fn new(settings: Settings, checkpoint: Checkpoint) -> Self {
+    pub fn new(settings: Settings, mut checkpoint: Checkpoint) -> Self {
+        // There may have been windows before the settings were changed.
+        checkpoint.window = checkpoint.window.filter(|_| settings.tumbling.is_some());
         let lanes = if settings.tumbling.is_some() { 1 } else { settings.lanes.clamp(1, 10) };
         let lane = Lane::new(checkpoint.window.clone());
         Self { settings, lanes: vec![lane; lanes], open: VecDeque::new(), bytes: 0, checkpoint }
@@ -186,7 +195,7 @@ impl Shard {
 
     /// Whether nothing is left to do.
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.lanes.iter().all(|lane| lane.window().is_none())
+        self.open.is_empty() && self.lanes.iter().all(Lane::has_no_window)
     }
 
     /// When [`Shard::next`] may have something without anything else happening, in milliseconds since the epoch.

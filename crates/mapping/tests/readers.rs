@@ -1,7 +1,7 @@
 //! Readers over a toy stream: a child's records come after its parent's, what fails comes again, and who starts anew goes on from what
 //! was kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +37,12 @@ struct State {
     bad: Option<u64>,
     kept: BTreeMap<String, Checkpoint>,
     lost: Vec<u64>,
+    reasons: BTreeSet<&'static str>,
+    /// The most discards that came in one step.
+    lost_at_once: usize,
+    /// So many more times something can be kept; none is any number.
+    keeps_left: Option<u32>,
+    keeps_refused: u32,
 }
 
 impl World {
@@ -178,14 +184,24 @@ impl ShardSink for World {
         &'a self,
         shard: &'a str,
         checkpoint: &'a Checkpoint,
-        lost: Option<Lost<'a>>,
+        lost: Lost<'a>,
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             let mut state = self.state();
+            match &mut state.keeps_left {
+                Some(0) => {
+                    state.keeps_refused += 1;
+                    return Err(Fault::new(Cause::Unavailable, "Closed", "the store is gone"));
+                }
+                Some(left) => *left -= 1,
+                None => {}
+            }
             state.kept.insert(shard.to_owned(), checkpoint.clone());
-            if let Some(lost) = lost {
-                assert_eq!(lost.request_id, "call");
-                state.lost.extend(lost.discard.records.iter().map(|record| record.sequence as u64));
+            state.lost_at_once = state.lost_at_once.max(lost.discards.len());
+            for discard in lost.discards {
+                assert_eq!(lost.request_id, if state.handed.is_empty() { "" } else { "call" });
+                state.lost.extend(discard.records.iter().map(|record| record.sequence as u64));
+                state.reasons.insert(discard.reason.condition());
             }
             Ok(())
         })
@@ -249,6 +265,40 @@ async fn a_bad_record_is_looked_for_and_given_up_and_the_others_are_handled() {
     assert_eq!(state.handed, [vec![1, 2, 3, 4], vec![1, 2], vec![3, 4], vec![3], vec![3], vec![3], vec![4], vec![5]]);
     drop(state);
     readers.stop();
+}
+
+/// Records of several lanes become too old at the same moment: whenever the node dies, all of them are told of.
+#[tokio::test]
+async fn what_becomes_too_old_in_several_lanes_is_told_of_whole() {
+    let aged = Settings {
+        lanes: 10,
+        batch: 100,
+        window: Duration::from_secs(300),
+        age_max: Some(Duration::from_secs(60)),
+        ..settings()
+    };
+    for keeps in 0..3 {
+        let world = World::new();
+        world.shard("a", None, &[1, 2, 3, 4, 5, 6], false);
+        world.state().keeps_left = Some(keeps);
+        let readers = world.start(aged.clone(), Filters::default());
+        let is_told_or_stuck = |state: &State| state.keeps_refused > 0 || kept(state, "a") == Some(6);
+        world.until("they are told of, or cannot be", is_told_or_stuck).await;
+        readers.stop();
+        world.until("they stop", |_| readers.has_stopped()).await;
+
+        // The next one finds what was kept. What was not kept is told again.
+        world.state().keeps_left = None;
+        let readers = world.start(aged.clone(), Filters::default());
+        world.until("all are told of", |state| kept(state, "a") == Some(6)).await;
+        let state = world.state();
+        assert_eq!(state.lost.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([1, 2, 3, 4, 5, 6]), "{keeps}");
+        assert!(state.lost_at_once > 1, "the records lie in several lanes");
+        assert_eq!(state.reasons, BTreeSet::from(["RecordAgeExceeded"]));
+        assert!(state.handed.is_empty());
+        drop(state);
+        readers.stop();
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base::{Clock, Random};
-use mapping::stream::{Attempt, Checkpoint, Ending, Reason, Record, Settings, Shard};
+use mapping::stream::{Attempt, Checkpoint, Ending, Reason, Record, Settings, Shard, Window};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Key, Range, Scan, Store, Transaction};
 
 fn settings() -> Settings {
     Settings {
@@ -89,7 +89,7 @@ fn partial_answers_go_on_from_the_first_failure() {
     let mut shard = Shard::new(settings(), Checkpoint::default());
     shard.feed(records(3), 0);
     let attempt = only(&mut shard, 0);
-    shard.end(attempt, Ending::UpTo(4));
+    shard.end(attempt, Ending::UpTo { sequence: 4, state: None });
     assert_eq!(shard.checkpoint().after, Some(1));
     assert_eq!(sequences(&only(&mut shard, 0)), [4, 7]);
 }
@@ -130,27 +130,121 @@ fn tumbling_windows_carry_their_state_and_end() {
     assert_eq!((sequences(&next), next.window.expect("a new one").start_ms), (vec![9], 10_000));
 }
 
+#[test]
+fn a_window_whose_state_is_too_long_ends_early_and_goes_on_with_none() {
+    let wanted = Settings { tumbling: Some(Duration::from_secs(10)), batch: 2, retries_max: Some(1), ..settings() };
+    let stream: Vec<Record> = (1..=6).map(|number| record(number, "a", 1_000 * number as i64)).collect();
+    let long = |bytes: usize| json!({ "x": "x".repeat(bytes) });
+    let around = json!({ "x": "" }).to_string().len();
+    let mut shard = Shard::new(wanted.clone(), Checkpoint::default());
+    shard.feed(stream.clone(), 9_000);
+    let first = only(&mut shard, 9_000);
+    shard.end(first, Ending::Done { state: long(Window::STATE_BYTES_MAX - around) });
+    let second = only(&mut shard, 9_000);
+    assert_eq!((sequences(&second), second.ended_early), (vec![3, 4], false), "that is not too long");
+    // Half of it is done, and with it the state has become too long.
+    shard.end(second, Ending::UpTo { sequence: 4, state: Some(long(Window::STATE_BYTES_MAX - around + 1)) });
+    for tries in 0..2 {
+        // The reader dies, and another one goes on with what was kept.
+        let mut other = Shard::new(wanted.clone(), shard.checkpoint().clone());
+        other.feed(stream.clone(), 9_000);
+        for (shard, tries) in [(&mut shard, tries), (&mut other, 0)] {
+            let early = only(shard, 9_000);
+            assert_eq!((sequences(&early), early.tries), (vec![], tries));
+            assert!(early.ended_early && early.last_of_window);
+            let state = &early.window.as_ref().expect("it is of a window").state;
+            assert_eq!(state.to_string().len(), Window::STATE_BYTES_MAX + 1);
+            // Tried once more; then what it has aggregated is given up.
+            shard.end(early, Ending::Failed);
+        }
+    }
+    let third = only(&mut shard, 9_000);
+    let window = third.window.clone().expect("the same goes on");
+    assert_eq!((sequences(&third), window.start_ms, window.state), (vec![4], 0, json!({})));
+    shard.end(third, Ending::Done { state: json!({ "sum": 1 }) });
+    let fourth = only(&mut shard, 9_000);
+    shard.end(fourth, Ending::Done { state: json!({ "sum": 2 }) });
+    let last = only(&mut shard, 10_000);
+    assert!(last.last_of_window && !last.ended_early);
+    assert_eq!(last.window.as_ref().expect("the same").state, json!({ "sum": 2 }));
+    shard.end(last, done());
+    assert!(shard.is_idle());
+}
+
+#[test]
+fn a_batch_leaves_room_for_the_state() {
+    let wanted = Settings { tumbling: Some(Duration::from_secs(10)), ..settings() };
+    let mut shard = Shard::new(wanted, Checkpoint::default());
+    let stream: Vec<Record> =
+        (1..=12).map(|number| Record { bytes: 1 << 20, ..record(number, "a", 1_000 + number as i64) }).collect();
+    shard.feed(stream, 9_000);
+    let first = only(&mut shard, 9_000);
+    assert_eq!(first.records.len(), 5);
+    shard.end(first, Ending::Done { state: json!({ "x": "x".repeat(1_040_000) }) });
+    assert_eq!(only(&mut shard, 9_000).records.len(), 4);
+}
+
 #[tokio::test]
 async fn checkpoints_are_kept() {
     let store = Store::memory(Clock::system());
-    assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), Checkpoint::default());
-    let checkpoint = &Checkpoint { after: Some(u128::MAX), ..Checkpoint::default() };
+    let load = async || Checkpoint::load(&store, "reader", "shard").await.expect("it is read");
+    let all = async || {
+        let read = store.transact(|tx| async move { Checkpoint::all(&tx, "reader").await });
+        read.await.expect("they are read")
+    };
+    let keys = async || {
+        let mut count = 0;
+        for kind in ["stream-checkpoints", "stream-states"] {
+            let page = store.snapshot().scan(Range::prefix(&Key::new(kind)), Scan::first(1_000)).await;
+            count += page.expect("it is read").items.len();
+        }
+        count
+    };
+    assert_eq!(load().await, Checkpoint::default());
+    let window = |bytes: usize| Window { start_ms: 0, end_ms: 9, state: json!({ "é": "x".repeat(bytes) }) };
+    // One after the other over each other: longer, shorter, none.
+    for (window, pieces) in [
+        (None, 0),
+        (Some(window(10)), 0),
+        (Some(window(100_000)), 2),
+        (Some(window(3_000_000)), 49),
+        (Some(window(70_000)), 2),
+        (None, 0),
+        (Some(window(20_000)), 1),
+    ] {
+        let checkpoint = &Checkpoint { after: Some(u128::MAX), start: Some("it".to_owned()), window };
+        store.transact(|tx| async move { checkpoint.save(&tx, "reader", "shard").await }).await.expect("it is kept");
+        assert_eq!(load().await, *checkpoint);
+        assert_eq!(all().await, BTreeMap::from([("shard".to_owned(), checkpoint.clone())]));
+        assert_eq!(keys().await, 1 + pieces);
+    }
     store
-        .transact(|tx| async move {
-            checkpoint.save(&tx, "reader", "shard");
-            Ok::<_, store::Error>(())
-        })
-        .await
-        .expect("it is kept");
-    assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), *checkpoint);
-    store
-        .transact(|tx| async move {
-            Checkpoint::forget(&tx, "reader", "shard");
-            Ok::<_, store::Error>(())
-        })
+        .transact(|tx| async move { Checkpoint::forget(&tx, "reader", "shard").await })
         .await
         .expect("it is forgotten");
-    assert_eq!(Checkpoint::load(&store, "reader", "shard").await.expect("it is read"), Checkpoint::default());
+    assert_eq!((load().await, keys().await), (Checkpoint::default(), 0));
+    let long = &Checkpoint { window: Some(window(100_000)), ..Checkpoint::default() };
+    let put = |tx: Transaction| async move {
+        long.save(&tx, "reader", "one").await?;
+        long.save(&tx, "reader", "two").await?;
+        long.save(&tx, "another", "one").await
+    };
+    store.transact(put).await.expect("they are kept");
+    store.transact(|tx| async move { Checkpoint::forget_all(&tx, "reader").await }).await.expect("they are forgotten");
+    assert_eq!((all().await.len(), keys().await), (0, 3), "another's are left");
+    // As it was kept before states could lie in pieces.
+    let former =
+        r#"stream-checkpoint/1 {"after":100000000000000000001,"window":{"start_ms":0,"end_ms":9,"state":{"n":1}}}"#;
+    let key = Key::new("stream-checkpoints").with("reader").with("shard");
+    let key = &key;
+    let put = |tx: Transaction| async move {
+        tx.put(key.clone(), former);
+        Ok::<_, store::Error>(())
+    };
+    store.transact(put).await.expect("it is kept");
+    let window = Window { start_ms: 0, end_ms: 9, state: json!({ "n": 1 }) };
+    let expected = Checkpoint { after: Some(100_000_000_000_000_000_001), start: None, window: Some(window) };
+    assert_eq!(load().await, expected, "numbers of 21 digits are kept whole");
 }
 
 /// What a reader did with a stream, as its handler saw it.
@@ -200,7 +294,7 @@ fn run(seed: u64, wanted: &Settings, stream: &[Record]) -> Result<Seen, TestCase
                 1 if !attempt.records.is_empty() => {
                     let first = chance.below(attempt.records.len() as u64) as usize;
                     seen.handle(&attempt.records[..first]);
-                    Ending::UpTo(attempt.records[first].sequence)
+                    Ending::UpTo { sequence: attempt.records[first].sequence, state: None }
                 }
                 _ => {
                     seen.handle(&attempt.records);

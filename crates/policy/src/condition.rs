@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::Context;
 use crate::operator::{Comparison, Family, Operator, Quantifier};
 use crate::pattern::{ArnPattern, Case, Pattern, Syntax};
+use crate::{Context, Effect};
 
 /// One compiled condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,13 +62,14 @@ impl Condition {
         Ok(Self { operator, key: key.into(), wanted })
     }
 
-    /// Whether its key begins so; keys compare without case.
-    pub(crate) fn asks_for(&self, key: &str) -> bool {
-        self.key.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key))
+    /// The key that it asks for, as it is written; keys compare without case.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
-    /// Whether the request fulfils it.
-    pub(crate) fn holds(&self, context: &Context<'_>) -> bool {
+    /// Whether the request fulfils it, in a statement of that effect. An operator without a quantifier is for keys of one value; where a
+    /// request has several all the same, it allows what fits with each, and denies what fits with any.
+    pub(crate) fn holds(&self, context: &Context<'_>, effect: Effect) -> bool {
         let values = context.values(&self.key);
         if let Wanted::Missing(wanted) = &self.wanted {
             return wanted.contains(&values.is_empty());
@@ -84,9 +85,9 @@ impl Condition {
                 };
         }
         let fits = |value: &str| self.fits(value, context) != self.operator.negated;
-        match (self.operator.quantifier, self.operator.negated) {
-            (Quantifier::All, _) | (Quantifier::Single, true) => values.iter().all(|value| fits(value)),
-            (Quantifier::Any, _) | (Quantifier::Single, false) => values.iter().any(|value| fits(value)),
+        match (self.operator.quantifier, effect) {
+            (Quantifier::All, _) | (Quantifier::Single, Effect::Allow) => values.iter().all(|value| fits(value)),
+            (Quantifier::Any, _) | (Quantifier::Single, Effect::Deny) => values.iter().any(|value| fits(value)),
         }
     }
 
@@ -190,6 +191,10 @@ mod tests {
     use super::*;
 
     fn check(operator: &str, values: &[&str], given: &[&str], expected: bool) {
+        check_in(Effect::Allow, operator, values, given, expected);
+    }
+
+    fn check_in(effect: Effect, operator: &str, values: &[&str], given: &[&str], expected: bool) {
         let values: Vec<String> = values.iter().map(|text| (*text).to_owned()).collect();
         let parsed = Operator::parse(operator).expect("an operator");
         let condition = Condition::compile(parsed, "Some:Key", &values, true).expect("compiles");
@@ -197,7 +202,7 @@ mod tests {
         for value in given {
             context.insert("some:key", *value);
         }
-        assert_eq!(condition.holds(&context), expected, "{operator} {values:?} given {given:?}");
+        assert_eq!(condition.holds(&context, effect), expected, "{operator} {values:?} given {given:?}");
     }
 
     #[test]
@@ -277,6 +282,21 @@ mod tests {
             ("ForAnyValue:StringEqualsIfExists", &[], true),
         ] {
             check(operator, &["a", "b"], given, expected);
+        }
+    }
+
+    #[test]
+    fn several_values_without_a_quantifier() {
+        for (operator, given, allows, denies) in [
+            ("StringEquals", &["a", "b"][..], true, true),
+            ("StringEquals", &["a", "x"], false, true),
+            ("StringEquals", &["x", "y"], false, false),
+            ("StringNotEquals", &["x", "y"], true, true),
+            ("StringNotEquals", &["a", "x"], false, true),
+            ("StringNotEquals", &["a", "b"], false, false),
+        ] {
+            check_in(Effect::Allow, operator, &["a", "b"], given, allows);
+            check_in(Effect::Deny, operator, &["a", "b"], given, denies);
         }
     }
 

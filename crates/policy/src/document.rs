@@ -67,7 +67,12 @@ impl Policy {
     /// Whether a condition asks for a key that begins so. What values of conditions and names of resources are filled in with is not
     /// looked at.
     pub fn mentions(&self, key: &str) -> bool {
-        self.statements.iter().flat_map(|statement| &statement.conditions).any(|condition| condition.asks_for(key))
+        self.condition_keys().any(|known| known.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key)))
+    }
+
+    /// The keys that its conditions ask for, as they are written.
+    pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| &statement.conditions).map(Condition::key)
     }
 }
 
@@ -116,7 +121,8 @@ impl Statement {
             return Meant::No;
         }
         let meant = self.principals.mean(&request.caller);
-        if meant == Meant::No || !self.conditions.iter().all(|condition| condition.holds(&request.context)) {
+        if meant == Meant::No || !self.conditions.iter().all(|condition| condition.holds(&request.context, self.effect))
+        {
             return Meant::No;
         }
         meant

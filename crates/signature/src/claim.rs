@@ -191,6 +191,11 @@ impl Claim {
 }
 
 impl Claim {
+    /// When it says that it was signed.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
     /// The signature as it was sent, for faults that quote it.
     pub fn signature(&self) -> &str {
         &self.signature

@@ -8,6 +8,8 @@
 //! What always holds: signatures are compared in constant time; nothing is believed of a claim before its signature was
 //! checked; every part of the request that means anything is signed or refused (the host, all `x-amz-*` headers).
 //!
+//! Links and forms that were signed the old way, with Signature Version 2, are checked beside it: see [`OldLink`].
+//!
 //! A body that is sent in chunks has a chain of signatures of its own, see [`Chunks`].
 //!
 //! Not here: who knows the secrets ([`Credentials`] is implemented by the node), and how such chunks are taken apart.
@@ -17,6 +19,7 @@ mod chunks;
 mod claim;
 pub mod fuzzing;
 mod key;
+mod old;
 mod refusal;
 mod sign;
 mod verify;
@@ -24,8 +27,10 @@ mod verify;
 pub use canonical::{Head, Payload};
 pub use chunks::Chunks;
 pub use claim::{Claim, Form, Scope, SignedForm};
+pub use old::{OldLink, check_old_policy};
 pub use refusal::{Family, Refusal};
 pub use sign::Signer;
+pub use verify::check_token;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -11,6 +11,20 @@ use crate::{Claim, Credential, Form, Head, Payload, Refusal, key};
 /// How far a client's clock may be off.
 const SKEW_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// Whether a session token that came along is the credential's, and still good.
+pub fn check_token(theirs: Option<&str>, credential: &Credential, now: Timestamp) -> Result<(), Refusal> {
+    let same = match (&credential.session_token, theirs) {
+        (Some(ours), Some(theirs)) => key::same(ours, theirs),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    match credential.expires {
+        _ if !same => Err(Refusal::UnknownKey),
+        Some(end) if end <= now => Err(Refusal::ExpiredToken),
+        Some(_) | None => Ok(()),
+    }
+}
+
 impl Claim {
     /// Whether the claim is of our time: 15 minutes around now, or from then until a presigned one expires.
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
@@ -46,16 +60,7 @@ impl Claim {
 
     /// Whether the claim's session token is the credential's, and still good.
     pub fn check_token(&self, credential: &Credential, now: Timestamp) -> Result<(), Refusal> {
-        let same = match (&credential.session_token, &self.session_token) {
-            (Some(ours), Some(theirs)) => key::same(ours, theirs),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        match credential.expires {
-            _ if !same => Err(Refusal::UnknownKey),
-            Some(end) if end <= now => Err(Refusal::ExpiredToken),
-            Some(_) | None => Ok(()),
-        }
+        check_token(self.session_token.as_deref(), credential, now)
     }
 
     /// Whether the request was signed with that secret, and is what was signed.

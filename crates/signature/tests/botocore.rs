@@ -374,9 +374,10 @@ fn requests_as_fuzzers_make_them_are_never_accepted() {
         "GET\n/\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2F20261121%2Fr%2Fs%2Faws4_request&X-Amz-Signature=0\
          &X-Amz-SignedHeaders=host&X-Amz-Date=20261121T024011Z&X-Amz-Expires=9\nlocalhost\n"
             .to_owned(),
+        "GET\n/b/k\nAWSAccessKeyId=a&Signature=0a%2B%3D&Expires=1795318745&acl&x-amz-meta-a=1&max-keys=2\nlocalhost\n".to_owned(),
     ];
     for round in 0..20_000 {
-        let mut bytes = seeds[round % 2].clone().into_bytes();
+        let mut bytes = seeds[round % seeds.len()].clone().into_bytes();
         for _ in 0..random.below(5) {
             let at = random.below(bytes.len() as u64) as usize;
             match random.below(2) {

@@ -337,6 +337,7 @@ async fn in_open_mode_silence_allows_what_the_node_does_itself_and_a_denial_coun
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
         base_url: "http://localhost:4566".into(),
         user_agent: "".into(),
+        manner: None,
     };
     road.create(&Call { origin: door, ..road.call(role()) }, "door").await.expect_err("somebody must say yes");
     assert_eq!(road.names(), ["events", "role"]);

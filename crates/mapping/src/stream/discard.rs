@@ -67,7 +67,24 @@ impl Reason {
 }
 
 impl Discard {
-    /// What the destination is told: where the records lie, not the records.
+    /// The same in parts whose records have at most so many bytes each; a record that has more is a part of its own.
+    pub fn parts(&self, bytes_max: usize) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        let mut bytes = 0;
+        for record in &self.records {
+            bytes += record.bytes + 1;
+            match parts.last_mut().filter(|_| bytes <= bytes_max) {
+                Some(part) => part.records.push(record.clone()),
+                None => {
+                    bytes = record.bytes + 1;
+                    parts.push(Self { records: vec![record.clone()], ..*self });
+                }
+            }
+        }
+        parts
+    }
+
+    /// What the destination is told: where the records lie. The records themselves are for buckets alone, in whose message they are added.
     pub fn document(&self, origin: &Origin<'_>, now_ms: i64) -> Document {
         let text = |ms: i64| Timestamp::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default();
         let (first, last) = (self.records.first(), self.records.last());
@@ -104,6 +121,29 @@ impl Discard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_have_no_more_than_they_may() {
+        let check = |bytes: &[usize], expected: &[&[u128]]| {
+            let record = |(at, bytes): (usize, &usize)| Record {
+                sequence: at as u128,
+                partition: "p".into(),
+                arrived_ms: 0,
+                document: json!(null),
+                bytes: *bytes,
+            };
+            let records = bytes.iter().enumerate().map(record).collect();
+            let discard = Discard { records, tries: 1, reason: Reason::Age };
+            let parts = discard.parts(10);
+            let sequences = |part: &Discard| part.records.iter().map(|record| record.sequence).collect::<Vec<_>>();
+            assert_eq!(parts.iter().map(sequences).collect::<Vec<_>>(), expected, "{bytes:?}");
+            assert!(parts.iter().all(|part| (part.tries, part.reason) == (1, Reason::Age)));
+        };
+        check(&[1], &[&[0]]);
+        check(&[4, 4, 4], &[&[0, 1], &[2]]);
+        check(&[4, 5, 9, 1], &[&[0], &[1], &[2], &[3]]);
+        check(&[100, 1, 100], &[&[0], &[1], &[2]]);
+    }
 
     #[test]
     fn the_destination_learns_where_the_records_lie() {

@@ -23,6 +23,8 @@ pub(super) struct Lane {
     /// Those that were in no batch yet, and when each came.
     waiting: VecDeque<(Record, i64)>,
     window: Option<Window>,
+    /// How long its state is as JSON.
+    state_bytes: usize,
     /// How often the end of the window was handed over in vain.
     window_tries: u32,
     in_hand: bool,
@@ -36,7 +38,8 @@ pub(super) struct Ended {
 
 impl Lane {
     pub(super) fn new(window: Option<Window>) -> Self {
-        Self { again: VecDeque::new(), waiting: VecDeque::new(), window, window_tries: 0, in_hand: false }
+        let state_bytes = window.as_ref().map_or(0, |window| json_bytes(&window.state));
+        Self { again: VecDeque::new(), waiting: VecDeque::new(), window, state_bytes, window_tries: 0, in_hand: false }
     }
 
     pub(super) fn push(&mut self, record: Record, now_ms: i64) {
@@ -45,6 +48,10 @@ impl Lane {
 
     pub(super) fn window(&self) -> Option<Window> {
         self.window.clone()
+    }
+
+    pub(super) fn has_no_window(&self) -> bool {
+        self.window.is_none()
     }
 
     /// Takes out what arrived before a time, as far as it stands first in line and is not in hand.
@@ -73,12 +80,18 @@ impl Lane {
         if self.in_hand {
             return None;
         }
-        let attempt = match self.again.pop_front() {
+        let ends_early = self.state_bytes > Window::STATE_BYTES_MAX;
+        let again = if ends_early { None } else { self.again.pop_front() };
+        let attempt = match again {
             Some(Again { records, tries }) => self.attempt(lane, records, tries, settings),
-            None if self.window_is_over(settings, now_ms) => {
-                let (records, tries) = (Vec::new(), self.window_tries);
-                Attempt { lane, records, tries, window: self.window.clone(), last_of_window: true }
-            }
+            None if ends_early || self.window_is_over(settings, now_ms) => Attempt {
+                lane,
+                records: Vec::new(),
+                tries: self.window_tries,
+                window: self.window.clone(),
+                last_of_window: true,
+                ended_early: ends_early,
+            },
             None => {
                 let count = self.ready(settings, now_ms)?;
                 let records = self.waiting.drain(..count).map(|(record, _)| record).collect();
@@ -93,7 +106,7 @@ impl Lane {
         if self.window.is_none() && settings.tumbling.is_some() {
             self.window = records.first().and_then(|first| window_of(first, settings));
         }
-        Attempt { lane, records, tries, window: self.window.clone(), last_of_window: false }
+        Attempt { lane, records, tries, window: self.window.clone(), last_of_window: false, ended_early: false }
     }
 
     /// The open window has seen its last record: its time is over, or the next record is of a later one.
@@ -115,11 +128,11 @@ impl Lane {
         };
         let most = self.waiting.len().min(settings.batch.max(1));
         let inside = |(record, _): &&(Record, i64)| end_ms.is_none_or(|end_ms| record.arrived_ms < end_ms);
-        let mut bytes = 0;
+        // The state goes with it.
+        let (mut bytes, mut first) = (self.state_bytes, true);
         let fits = |(record, _): &&(Record, i64)| {
-            let first = bytes == 0;
             bytes += record.bytes + 1;
-            first || bytes <= BATCH_BYTES_MAX
+            std::mem::take(&mut first) || bytes <= BATCH_BYTES_MAX
         };
         let count = self.waiting.iter().take(most).take_while(inside).take_while(fits).count();
         let full = count == settings.batch.max(1) || count < most;
@@ -139,17 +152,20 @@ impl Lane {
     /// An attempt has ended.
     pub(super) fn end(&mut self, attempt: Attempt, ending: Ending, settings: &Settings) -> Ended {
         self.in_hand = false;
-        let Attempt { records, tries, last_of_window, .. } = attempt;
+        let Attempt { records, tries, last_of_window, ended_early, .. } = attempt;
         match ending {
             Ending::Done { state } => {
                 if last_of_window {
-                    self.forget_window();
-                } else if let Some(window) = &mut self.window {
-                    window.state = state;
+                    self.end_window(ended_early);
+                } else {
+                    self.set_state(state);
                 }
                 Ended { done: records, discard: None }
             }
-            Ending::UpTo(sequence) => {
+            Ending::UpTo { sequence, state } => {
+                if let Some(state) = state {
+                    self.set_state(state);
+                }
                 let (done, left): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.sequence < sequence);
                 // Something was done, so this is no retry of the same: the rest begins anew.
                 let tries = if done.is_empty() { tries } else { 0 };
@@ -160,7 +176,7 @@ impl Lane {
                 // The window's end has no records to give up; it is tried as often as a batch, and then the window is forgotten.
                 self.window_tries = tries.saturating_add(1);
                 if settings.retries_max.is_some_and(|most| self.window_tries > most) {
-                    self.forget_window();
+                    self.end_window(ended_early);
                 }
                 Ended { done: Vec::new(), discard: None }
             }
@@ -168,9 +184,21 @@ impl Lane {
         }
     }
 
-    fn forget_window(&mut self) {
-        self.window = None;
+    /// What the window has aggregated is handled, or given up. One that ended early goes on as if it had just begun.
+    fn end_window(&mut self, early: bool) {
+        self.window = self.window.take().filter(|_| early);
+        self.set_state(empty_state());
         self.window_tries = 0;
+    }
+
+    fn set_state(&mut self, state: Value) {
+        match &mut self.window {
+            Some(window) => {
+                self.state_bytes = json_bytes(&state);
+                window.state = state;
+            }
+            None => self.state_bytes = 0,
+        }
     }
 
     fn failed(&mut self, mut records: Vec<Record>, tries: u32, settings: &Settings) -> Option<Discard> {
@@ -205,5 +233,13 @@ impl Lane {
 fn window_of(record: &Record, settings: &Settings) -> Option<Window> {
     let length = settings.tumbling.map(millis).filter(|length| *length > 0)?;
     let start_ms = record.arrived_ms - record.arrived_ms.rem_euclid(length);
-    Some(Window { start_ms, end_ms: start_ms + length, state: Value::Object(serde_json::Map::new()) })
+    Some(Window { start_ms, end_ms: start_ms + length, state: empty_state() })
+}
+
+fn empty_state() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+fn json_bytes(value: &Value) -> usize {
+    value.to_string().len()
 }
