@@ -5,23 +5,26 @@
 //! disturbed by what happens to the entry afterwards.
 
 mod provide;
+mod runner;
+mod target;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ::store::Sequence;
-use compute::{CodeId, Compute, Image};
-use contract::{AccountId, Fault, Region};
-use tokio::sync::OnceCell;
+use compute::CodeId;
+use contract::Fault;
 use uuid::Uuid;
 
 use crate::model::alias::Target as AliasTarget;
-use crate::model::{Alias, Archive, Code, EventInvoke, Live, Recursion, Settings, UrlConfig, Version, provision};
+use crate::model::{Alias, EventInvoke, Recursion, UrlConfig, Version, provision};
 use crate::name::{FunctionName, Qualifier, Scope};
-use crate::store::{Bundle, Place, Refusal, bundles};
-use crate::{Functions, RoleSession, faults};
+use crate::store::{Bundle, Place, bundles};
+use crate::{Functions, faults};
 pub(crate) use provide::Provided;
+pub(crate) use runner::Runner;
+pub use target::Target;
 
 /// The most invocations at a time in an account and region.
 pub(crate) const CONCURRENCY_MAX: u32 = 1000;
@@ -82,87 +85,6 @@ struct Provision {
     wanted: u32,
     /// Outlives the entry.
     in_flight: Arc<AtomicU32>,
-}
-
-/// One version, with the image that compute made of it as soon as it was needed.
-pub(crate) struct Runner {
-    /// None is `$LATEST`.
-    pub(crate) number: Option<u64>,
-    /// `X-Amz-Executed-Version`.
-    pub(crate) version: String,
-    /// With the function's id, what makes two runners the same.
-    content: u64,
-    pub(crate) code: Code,
-    /// The archives of its layers.
-    layers: Vec<Archive>,
-    pub(crate) settings: compute::Settings,
-    /// What it may do is what this role may.
-    pub(crate) role: Arc<str>,
-    dead_letter: Option<String>,
-    image: OnceCell<Arc<Image>>,
-    compute: Compute,
-    /// Set as soon as it is known.
-    takes_requests: OnceLock<bool>,
-}
-
-impl Runner {
-    /// Whether it takes requests as they are. Those that come before that is known are told as events.
-    fn takes_requests(&self) -> bool {
-        if let Some(known) = self.takes_requests.get() {
-            return *known;
-        }
-        match self.compute.takes_requests(&self.settings) {
-            Some(found) => *self.takes_requests.get_or_init(|| found),
-            None => false,
-        }
-    }
-}
-
-/// A function that a name or an address led to, for the gateway: cheap to clone, and a moment's truth.
-#[derive(Clone)]
-pub struct Target {
-    pub(crate) active: Arc<Active>,
-    pub(crate) qualifier: Option<Qualifier>,
-    url: Option<Arc<UrlConfig>>,
-}
-
-impl Target {
-    /// Whose it is, and where.
-    pub fn scope(&self) -> &Scope {
-        &self.active.scope
-    }
-
-    /// The function's name.
-    pub fn name(&self) -> &FunctionName {
-        &self.active.name
-    }
-
-    /// The version or alias that was named.
-    pub fn qualifier(&self) -> Option<&Qualifier> {
-        self.qualifier.as_ref()
-    }
-
-    /// The ARN that was called, with the qualifier where there is one.
-    pub fn arn(&self) -> String {
-        match &self.qualifier {
-            Some(qualifier) => format!("{}:{qualifier}", self.active.arn),
-            None => self.active.arn.clone(),
-        }
-    }
-
-    /// Whether it takes requests as they are, as web servers and WASI-HTTP components do, whichever of its versions a call goes to.
-    pub fn is_server(&self) -> bool {
-        // An alias has two versions at most: the least draw leads to its second, the greatest to its first.
-        [0, u64::MAX].into_iter().all(|draw| {
-            let runner = self.active.runner(self.qualifier.as_ref(), || draw);
-            runner.is_some_and(|runner| runner.takes_requests())
-        })
-    }
-
-    /// How the function's URL is set up; none if it has no URL.
-    pub fn url(&self) -> Option<&UrlConfig> {
-        self.url.as_deref()
-    }
 }
 
 /// A place among the invocations in flight; given back when dropped, at the end of the attempt.
@@ -360,37 +282,6 @@ impl ScopeTable {
 }
 
 impl Functions {
-    /// The function behind a host name's id.
-    pub fn resolve_url(&self, id: &str) -> Option<Target> {
-        let UrlPlace { scope, name, qualifier } = self.table.url(id)?;
-        let active = self.table.get(&scope, name.as_str())?;
-        let url = active.urls.get(&qualifier).cloned();
-        Some(Target { active, qualifier, url })
-    }
-
-    /// The function of that name, which may end in `:QUALIFIER`; for `/_fn/NAME/…`.
-    pub fn resolve_name(&self, scope: &Scope, name: &str) -> Option<Target> {
-        let (name, qualifier) = match name.split_once(':') {
-            Some((name, qualifier)) => (name, Some(Qualifier::parse(qualifier)?)),
-            None => (name, None),
-        };
-        let active = self.table.get(scope, name)?;
-        active.runner(qualifier.as_ref(), || 0)?;
-        let url = active.urls.get(&qualifier).cloned();
-        Some(Target { active, qualifier, url })
-    }
-
-    /// The same in any region, for addresses that name none: the default region first, then by name.
-    pub fn resolve_anywhere(&self, name: &str) -> Option<Target> {
-        let first = Scope { account: AccountId::ONLY, region: Region::default_one() };
-        self.resolve_name(&first, name).or_else(|| {
-            let mut scopes: Vec<Scope> =
-                self.table.scopes.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
-            scopes.sort();
-            scopes.iter().find_map(|scope| self.resolve_name(scope, name))
-        })
-    }
-
     /// Reads a function again, after something about it was committed, and readies what the next call will want.
     pub(crate) async fn refresh(&self, scope: &Scope, name: &FunctionName) -> Result<(), ::store::Error> {
         if let Some(latest) = self.reread(scope, name).await?
@@ -523,100 +414,5 @@ impl Functions {
             code_bytes,
             arn,
         }
-    }
-
-    fn runner(
-        &self,
-        scope: &Scope,
-        name: &FunctionName,
-        (id, sequence): (Uuid, u64),
-        number: Option<u64>,
-        version: &Version,
-    ) -> Runner {
-        let Version { code, settings, content, .. } = version;
-        let Settings { role, memory_mb, tmp_mb, timeout_s, logging, layers, dead_letter, .. } = settings;
-        let environment = version.environment();
-        let (language, handler) = settings.program();
-        let session = RoleSession { account: scope.account, role: role.clone(), session: name.to_string() };
-        let issue = Arc::clone(&self.credentials);
-        let version_layers = layers.iter().filter_map(|layer| layer.archive.clone()).collect();
-        let version = crate::ops::version_text(number);
-        let settings = compute::Settings {
-            function: name.to_string(),
-            arn: scope.arn(name),
-            version: version.clone(),
-            revision: format!("{id}:{content}"),
-            sequence,
-            code: code.id(),
-            container: code.image().map(|pinned| Arc::new(pinned.configured(settings))),
-            layers: layers.iter().filter_map(|layer| Some(layer.archive.as_ref()?.id())).collect(),
-            language: language.to_owned(),
-            handler: handler.to_owned(),
-            environment,
-            memory_mb: *memory_mb,
-            tmp_mb: *tmp_mb,
-            timeout: std::time::Duration::from_secs(u64::from(*timeout_s)),
-            // Counted here, over all versions of the function: an image knows only itself.
-            concurrency_reserved: None,
-            log_group: logging.group.clone(),
-            log_format: logging.format,
-            region: scope.region.to_string(),
-            credentials: Arc::new(move || issue(session.clone())),
-        };
-        Runner {
-            number,
-            version,
-            content: *content,
-            code: code.clone(),
-            layers: version_layers,
-            settings,
-            role: role.as_str().into(),
-            dead_letter: dead_letter.clone(),
-            image: OnceCell::new(),
-            compute: self.compute.clone(),
-            takes_requests: OnceLock::new(),
-        }
-    }
-
-    /// The version's image, made on first use; code that is no longer unpacked is unpacked again from its blob.
-    pub(crate) async fn image<'a>(&self, runner: &'a Runner) -> Result<&'a Arc<Image>, Fault> {
-        runner
-            .image
-            .get_or_try_init(|| async {
-                self.unpack_again(runner).await?;
-                let (compute, settings) = (self.compute.clone(), runner.settings.clone());
-                // Looking for an interpreter blocks when it is the first time.
-                let image = tokio::task::spawn_blocking(move || compute.image(settings)).await;
-                match image {
-                    Ok(Ok(image)) => Ok(image),
-                    Ok(Err(error)) => Err(faults::invalid(error.to_string())),
-                    Err(error) => {
-                        tracing::error!(function = %runner.settings.arn, %error, "a function cannot be made ready");
-                        Err(Fault::internal())
-                    }
-                }
-            })
-            .await
-    }
-
-    /// Unpacks a version's code, if it is not on this node.
-    pub(crate) async fn unpack_again(&self, runner: &Runner) -> Result<(), Fault> {
-        let compute::Settings { code: id, layers, .. } = &runner.settings;
-        self.unpack_layers_again(&runner.layers, layers).await?;
-        let archive = match &runner.code {
-            Code::Zip(archive) | Code::Live(Live { archive, .. }) => archive,
-            Code::Image(pinned) => return self.prepare_image(pinned).await,
-        };
-        if self.compute.has_code(id) {
-            return Ok(());
-        }
-        let package = self.kept(archive.sha256.into()).await.map_err(Refusal::from)?;
-        self.unpack(package).await?;
-        let compute::Settings { code, language, handler, .. } = &runner.settings;
-        if let Err(error) = self.compute.compile(code, language, handler).await {
-            // What is wrong with it is told to whoever calls it.
-            tracing::warn!(function = %runner.settings.arn, %error, "a function's code cannot be compiled");
-        }
-        Ok(())
     }
 }

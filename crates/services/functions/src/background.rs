@@ -101,6 +101,18 @@ impl Functions {
         }
     }
 
+    /// Tells compute what functions there are, so that guests of their kinds are there when one of them is called after a long time.
+    async fn keep_expecting(&self) {
+        let (compute, all) = (self.compute.clone(), self.table.all());
+        // It reads files.
+        let told = tokio::task::spawn_blocking(move || {
+            all.iter().for_each(|active| active.runners().for_each(|runner| compute.keep_expecting(&runner.settings)));
+        });
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "what functions there are was not told");
+        }
+    }
+
     /// Removes unpacked code that no version has any more. What is removed by mistake, because a function was just being made of
     /// it, is unpacked again when it is called.
     async fn sweep(&self, stop: &CancellationToken) {
@@ -109,6 +121,7 @@ impl Functions {
                 () = self.clock.sleep(SWEEP_EVERY) => {}
                 () = stop.cancelled() => return,
             }
+            self.keep_expecting().await;
             let all = self.table.all();
             let wanted = all.iter().flat_map(|active| active.codes()).collect();
             let containers = all.iter().flat_map(|active| active.containers()).collect();

@@ -119,7 +119,10 @@ impl Functions {
         let runner = active
             .runner(qualifier, || self.random.u64())
             .ok_or_else(|| faults::function_not_found(invoked_arn(active, qualifier)))?;
-        let place = self.table.scope(&active.scope).admit(active, runner.number)?;
+        let place = self.table.scope(&active.scope).admit(active, runner.number).inspect_err(|_| {
+            // Compute never sees this call, but it counts what its functions are refused.
+            self.compute.throttled(&active.arn);
+        })?;
         let left = call.deadline.saturating_sub(self.clock.elapsed());
         let invocation = Invocation {
             request_id: call.id.to_string(),

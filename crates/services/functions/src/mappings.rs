@@ -3,6 +3,7 @@
 //! The table follows the store as that of the functions does: what is committed is taken in before it is answered. A mapping whose
 //! function is missing, paused or throttled keeps its messages in the queue, and says so.
 
+mod farewell;
 mod shards;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 //! Code packages on their way in and out: taken from a request, a bucket or the node's own code store, checked and unpacked by
 //! compute, kept as blobs; and handed out again under links that expire.
 
+mod images;
 pub(crate) mod live;
 mod objects;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::store::{BlobId, BlobStream, Blobs, Key, Record, Store, Stored};
@@ -15,7 +15,7 @@ use contract::{Call, Cause, Fault};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Archive, Code, Pinned, Settings, package};
+use crate::model::{Archive, Code, Settings, package};
 use crate::store::Refusal;
 use crate::{Functions, faults};
 
@@ -53,7 +53,7 @@ impl Functions {
         let Source { zip, bucket, key, object_version, image } = source;
         if let Some(uri) = image {
             return match (zip, bucket, key, object_version) {
-                (None, None, None, None) => self.take_image(uri).await,
+                (None, None, None, None) => self.take_image(call, uri).await,
                 _ => Err(faults::invalid(
                     "Please do not provide other FunctionCode parameters when providing an ImageUri.",
                 )),
@@ -138,18 +138,6 @@ impl Functions {
             package.extend_from_slice(&piece);
         }
         Ok(package.freeze())
-    }
-
-    /// Pins an image by its digest: it can be run when this returns.
-    async fn take_image(&self, uri: String) -> Result<Taken, Fault> {
-        let container = self.compute.pin(&uri, self.images).await.map_err(|error| image_fault(&error))?;
-        let pinned = Pinned { uri, container: Arc::new(container) };
-        Ok(Taken { code: Code::Image(pinned), _stored: None })
-    }
-
-    /// Makes a pinned image ready again.
-    pub(crate) async fn prepare_image(&self, pinned: &Pinned) -> Result<(), Fault> {
-        self.compute.prepare_container(&pinned.container).await.map_err(|error| image_fault(&error))
     }
 
     /// Unpacks layers that are not unpacked here, and lays them over each other.
@@ -239,15 +227,6 @@ impl Functions {
             (Err(error), _) | (_, Err(error)) => Err(Refusal::from(error).into()),
         }
     }
-}
-
-/// What compute says of an image, as the caller sees it.
-fn image_fault(error: &compute::ContainerError) -> Fault {
-    if error.is_ours() {
-        tracing::error!(%error, "a container image could not be unpacked");
-        return faults::unavailable(error.to_string());
-    }
-    faults::invalid(error.to_string())
 }
 
 /// Signs links to packages, and makes the ids of function URLs: with one secret of the data folder, so that both outlive a

@@ -1,16 +1,19 @@
 //! An invocation whose result is handed on while the function makes it.
 //!
 //! What the function never got to run for is a fault, as with any call: nothing is answered before there is a first piece, or the end.
-//! Whoever goes away ends nothing: the attempt runs to its end.
+//! Whoever goes away ends nothing: the attempt runs to its end. Whoever stays and does not read keeps nothing beyond the function's time
+//! limit: from its first piece on the attempt runs by itself.
 
 use std::io;
 use std::sync::Arc;
 
 use ::compute::{FunctionError, Invocation, Outcome, PieceReader, Pieces, RunFault};
+use base::task::{self, Kind};
 use bytes::Bytes;
 use contract::{Call, Fault};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream};
+use tokio::sync::oneshot;
 
 use crate::Functions;
 use crate::active::{Active, Runner, Target};
@@ -19,6 +22,7 @@ use crate::name::Qualifier;
 
 /// An invocation whose result comes in pieces.
 pub struct Streaming {
+    function: String,
     pub(crate) version: String,
     reader: PieceReader,
     /// A piece that was waited for.
@@ -27,7 +31,7 @@ pub struct Streaming {
 }
 
 enum State {
-    Runs(BoxFuture<'static, Result<Outcome, RunFault>>),
+    Runs(oneshot::Receiver<Result<Outcome, RunFault>>),
     /// Pieces may be left.
     Ended(Result<Outcome, RunFault>),
     Told,
@@ -77,10 +81,11 @@ impl Functions {
     pub(crate) async fn stream(
         &self,
         call: &Call,
-        active: &Active,
+        active: &Arc<Active>,
         qualifier: Option<&Qualifier>,
         event: Event,
     ) -> Result<Streaming, Fault> {
+        let active = &self.renewed(active, qualifier).await?;
         let (runner, mut invocation) = self.admitted(call, active, qualifier, event)?;
         let (pieces, mut reader) = Pieces::new();
         invocation.pieces = Some(pieces);
@@ -93,7 +98,8 @@ impl Functions {
             begun => begun,
         };
         let (first, state) = begun.map_err(fault_of)?;
-        Ok(Streaming { version: runner.version.clone(), reader, first, state })
+        let (function, version) = (active.name.to_string(), runner.version.clone());
+        Ok(Streaming { function, version, reader, first, state })
     }
 
     /// Waits for a first piece, or the end.
@@ -108,21 +114,31 @@ impl Functions {
         let mut run: BoxFuture<'static, _> = Box::pin(async move { compute.run(&image, invocation).await });
         Ok(tokio::select! {
             biased;
-            Some(piece) = reader.next() => Ok((Some(piece), State::Runs(run))),
+            Some(piece) = reader.next() => Ok((Some(piece), State::Runs(by_itself(run)))),
             // Both may have come at once.
             ended = &mut run => ended.map(|outcome| (reader.ready(), State::Ended(Ok(outcome)))),
         })
     }
 }
 
+/// Runs on whether anybody looks or not: who reads slowly must not keep it from noticing that its time is over.
+fn by_itself(run: BoxFuture<'static, Result<Outcome, RunFault>>) -> oneshot::Receiver<Result<Outcome, RunFault>> {
+    let (tell, told) = oneshot::channel();
+    task::spawn(Kind::Work, "streamed invocation", async move {
+        let _nobody_waits = tell.send(run.await);
+    });
+    told
+}
+
 impl Streaming {
-    /// The pieces alone. They end early where the function fails.
+    /// The pieces alone, for who is told no more of a failure than that they end early. Whoever runs the node is told of it.
     pub fn pieces(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
         stream::unfold(Some(self), |streaming| async move {
             let mut streaming = streaming?;
             match streaming.next().await? {
                 Part::Piece(piece) => Some((Ok(piece), Some(streaming))),
-                Part::End(Ending { error: Some((kind, _)), .. }) => {
+                Part::End(Ending { error: Some((kind, document)), .. }) => {
+                    tell_failure(&streaming.function, &document.into());
                     let torn = io::Error::other(format!("the function failed in the middle of its answer: {kind}"));
                     Some((Err(torn), None))
                 }
@@ -140,7 +156,8 @@ impl Streaming {
             tokio::select! {
                 biased;
                 Some(piece) = self.reader.next() => return Some(Part::Piece(piece)),
-                ended = run => self.state = State::Ended(ended),
+                // It is cut off only where the node stops.
+                ended = run => self.state = State::Ended(ended.unwrap_or(Err(RunFault::Stopping))),
             }
         }
         if let Some(piece) = self.reader.ready() {

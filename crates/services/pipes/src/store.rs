@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use ::store::{Error, Key, Range, Record, Scan, Store, Transaction};
 use contract::{AccountId, Document, Region};
-use mapping::stream::Checkpoint;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Pipe, Scope};
@@ -46,28 +45,6 @@ pub(crate) async fn everywhere(store: &Store) -> Result<Vec<(Scope, Pipe)>, Erro
         rest = page.rest;
     }
     Ok(found)
-}
-
-/// All checkpoints of a reader, by shard.
-pub(crate) async fn checkpoints(tx: &Transaction, reader: &str) -> Result<BTreeMap<String, Checkpoint>, Error> {
-    let prefix = Checkpoint::prefix(reader);
-    let (mut found, mut rest) = (BTreeMap::new(), Some(Range::prefix(&prefix)));
-    while let Some(range) = rest.take() {
-        let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
-        for (key, value) in page.items {
-            found.insert(key.parts_after(&prefix)?.text()?, ::store::record::decode(&value)?);
-        }
-        rest = page.rest;
-    }
-    Ok(found)
-}
-
-/// Forgets all checkpoints of a reader.
-pub(crate) async fn forget_reader(tx: &Transaction, reader: &str) -> Result<(), Error> {
-    for shard in checkpoints(tx, reader).await?.keys() {
-        Checkpoint::forget(tx, reader, shard);
-    }
-    Ok(())
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -166,6 +166,10 @@ impl Engine {
         };
         match ended.status {
             Status::CreateComplete | Status::UpdateComplete => Ok(Applied { stack: ended, changed: true }),
+            Status::RollbackComplete => {
+                self.forget(call, &place, &ended).await;
+                Err(failed(ended, Status::RollbackComplete))
+            }
             status => Err(failed(ended, status)),
         }
     }
@@ -187,6 +191,27 @@ impl Engine {
         match ended.status {
             Status::DeleteComplete => Ok(()),
             status => Err(failed(ended, status)),
+        }
+    }
+
+    /// A creation that failed and was taken back has left nothing but its record. CloudFormation keeps that, to be deleted by hand; here
+    /// whoever asked is told why at this moment, and all is as it was before. The record stays only where nobody could be told, because
+    /// the node was cut off, where somebody else has begun with the stack meanwhile, and where resources were to be retained: they
+    /// stand, and nothing else tells which they are.
+    async fn forget(&self, call: &Call, place: &Place, failed: &Stack) {
+        let Ok(held) = self.take(place, &failed.name, "deleted").await else { return };
+        let now = self.0.ledger.stack(place, &failed.name).await.ok().flatten();
+        let is_it = now.is_some_and(|now| now.id == failed.id && now.status == Status::RollbackComplete);
+        // Where that cannot be told, nothing is forgotten.
+        let is_all_gone = is_it && !self.0.ledger.kept_resources(&failed.id).await.unwrap_or(true);
+        let beginning = if is_all_gone { self.draft_end(call, place, &failed.name).await.ok().flatten() } else { None };
+        match beginning {
+            Some(beginning) => {
+                if let Err(error) = self.begin(beginning, held, None).await {
+                    tracing::warn!(stack = failed.name, %error, "what is left of a failed creation stays in the list");
+                }
+            }
+            None => held.let_go().await,
         }
     }
 

@@ -12,7 +12,7 @@ use ::store::{Error, Key, Lease, Range, Record, Scan, Store, Transaction, Watch,
 use contract::{AccountId, Region};
 use serde_json::Value;
 
-use crate::model::{Event, ResourceState, Stack, Stage};
+use crate::model::{Event, ResourceState, Stack, Stage, resource_status};
 use records::{EventRecord, ExportRecord, ResourceRecord, StackRecord, TemplateRecord};
 
 /// Stacks of one account and region.
@@ -164,6 +164,16 @@ impl Ledger {
         let page = self.store.snapshot().scan(Range::prefix(&events_key(stack_id)), Scan::last(count)).await?;
         let events = page.items.iter().rev().map(|(_, bytes)| record::decode::<EventRecord>(bytes).map(Event::from));
         events.collect()
+    }
+
+    /// Whether resources of a stack were left standing when it let go of them.
+    pub(crate) async fn kept_resources(&self, stack_id: &str) -> Result<bool, Error> {
+        for (_, bytes) in self.pairs(&events_key(stack_id)).await? {
+            if Event::from(record::decode::<EventRecord>(&bytes)?).status == resource_status::DELETE_SKIPPED {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What all stacks export.

@@ -245,7 +245,9 @@ impl Settings {
         within("memorySize", self.memory_mb, Self::MEMORY_MB_DEFAULT, Self::MEMORY_MB_MAX)?;
         within("ephemeralStorage.size", self.tmp_mb, Self::TMP_MB_DEFAULT, Self::TMP_MB_MAX)?;
         check_role(&self.role)?;
+        check_watchdog(&self.runtime, &self.environment)?;
         check_environment(&self.environment)?;
+        ::compute::network_of(&self.environment).map_err(|unknown| faults::invalid(format!("{unknown}.")))?;
         check_layers(&self.layers)?;
         self.dead_letter.as_deref().map_or(Ok(()), check_dead_letter)
     }
@@ -352,6 +354,19 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Fault
         return Err(faults::invalid(format!("The value of the environment variable {key} contains a zero byte.")));
     }
     Ok(())
+}
+
+/// What was made for OpenFaaS's watchdog runs if it is a server; elsewise the watchdog itself would have to start it for each call.
+fn check_watchdog(runtime: &str, environment: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let mode = environment.get("mode").map(String::as_str);
+    match environment.get("fprocess") {
+        Some(_) if runtime == "http" && mode != Some("http") => Err(faults::invalid(
+            "The variable fprocess is for OpenFaaS's watchdog, which is not here: a function of the runtime http is the server itself. \
+             Name its program as the handler, and where it listens in upstream_url, with mode=http; a program that reads one request \
+             and prints one answer can be a bootstrap of provided.al2023.",
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -466,10 +481,29 @@ pub(crate) mod tests {
             Some("Reserved keys used in this request: AWS_REGION"),
         );
         check(|s| drop(s.environment.insert("KEY".into(), "a\0b".into())), Some("zero byte"));
+        check(|s| drop(s.environment.insert("FREEHOLD_NETWORK".into(), "platform".into())), None);
+        check(
+            |s| drop(s.environment.insert("FREEHOLD_NETWORK".into(), "some".into())),
+            Some("FREEHOLD_NETWORK is \"some\", and can be full, platform or none."),
+        );
         let mut large = good();
         large.environment.insert("KEY".into(), "€".repeat(1 << 20));
         let message = large.check().expect_err("it is too large").message;
         assert!(message.len() < 2 * Settings::ENVIRONMENT_BYTES_MAX, "{} bytes", message.len());
+    }
+
+    #[test]
+    fn what_is_made_for_a_watchdog_must_be_a_server() {
+        for (runtime, variables, refused) in [
+            ("http", &[("fprocess", "node index.js"), ("mode", "http")][..], false),
+            ("http", &[("fprocess", "cat")], true),
+            ("http", &[("fprocess", "cat"), ("mode", "streaming")], true),
+            ("nodejs22.x", &[("fprocess", "cat")], false),
+        ] {
+            let environment = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let change = |s: &mut Settings| (s.runtime, s.environment) = (runtime.into(), environment);
+            check(change, refused.then_some("fprocess is for OpenFaaS's watchdog"));
+        }
     }
 
     #[test]

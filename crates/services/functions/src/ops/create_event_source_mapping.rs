@@ -79,7 +79,7 @@ impl Handle<CreateEventSourceMapping> for Functions {
                 }
                 stored::put(&tx, scope, &mapping);
                 for (reader, shard, checkpoint) in checkpoints {
-                    checkpoint.save(&tx, reader, shard);
+                    checkpoint.save(&tx, reader, shard).await?;
                 }
                 Ok::<_, Refusal>(mapping)
             })

@@ -2,6 +2,7 @@
 //! a while for.
 
 use contract::{Arn, Call, Effect, Fault, Handle};
+use mapping::stream::Checkpoint;
 use wire::lambda::{DeleteEventSourceMapping, DeleteEventSourceMappingRequest, EventSourceMappingConfiguration};
 
 use super::get_event_source_mapping::resource;
@@ -30,7 +31,7 @@ impl Handle<DeleteEventSourceMapping> for Functions {
                 let found = stored::get(&tx, scope, &id).await?.ok_or_else(faults::nothing_there)?;
                 stored::delete(&tx, scope, &id);
                 if let Some(stream) = &found.settings.stream {
-                    stored::forget_reader(&tx, &stream.reader.to_string()).await?;
+                    Checkpoint::forget_all(&tx, &stream.reader.to_string()).await?;
                 }
                 Ok::<_, Refusal>(found)
             })

@@ -277,7 +277,11 @@ impl Unserved {
                 || vpc.security_group_ids.as_ref().is_some_and(|ids| !ids.is_empty())
         });
         [
-            Self { member: "VpcConfig", used: vpc, instead: "leave it out; functions share the machine's network." },
+            Self {
+                member: "VpcConfig",
+                used: vpc,
+                instead: "leave it out; each function has a network of its own, with a way out to the world.",
+            },
             Self {
                 member: "KMSKeyArn",
                 used: input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()),

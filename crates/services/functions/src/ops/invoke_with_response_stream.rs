@@ -41,9 +41,18 @@ impl Handle<InvokeWithResponseStream> for Functions {
         let missing = || faults::function_not_found(scope.arn_of(&reference));
         let active = self.table.get(&scope, reference.name.as_str()).ok_or_else(missing)?;
         let qualifier = reference.qualifier.as_ref();
-        if input.invocation_type == Some(ResponseStreamingInvocationType::DryRun) {
-            active.runner(qualifier, || 0).ok_or_else(missing)?;
-            return Ok(InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
+        match input.invocation_type {
+            None | Some(ResponseStreamingInvocationType::RequestResponse) => {}
+            Some(ResponseStreamingInvocationType::DryRun) => {
+                active.runner(qualifier, || 0).ok_or_else(missing)?;
+                return Ok(InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
+            }
+            Some(ResponseStreamingInvocationType::Other(other)) => {
+                return Err(faults::validation(format!(
+                    "1 validation error detected: Value '{other}' at 'invocationType' failed to satisfy constraint: Member \
+                     must satisfy enum value set: [RequestResponse, DryRun]"
+                )));
+            }
         }
         let payload = input.payload.unwrap_or_default();
         check_json(&payload)?;

@@ -71,7 +71,7 @@ async fn collect(body: Payload) -> Result<Option<Bytes>, Fault> {
 }
 
 /// What S3 says of an object that cannot be read, in the words in which Lambda hands it on.
-fn unread(name: &str, fault: Fault) -> Fault {
+pub(super) fn unread(name: &str, fault: Fault) -> Fault {
     let said = |code: &str| format!("S3 Error Code: {code}. S3 Error Message: {}", fault.message);
     match fault.cause {
         Cause::Denied => faults::denied(format!(

@@ -5,7 +5,7 @@ mod rule;
 mod schedule;
 mod topic;
 
-use contract::properties::fault;
+use contract::properties::{fault, no_such_property};
 use contract::{Expansion, PropertyFault};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,27 @@ impl Woken<'_> {
             // An alias's reference is its ARN.
             false => self.target.clone(),
         }
+    }
+
+    /// The permission that a service needs to wake it, narrowed to where its events come from.
+    fn permission(&self, service: &str, (narrowed, source): (&str, Value)) -> Value {
+        json!({
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "Action": "lambda:InvokeFunction",
+                "FunctionName": self.target,
+                "Principal": service,
+                narrowed: source,
+            },
+        })
+    }
+}
+
+/// That an event has no properties but those.
+fn check_known(name: &str, properties: &Map<String, Value>, known: &[&str]) -> Result<(), PropertyFault> {
+    match properties.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(unknown) => Err(fault(format!("Events.{name}.{unknown}"), no_such_property(unknown, known))),
+        None => Ok(()),
     }
 }
 

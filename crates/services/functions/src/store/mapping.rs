@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use ::store::{Key, Range, Record, Transaction};
 use contract::{AccountId, Arn, Region};
-use mapping::stream::Checkpoint;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -56,27 +55,6 @@ pub(crate) async fn everywhere(read: &impl Read) -> Result<Vec<(Scope, Mapping)>
         found.push((scope, mapping));
     }
     Ok(found)
-}
-
-/// All checkpoints of a reader, by shard.
-pub(crate) async fn checkpoints(
-    read: &impl Read,
-    reader: &str,
-) -> Result<BTreeMap<String, Checkpoint>, ::store::Error> {
-    let prefix = Checkpoint::prefix(reader);
-    let mut found = BTreeMap::new();
-    for (key, value) in all(read, Range::prefix(&prefix)).await? {
-        found.insert(key.parts_after(&prefix)?.text()?, ::store::record::decode(&value)?);
-    }
-    Ok(found)
-}
-
-/// Forgets all checkpoints of a reader.
-pub(crate) async fn forget_reader(tx: &Transaction, reader: &str) -> Result<(), ::store::Error> {
-    for shard in checkpoints(tx, reader).await?.keys() {
-        Checkpoint::forget(tx, reader, shard);
-    }
-    Ok(())
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -52,7 +52,7 @@ impl Handle<CreatePipe> for Pipes {
                 }
                 store::put(&tx, scope, pipe);
                 for (shard, checkpoint) in beginnings {
-                    checkpoint.save(&tx, &pipe.reader, shard);
+                    checkpoint.save(&tx, &pipe.reader, shard).await?;
                 }
                 Ok(())
             })

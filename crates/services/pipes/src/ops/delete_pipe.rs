@@ -1,6 +1,7 @@
 //! `DeletePipe`: nothing more is received; what is in hand gets through. The pipe is gone with the answer.
 
 use contract::{Arn, Call, Effect, Fault, Handle};
+use mapping::stream::Checkpoint;
 use wire::pipes::{DeletePipe, DeletePipeRequest, DeletePipeResponse};
 
 use super::{Refusal, resource, time};
@@ -23,7 +24,7 @@ impl Handle<DeletePipe> for Pipes {
                 let pipe = store::get(&tx, scope, name).await?.ok_or_else(|| faults::missing(name))?;
                 store::delete(&tx, scope, name);
                 if !pipe.reader.is_empty() {
-                    store::forget_reader(&tx, &pipe.reader).await?;
+                    Checkpoint::forget_all(&tx, &pipe.reader).await?;
                 }
                 Ok::<_, Refusal>(pipe)
             })

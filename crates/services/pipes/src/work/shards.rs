@@ -11,7 +11,7 @@ use contract::{Fault, Principal};
 use delivery::target::{self, Options};
 use delivery::{Delivery, LaneId, Sender};
 use mapping::readers::{Lost, ShardSink, Tried};
-use mapping::stream::{Attempt, Checkpoint, Ending, Handler, Origin};
+use mapping::stream::{Attempt, Checkpoint, Discard, Ending, Handler, Origin};
 use serde_json::{Value, json};
 
 use super::{Flow, Given, Order, Stuck};
@@ -44,7 +44,7 @@ impl Shards {
         let events = attempt.records.iter().map(|record| record.document.clone()).collect();
         match self.flow.run(Given { events, ids: &ids, order: Order::Kept }).await {
             Ok(failed) => match failed.first().and_then(|first| attempt.records.get(*first)) {
-                Some(first) => (Some(Ending::UpTo(first.sequence)), None),
+                Some(first) => (Some(Ending::UpTo { sequence: first.sequence, state: None }), None),
                 None => (Some(Ending::Done { state: json!({}) }), None),
             },
             Err(Stuck::Refused(fault)) => {
@@ -56,13 +56,13 @@ impl Shards {
     }
 
     /// The message to the destination of what is given up.
-    fn farewell(&self, shard: &str, lost: Lost<'_>) -> Option<Delivery> {
+    fn farewell(&self, shard: &str, discard: &Discard) -> Option<Delivery> {
         let to = self.dead_letters.as_deref()?;
         let Flow { tools, scope, pipe, arn, .. } = &self.flow;
         let handler = Handler::Pipe { arn };
         let origin = Origin { info: "DDBStreamBatchInfo", stream_arn: &pipe.source, shard, handler };
         let now_ms = tools.clock.now_ms();
-        let document = lost.discard.document(&origin, now_ms).to_string();
+        let document = discard.document(&origin, now_ms).to_string();
         let task = target::of_arn(to, Options::new(document, self.flow.acting(), now_ms)).ok()?;
         let base_url = Arc::clone(&tools.base_url);
         let sender = Sender::ticking(scope.account, scope.region.clone(), base_url, &tools.clock, &tools.random);
@@ -87,7 +87,7 @@ impl ShardSink for Shards {
     fn checkpoints(&self) -> BoxFuture<'_, Result<BTreeMap<String, Checkpoint>, Fault>> {
         Box::pin(async move {
             let reader = &self.flow.pipe.reader;
-            let found = self.store.transact(|tx| async move { store::checkpoints(&tx, reader).await }).await;
+            let found = self.store.transact(|tx| async move { Checkpoint::all(&tx, reader).await }).await;
             found.map_err(faults::of_store)
         })
     }
@@ -97,19 +97,20 @@ impl ShardSink for Shards {
         &'a self,
         shard: &'a str,
         checkpoint: &'a Checkpoint,
-        lost: Option<Lost<'a>>,
+        lost: Lost<'a>,
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
-            let delivery = &lost.and_then(|lost| self.farewell(shard, lost));
+            // One for each lane at most, and each says only where the records lie.
+            let deliveries: Vec<Delivery> =
+                lost.discards.iter().filter_map(|discard| self.farewell(shard, discard)).collect();
+            let deliveries = &deliveries;
             let Flow { scope, pipe, .. } = &self.flow;
             let keep = |tx: Transaction| async move {
                 let found = store::get(&tx, scope, &pipe.name).await?;
                 if found.is_some_and(|found| found.reader == pipe.reader) {
-                    checkpoint.save(&tx, &pipe.reader, shard);
+                    checkpoint.save(&tx, &pipe.reader, shard).await?;
                 }
-                if let Some(delivery) = delivery {
-                    delivery::put(&tx, delivery);
-                }
+                deliveries.iter().for_each(|delivery| delivery::put(&tx, delivery));
                 Ok::<_, Error>(())
             };
             self.store.transact(keep).await.map_err(faults::of_store)
@@ -118,10 +119,7 @@ impl ShardSink for Shards {
 
     fn forget<'a>(&'a self, shard: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
-            let forget = |tx: Transaction| {
-                Checkpoint::forget(&tx, &self.flow.pipe.reader, shard);
-                std::future::ready(Ok::<_, Error>(()))
-            };
+            let forget = |tx: Transaction| async move { Checkpoint::forget(&tx, &self.flow.pipe.reader, shard).await };
             self.store.transact(forget).await.map_err(faults::of_store)
         })
     }

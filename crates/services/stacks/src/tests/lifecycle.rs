@@ -139,8 +139,8 @@ async fn a_failed_creation_leaves_nothing() {
     let message = stage.apply(CHAIN).await.expect_err("C cannot be made");
     assert!(message.contains("ended as ROLLBACK_COMPLETE: C: Create ab-x is broken (Broken)"), "{message}");
     assert!(stage.world.contents().is_empty(), "{:?}", stage.world.contents());
-    assert_eq!(stage.status().await, Status::RollbackComplete);
-    // And the next try starts from there.
+    assert_eq!(stage.engine.list(&call()).await.expect("it is readable"), [], "no empty application is left");
+    // And the next try starts from nothing.
     assert_eq!(stage.apply(CHAIN).await, Ok(true));
     assert_eq!(stage.status().await, Status::CreateComplete);
 }
@@ -249,6 +249,33 @@ async fn what_is_to_be_retained_stays() {
     let mut expected = vec![first, second];
     expected.sort();
     assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn a_failed_creation_that_kept_something_stays_in_the_list() {
+    for (policy, kept) in [("Retain", true), ("RetainExceptOnCreate", false), ("Delete", false)] {
+        let stage = stage();
+        let template = format!(
+            "Resources:\n  A: {{Type: Toy::Thing, DeletionPolicy: {policy}, Properties: {{Name: a, Value: a}}}}\n  \
+             B: {{Type: Toy::Thing, DependsOn: A, Properties: {{Name: b, Value: bad}}}}\n"
+        );
+        stage.world.state().broken.insert("Create bad".to_owned());
+        let message = stage.apply(&template).await.expect_err("B cannot be made");
+        assert!(message.contains("ended as ROLLBACK_COMPLETE"), "{message}");
+        assert_eq!(stage.world.contents().len(), usize::from(kept), "{policy}");
+        let left = stage.engine.list(&call()).await.expect("it is readable");
+        assert_eq!(left.len(), usize::from(kept), "{policy}");
+        if kept {
+            let events = stage.engine.describe(&call(), "app", 100).await.expect("it is there").events;
+            assert!(
+                events.iter().any(|event| event.logical_id == "A" && event.status == "DELETE_SKIPPED"),
+                "{events:?}"
+            );
+            stage.engine.delete(&call(), "app", None).await.expect("its record goes");
+            assert!(stage.engine.list(&call()).await.expect("it is readable").is_empty());
+            assert_eq!(stage.world.contents().len(), 1, "what was kept is nobody's to delete");
+        }
+    }
 }
 
 #[tokio::test]

@@ -208,8 +208,9 @@ async fn an_operation_that_nobody_goes_on_with_is_gone_on_with_first() {
 #[tokio::test]
 async fn the_template_of_a_stack_that_never_was_complete_is_told() {
     let stage = Stage::new();
-    stage.break_calls(&["Create a"]);
-    stage.apply(CHAIN).await.expect_err("A cannot be made");
+    // One of which nothing is left is not kept.
+    stage.break_calls(&["Create abc", "Delete a"]);
+    stage.apply(CHAIN).await.expect_err("C cannot be made, and A cannot be deleted");
     let told = stage.engine.template(&call(), "app").await.expect("it was given");
     assert_eq!(told["Resources"]["A"]["Properties"]["Value"], "a");
     assert!(matches!(stage.engine.template(&call(), "other").await, Err(Error::Missing(_))));

@@ -56,7 +56,7 @@ pub struct StreamSettings {
     pub age_max_s: Option<u32>,
     /// `TumblingWindowInSeconds`; 0 is none.
     pub tumbling_s: u32,
-    /// The queue or topic that is told of what is given up.
+    /// The queue, topic or bucket that is told of what is given up.
     pub on_failure: Option<String>,
 }
 
@@ -115,12 +115,7 @@ impl StreamSettings {
         if let Some(to) = &self.on_failure {
             let service = Arn::parse(to).map(|arn| arn.service);
             match service.as_deref() {
-                Some("sqs" | "sns") => {}
-                Some("s3") => {
-                    return Err(faults::invalid(
-                        "Freehold tells queues and topics of records that are given up, not buckets: name one of these as OnFailure.",
-                    ));
-                }
+                Some("sqs" | "sns" | "s3") => {}
                 Some(_) | None => return Err(faults::invalid(format!("Invalid destination ARN: {to}"))),
             }
         }
@@ -174,7 +169,7 @@ mod tests {
         for (to, expected) in [
             ("arn:aws:sqs:us-east-1:000000000000:q", None),
             ("arn:aws:sns:us-east-1:000000000000:t", None),
-            ("arn:aws:s3:::bucket", Some("not buckets")),
+            ("arn:aws:s3:::bucket", None),
             ("arn:aws:lambda:us-east-1:000000000000:function:f", Some("Invalid destination ARN")),
             ("q", Some("Invalid destination ARN")),
         ] {

@@ -35,6 +35,24 @@ async fn a_new_function_shows_every_field_as_aws_does() {
 }
 
 #[tokio::test]
+async fn code_is_ready_to_run_before_anybody_calls() {
+    let world = World::new().await;
+    let mut made = Vec::new();
+    let mut is_ready = |when: &str| {
+        let active = world.functions.table.get(&world.scope(), "greet").expect("it is there");
+        let codes = active.codes();
+        assert!(codes.iter().all(|code| world.functions.compute.has_code(code)), "{when}");
+        made.extend(codes);
+    };
+    world.create("greet").await;
+    is_ready("it was made");
+    world.change_code("greet", "exit 2").await;
+    is_ready("it was changed");
+    made.dedup();
+    assert_eq!(made.len(), 2, "each time it was other code");
+}
+
+#[tokio::test]
 async fn get_function_leads_to_the_code_itself() {
     let world = World::new().await;
     let mut input = creation("greet");

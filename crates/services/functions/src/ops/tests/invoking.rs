@@ -10,6 +10,7 @@ use wire::lambda as op;
 use super::world::{World, arn, creation};
 use crate::invoke::Event;
 use crate::model::package::tests::zip_of;
+use crate::streaming::Part;
 
 const ECHO: &str = r#"
 import os
@@ -194,6 +195,48 @@ async fn who_hangs_up_keeps_the_place_until_the_function_has_ended() {
         assert!(tokio::time::Instant::now() < deadline, "the place was never given back");
         tokio::task::yield_now().await;
     }
+}
+
+/// Writes without end.
+const ENDLESS: &str = "exports.handler = awslambda.streamifyResponse(async (event, out) => {
+  for (;;) out.write('x'.repeat(65536));
+});";
+
+#[tokio::test]
+async fn who_does_not_read_a_stream_keeps_it_no_longer_than_its_time_limit() {
+    let world = World::new().await;
+    if let Err(why) = world.functions.compute.language("nodejs22.x") {
+        println!("skipped: {why}");
+        return;
+    }
+    let mut input = creation("endless");
+    input.runtime = Some("nodejs22.x".into());
+    input.handler = Some("index.handler".into());
+    input.timeout = Some(1);
+    input.code.zip_file = Some(zip_of(&[("index.js", ENDLESS.as_bytes())]).into());
+    world.ask::<op::CreateFunction>(input).await.expect("it is made");
+    let one = op::PutFunctionConcurrencyRequest { function_name: "endless".into(), reserved_concurrent_executions: 1 };
+    world.ask::<op::PutFunctionConcurrency>(one).await.expect("it fits");
+    let target = world.functions.resolve_anywhere("endless").expect("it is there");
+    let call = world.call();
+    let begin = || world.functions.stream(&call, &target.active, None, Event::default());
+    let mut unread = begin().await.unwrap_or_else(|fault| panic!("it begins: {fault:?}"));
+    // Nobody asks it for anything from here on, and yet its place is free again.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while let Err(fault) = begin().await {
+        assert_eq!(fault.code, "TooManyRequestsException");
+        assert!(tokio::time::Instant::now() < deadline, "the place was never given back");
+        tokio::task::yield_now().await;
+    }
+    let mut bytes = 0;
+    let ending = loop {
+        match unread.next().await.expect("it has an end") {
+            Part::Piece(piece) => bytes += piece.len(),
+            Part::End(ending) => break ending,
+        }
+    };
+    assert!(bytes > 0);
+    assert_eq!(ending.error.map(|(kind, _)| kind).as_deref(), Some("Sandbox.Timedout"));
 }
 
 #[tokio::test]

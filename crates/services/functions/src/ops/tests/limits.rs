@@ -1,8 +1,9 @@
 //! Concurrency: what is reserved, what is left, and what is refused.
 
+use contract::Fault;
 use wire::lambda as op;
 
-use super::world::World;
+use super::world::{World, arn};
 
 fn put(name: &str, number: i32) -> op::PutFunctionConcurrencyRequest {
     op::PutFunctionConcurrencyRequest { function_name: name.into(), reserved_concurrent_executions: number }
@@ -52,7 +53,41 @@ async fn a_function_with_nothing_reserved_for_it_is_throttled() {
     let fault = world.ask::<op::Invoke>(invoke).await.expect_err("it is stopped");
     assert_eq!((fault.code.as_str(), fault.status), ("TooManyRequestsException", Some(429)));
     assert_eq!(fault.message, "Rate Exceeded.");
-    let member = |name: &str| fault.members.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-    assert_eq!(member("Reason"), Some("ReservedFunctionConcurrentInvocationLimitExceeded".into()));
-    assert_eq!(member("Retry-After"), Some("1".into()));
+    assert_eq!(member(&fault, "Reason").as_deref(), Some("ReservedFunctionConcurrentInvocationLimitExceeded"));
+    assert_eq!(member(&fault, "Retry-After").as_deref(), Some("1"));
+    assert_eq!(throttled(&world, "greet"), 1, "who looks at the node sees it");
+}
+
+#[tokio::test]
+async fn what_nobody_reserved_is_shared_by_all_others() {
+    let world = World::new().await;
+    for name in ["apart", "busy", "late"] {
+        world.create(name).await;
+    }
+    world.ask::<op::PutFunctionConcurrency>(put("apart", 900)).await.expect("it fits");
+    let scope = &world.scope();
+    let (table, busy) = (&world.functions.table, world.functions.table.get(scope, "busy").expect("it is there"));
+    let mut places: Vec<_> =
+        (0..100).map(|_| table.scope(scope).admit(&busy, None).expect("one of a hundred")).collect();
+    let late = || op::InvocationRequest { function_name: "late".into(), ..Default::default() };
+    let fault = world.ask::<op::Invoke>(late()).await.expect_err("all are taken");
+    assert_eq!((fault.code.as_str(), fault.status), ("TooManyRequestsException", Some(429)));
+    assert_eq!(member(&fault, "Reason").as_deref(), Some("ConcurrentInvocationLimitExceeded"));
+    assert_eq!((throttled(&world, "late"), throttled(&world, "busy")), (1, 0));
+    // Who has places of its own has them all the same.
+    let apart = table.get(scope, "apart").expect("it is there");
+    table.scope(scope).admit(&apart, None).expect("nobody else can have those");
+    places.pop();
+    world.ask::<op::Invoke>(late()).await.expect("one is free again");
+}
+
+fn member(fault: &Fault, name: &str) -> Option<String> {
+    let (_, value) = fault.members.iter().find(|(known, _)| *known == name)?;
+    value.as_str().map(str::to_owned)
+}
+
+/// How many calls of a function were refused, as people and collectors are told.
+fn throttled(world: &World, name: &str) -> u64 {
+    let functions = world.functions.compute.functions();
+    functions.iter().find(|function| function.arn == arn(name)).map_or(0, |function| function.counts.throttled)
 }

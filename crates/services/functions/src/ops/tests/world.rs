@@ -13,6 +13,7 @@ use store::{Blobs, Store};
 use wire::{Payload, lambda as op, s3};
 
 use crate::model::package::tests::zip_of;
+use crate::name::Scope;
 use crate::{Deps, Functions};
 
 pub(super) const ROLE: &str = "arn:aws:iam::000000000000:role/any";
@@ -113,6 +114,11 @@ impl World {
             hops: 0,
             origin: Origin::Inside { part: "test", base_url: "http://localhost:4566".into() },
         }
+    }
+
+    /// Where its functions are.
+    pub(super) fn scope(&self) -> Scope {
+        Scope { account: AccountId::ONLY, region: Region::default_one() }
     }
 
     pub(super) async fn ask<Op>(&self, input: Op::Input) -> Result<Op::Output, Fault>

@@ -2,11 +2,11 @@
 //!
 //! The permission names the account and not the bucket: the bucket is made after it, for it asks its targets when it is told of them.
 
-use contract::properties::{fault, no_such_property};
+use contract::properties::fault;
 use contract::{Expansion, Extension, PropertyFault};
 use serde_json::{Map, Value, json};
 
-use super::Woken;
+use super::{Woken, check_known};
 
 const BUCKET: &str = "AWS::S3::Bucket";
 const LIST: &[&str] = &["NotificationConfiguration", "LambdaConfigurations"];
@@ -20,9 +20,7 @@ pub(super) fn expand(
     expansion: &mut Expansion,
 ) -> Result<(), PropertyFault> {
     let path = |property: &str| format!("Events.{name}.{property}");
-    if let Some(unknown) = properties.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(fault(path(unknown), no_such_property(unknown, &KNOWN)));
-    }
+    check_known(name, properties, &KNOWN)?;
     let given = properties.get("Bucket").ok_or_else(|| fault(path("Bucket"), "is required"))?;
     let bucket = given["Ref"]
         .as_str()
@@ -34,13 +32,8 @@ pub(super) fn expand(
         Some(_) => return Err(fault(path("Events"), "must be an event or a list of events")),
     };
     let permission_id = format!("{}{name}Permission", woken.id);
-    let permission = json!({
-        "Action": "lambda:InvokeFunction",
-        "FunctionName": woken.target,
-        "Principal": "s3.amazonaws.com",
-        "SourceAccount": { "Ref": "AWS::AccountId" },
-    });
-    let permission = json!({ "Type": "AWS::Lambda::Permission", "Properties": permission });
+    let account = json!({ "Ref": "AWS::AccountId" });
+    let permission = woken.permission("s3.amazonaws.com", ("SourceAccount", account));
     expansion.resources.push((permission_id.clone(), permission));
     for event in events {
         let mut item = json!({ "Event": event, "Function": woken.arn() });

@@ -102,15 +102,7 @@ fn put(
         target.insert("DeadLetterConfig".into(), json!({ "Arn": dead_letters(name, &id, config, expansion)? }));
     }
     rule.insert("Targets".into(), json!([target]));
-    let permission = json!({
-        "Type": "AWS::Lambda::Permission",
-        "Properties": {
-            "Action": "lambda:InvokeFunction",
-            "FunctionName": woken.target,
-            "Principal": "events.amazonaws.com",
-            "SourceArn": { "Fn::GetAtt": [id, "Arn"] },
-        },
-    });
+    let permission = woken.permission("events.amazonaws.com", ("SourceArn", json!({ "Fn::GetAtt": [id, "Arn"] })));
     expansion.resources.push((id.clone(), json!({ "Type": "AWS::Events::Rule", "Properties": rule })));
     expansion.resources.push((format!("{id}Permission"), permission));
     Ok(())

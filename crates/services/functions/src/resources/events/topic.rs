@@ -1,10 +1,10 @@
 //! SAM's event `SNS`: a subscription of the function, with the permission that it needs; or, with `SqsSubscription`, a queue between.
 
-use contract::properties::{fault, no_such_property};
+use contract::properties::fault;
 use contract::{Expansion, PropertyFault};
 use serde_json::{Map, Value, json};
 
-use super::Woken;
+use super::{Woken, check_known};
 
 const KNOWN: [&str; 6] = ["Topic", "FilterPolicy", "FilterPolicyScope", "Region", "RedrivePolicy", "SqsSubscription"];
 const QUEUE_KNOWN: [&str; 5] = ["QueueArn", "QueueUrl", "QueuePolicyLogicalId", "BatchSize", "Enabled"];
@@ -17,9 +17,7 @@ pub(super) fn expand(
     expansion: &mut Expansion,
 ) -> Result<(), PropertyFault> {
     let path = |property: &str| format!("Events.{name}.{property}");
-    if let Some(unknown) = properties.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(fault(path(unknown), no_such_property(unknown, &KNOWN)));
-    }
+    check_known(name, properties, &KNOWN)?;
     let topic = properties.get("Topic").ok_or_else(|| fault(path("Topic"), "is required"))?;
     let id = format!("{}{name}", woken.id);
     let mut subscription = Map::from_iter([("TopicArn".to_owned(), topic.clone())]);
@@ -28,13 +26,7 @@ pub(super) fn expand(
     }
     let (protocol, endpoint) = match properties.get("SqsSubscription") {
         None | Some(Value::Bool(false) | Value::Null) => {
-            let permission = json!({
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": woken.target,
-                "Principal": "sns.amazonaws.com",
-                "SourceArn": topic,
-            });
-            let permission = json!({ "Type": "AWS::Lambda::Permission", "Properties": permission });
+            let permission = woken.permission("sns.amazonaws.com", ("SourceArn", topic.clone()));
             expansion.resources.push((format!("{id}Permission"), permission));
             ("lambda", woken.arn())
         }
@@ -45,12 +37,7 @@ pub(super) fn expand(
             ("sqs", between(woken, &id, topic, address, &Map::new(), expansion))
         }
         Some(Value::Object(given)) => {
-            if let Some(unknown) = given.keys().find(|key| !QUEUE_KNOWN.contains(&key.as_str())) {
-                return Err(fault(
-                    path(&format!("SqsSubscription.{unknown}")),
-                    no_such_property(unknown, &QUEUE_KNOWN),
-                ));
-            }
+            check_known(&format!("{name}.SqsSubscription"), given, &QUEUE_KNOWN)?;
             let (Some(arn), Some(url)) = (given.get("QueueArn"), given.get("QueueUrl")) else {
                 return Err(fault(path("SqsSubscription"), "must have QueueArn and QueueUrl"));
             };
