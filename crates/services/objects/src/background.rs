@@ -1,19 +1,24 @@
 //! What runs by itself: lifecycles, which are really carried out. Once an hour every bucket that has one is gone through, a page at a
 //! time; what is due goes in a transaction of its own, which looks once more whether it still is what was found.
 
+mod moves;
+mod restores;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::store::Range;
 use base::task::{Kind, Tasks};
 use contract::{AccountId, Call, Origin, Principal, Region, Trace};
-use wire::s3::{BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule};
+use wire::s3::{
+    ExpirationStatus, GetBucketLifecycleConfigurationOutput, LifecycleRule, TransitionDefaultMinimumObjectSize,
+};
 
 use crate::Objects;
 use crate::error::Error;
 use crate::events::{Event, EventType, sequencer};
 use crate::listing::{self, Asked, Line};
-use crate::model::{Bucket, Version};
+use crate::model::{Bucket, Version, Versioning};
 use crate::ops::check_lock;
 use crate::store::{LIFECYCLE, uploads_key};
 
@@ -45,6 +50,10 @@ impl Objects {
 
     /// One round through all buckets.
     pub(crate) async fn expire(&self) -> Result<(), Error> {
+        // What holds those up is no reason to keep what is due.
+        if let Err(error) = self.end_restores().await {
+            tracing::warn!(%error, "restores that are over were not ended; trying again in an hour");
+        }
         let mut after: Option<String> = None;
         loop {
             let (buckets, more) = self.shelf.buckets("", after.as_deref(), PAGE).await?;
@@ -62,32 +71,47 @@ impl Objects {
     }
 
     async fn expire_in(&self, bucket: &Bucket) -> Result<(), Error> {
-        let rules = self.configured_as::<BucketLifecycleConfiguration>(&bucket.name, LIFECYCLE).await?;
-        let rules = rules.map(|configuration| configuration.rules).unwrap_or_default();
+        let configured = self.configured_as::<GetBucketLifecycleConfigurationOutput>(&bucket.name, LIFECYCLE).await?;
+        let Some(configured) = configured else { return Ok(()) };
+        let rules = configured.rules.unwrap_or_default();
         let rules: Vec<_> = rules.into_iter().filter(|rule| rule.status == ExpirationStatus::Enabled).collect();
-        self.expire_versions(bucket, &rules).await?;
+        self.expire_versions(bucket, &rules, configured.transition_default_minimum_object_size.as_ref()).await?;
         self.expire_uploads(bucket, &rules).await
     }
 
-    async fn expire_versions(&self, bucket: &Bucket, rules: &[LifecycleRule]) -> Result<(), Error> {
+    async fn expire_versions(
+        &self,
+        bucket: &Bucket,
+        rules: &[LifecycleRule],
+        smallest: Option<&TransitionDefaultMinimumObjectSize>,
+    ) -> Result<(), Error> {
         let mut asked = Asked { limit: PAGE, ..Asked::default() };
-        let mut last: Option<Version> = None;
+        let mut last: Option<u64> = None;
         let mut place = Place::default();
         loop {
             // A new snapshot for each page: a round may take long.
-            let page = listing::versions(&self.shelf.snapshot(), &bucket.name, &asked, last.as_ref()).await?;
+            let snapshot = self.shelf.snapshot();
+            let page = listing::versions(&snapshot, &bucket.name, &asked, last).await?;
             let mut lines = page.lines.into_iter().peekable();
             while let Some(line) = lines.next() {
                 let Line::Version(key, version, latest) = line else { continue };
-                let alone = latest
-                    && (lines.peek().is_some() || !page.truncated)
-                    && !matches!(lines.peek(), Some(Line::Version(next, ..)) if *next == key);
+                let alone = match lines.peek() {
+                    Some(Line::Version(next, ..)) => latest && *next != key,
+                    Some(Line::Prefix(_)) => latest,
+                    // What follows it is on another page.
+                    None => latest && version.marker && self.shelf.is_alone(&snapshot, &bucket.name, &key).await?,
+                };
                 place.step(&key, &version);
                 if let Some(end) = place.end(rules, &key, &version, Found { latest, alone }, self.now_ms()) {
                     self.end(bucket, &key, &version, end).await?;
+                } else if let Some(since) = place.since(&version, latest) {
+                    let rules = rules.iter().filter(|rule| fits(rule, &key, &version));
+                    if let Some(class) = moves::class(rules, &version, since, smallest, self.now_ms()) {
+                        self.move_to(bucket, &key, &version, class).await?;
+                    }
                 }
                 asked.after = key;
-                last = Some(*version);
+                last = Some(version.order);
             }
             if !page.truncated {
                 return Ok(());
@@ -129,8 +153,32 @@ impl Objects {
             .await
     }
 
+    async fn move_to(&self, bucket: &Bucket, key: &str, version: &Version, class: &'static str) -> Result<(), Error> {
+        self.shelf
+            .store
+            .transact(|tx| async move {
+                let bucket = self.shelf.bucket_in(&tx, &bucket.name).await?;
+                let found = self.shelf.version_in(&tx, &bucket.name, key, version.id()).await?;
+                let Some(mut found) = found.filter(|found| found.version.order == version.order) else {
+                    return Ok(());
+                };
+                found.version.about.class = Some(class.to_owned());
+                self.shelf.rewrite(&tx, &bucket.name, key, &found)?;
+                let event = Event {
+                    kind: EventType::LifecycleTransition { class },
+                    key,
+                    size: Some(version.size),
+                    etag: Some(&version.etag),
+                    version_id: (bucket.versioning != Versioning::Never).then(|| version.id()),
+                    sequencer: &sequencer(&tx),
+                };
+                self.tell(&tx, &self.ticking(&bucket), &bucket, event).await
+            })
+            .await
+    }
+
     /// Nobody's call, in which a lifecycle tells of what it did.
-    fn ticking(&self, bucket: &Bucket) -> Call {
+    pub(crate) fn ticking(&self, bucket: &Bucket) -> Call {
         let random = &self.shelf.random;
         Call {
             id: random.uuid(),
@@ -145,6 +193,8 @@ impl Objects {
     }
 
     async fn expire_uploads(&self, bucket: &Bucket, rules: &[LifecycleRule]) -> Result<(), Error> {
+        // Rules about tags or sizes, which were let in once, are about no upload.
+        let rules: Vec<_> = rules.iter().filter(|rule| is_plain(rule)).collect();
         let mut rest = Some(Range::prefix(&uploads_key(&bucket.name)));
         while let Some(range) = rest.take() {
             let (uploads, more) = self.shelf.uploads(&self.shelf.snapshot(), &bucket.name, range, PAGE).await?;
@@ -181,7 +231,7 @@ enum End {
 #[derive(Clone, Copy, Debug)]
 struct Found {
     latest: bool,
-    /// Whether its key has no other.
+    /// Whether it is a marker that hides nothing, or an object that has no others behind it.
     alone: bool,
 }
 
@@ -205,6 +255,15 @@ impl Place {
             *self = Self { key: key.to_owned(), ..Self::default() };
         }
         self.made_ms = version.at_ms;
+    }
+
+    /// Since when a version waits for what becomes of it; markers wait for nothing else than their end.
+    fn since(&self, version: &Version, latest: bool) -> Option<moves::Since> {
+        match (version.marker, latest) {
+            (true, _) => None,
+            (false, true) => Some(moves::Since::Made { at_ms: version.at_ms }),
+            (false, false) => self.replaced_ms.map(|at_ms| moves::Since::Replaced { at_ms, newer: self.newer }),
+        }
     }
 
     /// How the version ends, if it is time.
@@ -240,12 +299,17 @@ impl Place {
 
 /// Whether so many days have passed, counted as S3 does: up to the midnight after them.
 fn is_due(from_ms: i64, days: i32, now_ms: i64) -> bool {
-    let passed = from_ms + i64::from(days) * DAY_MS;
-    let midnight = (passed.div_euclid(DAY_MS) + i64::from(passed.rem_euclid(DAY_MS) > 0)) * DAY_MS;
-    now_ms >= midnight
+    now_ms >= midnight_after(from_ms, days)
 }
 
-fn prefix(rule: &LifecycleRule) -> &str {
+/// The first midnight when so many days have passed.
+pub(crate) fn midnight_after(from_ms: i64, days: i32) -> i64 {
+    let passed = from_ms + i64::from(days) * DAY_MS;
+    (passed.div_euclid(DAY_MS) + i64::from(passed.rem_euclid(DAY_MS) > 0)) * DAY_MS
+}
+
+/// What the keys begin with that a rule is about.
+pub(crate) fn prefix(rule: &LifecycleRule) -> &str {
     let filter = rule.filter.as_ref();
     let of_filter = filter.and_then(|filter| {
         filter.prefix.as_deref().or_else(|| filter.and.as_ref().and_then(|and| and.prefix.as_deref()))
@@ -253,8 +317,20 @@ fn prefix(rule: &LifecycleRule) -> &str {
     rule.prefix.as_deref().or(of_filter).unwrap_or_default()
 }
 
+/// Whether a rule is about all that has its prefix.
+fn is_plain(rule: &LifecycleRule) -> bool {
+    rule.filter.as_ref().is_none_or(|filter| {
+        let and = filter.and.as_ref().is_none_or(|and| {
+            and.tags.is_none() && and.object_size_greater_than.is_none() && and.object_size_less_than.is_none()
+        });
+        and && filter.tag.is_none()
+            && filter.object_size_greater_than.is_none()
+            && filter.object_size_less_than.is_none()
+    })
+}
+
 /// Whether a rule is about that version.
-fn fits(rule: &LifecycleRule, key: &str, version: &Version) -> bool {
+pub(crate) fn fits(rule: &LifecycleRule, key: &str, version: &Version) -> bool {
     if !key.starts_with(prefix(rule)) {
         return false;
     }

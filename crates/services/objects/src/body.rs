@@ -5,9 +5,9 @@ mod outlet;
 mod seal;
 mod sums;
 
-pub(crate) use self::intake::{Intake, Taken};
+pub(crate) use self::intake::{Intake, Taken, sum_up};
 pub(crate) use self::seal::{Customer, Sealing, check_reader};
-pub(crate) use self::sums::{Wanted, given, show};
+pub(crate) use self::sums::{Wanted, given, named_algorithm, show};
 
 /// The longest body that lies in its version's own record.
 pub const INLINE_BYTES_MAX: usize = 4 << 10;

@@ -31,12 +31,31 @@ pub enum EventType {
     LifecycleDelete,
     /// Hidden by a lifecycle.
     LifecycleDeleteMarkerCreated,
+    /// Moved to another storage class by a lifecycle.
+    LifecycleTransition {
+        /// Which.
+        class: &'static str,
+    },
     /// Tags were set.
     TaggingPut,
     /// Tags were taken away.
     TaggingDelete,
     /// The access control list was set.
     AclPut,
+    /// Somebody asked for an archived object.
+    RestorePost {
+        /// Of which storage class it is.
+        class: &'static str,
+    },
+    /// It can be read.
+    RestoreCompleted {
+        /// Of which storage class it is.
+        class: &'static str,
+        /// Until when.
+        until_ms: i64,
+    },
+    /// Its time is over.
+    RestoreDelete,
 }
 
 impl EventType {
@@ -51,9 +70,13 @@ impl EventType {
             Self::DeleteMarkerCreated => "s3:ObjectRemoved:DeleteMarkerCreated",
             Self::LifecycleDelete => "s3:LifecycleExpiration:Delete",
             Self::LifecycleDeleteMarkerCreated => "s3:LifecycleExpiration:DeleteMarkerCreated",
+            Self::LifecycleTransition { .. } => "s3:LifecycleTransition",
             Self::TaggingPut => "s3:ObjectTagging:Put",
             Self::TaggingDelete => "s3:ObjectTagging:Delete",
             Self::AclPut => "s3:ObjectAcl:Put",
+            Self::RestorePost { .. } => "s3:ObjectRestore:Post",
+            Self::RestoreCompleted { .. } => "s3:ObjectRestore:Completed",
+            Self::RestoreDelete => "s3:ObjectRestore:Delete",
         }
     }
 }
@@ -92,7 +115,7 @@ impl Objects {
         };
         let configuration: NotificationConfiguration = read(document)?;
         let at_ms = self.now_ms();
-        let told = Told { bucket: &bucket.name, event, call, at_ms };
+        let told = Told { bucket: &bucket.name, region: &bucket.region, event, call, at_ms };
         let sender = Sender::of(call, at_ms);
         for entry in notify::entries(&configuration) {
             if entry.wants(event.kind.name(), event.key) {

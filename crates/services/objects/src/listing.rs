@@ -86,24 +86,30 @@ pub(crate) async fn objects(snapshot: &Snapshot, bucket: &str, asked: &Asked) ->
     Ok(Page { lines, truncated: false })
 }
 
-/// All versions of a bucket: keys in order, of each the newest first. `after_version` is where the key `asked.after` goes on.
+/// All versions of a bucket: keys in order, of each the newest first. The key `asked.after` goes on with the versions that are older
+/// than those of the order `older_than`, which need not be there any more.
 pub(crate) async fn versions(
     snapshot: &Snapshot,
     bucket: &str,
     asked: &Asked,
-    after_version: Option<&Version>,
+    older_than: Option<u64>,
 ) -> Result<Page, Error> {
     let (parent, others) = (objects_key(bucket), versions_key(bucket));
     let mut range = asked.range(&others);
-    if let Some(version) = after_version {
-        let at = others.clone().with(asked.after.as_str()).with(u64::MAX - version.order);
+    if let Some(order) = older_than {
+        let at = others.clone().with(asked.after.as_str()).with(u64::MAX - order);
         range = Range::text_prefix(&others, &asked.prefix).after(&at);
     }
     let mut current = Cursor::new(snapshot, parent.clone(), asked.range(&parent), asked.batch());
-    let mut other = Cursor::new(snapshot, others, range, asked.batch());
+    let mut other = Cursor::new(snapshot, others.clone(), range, asked.batch());
     let mut lines = Vec::new();
     // The key whose newest version was told already.
-    let mut told = after_version.map(|_| asked.after.clone());
+    let mut told = None;
+    if let Some(order) = older_than {
+        let rest = Rest::of(snapshot, &parent, &others, asked, order).await?;
+        told = rest.newest_told.then(|| asked.after.clone());
+        current.read.extend(rest.current.map(|bytes| (asked.after.clone(), bytes)));
+    }
     loop {
         let (one, two) = (current.peek_key().await?, other.peek_key().await?);
         let from_current = match (&one, &two) {
@@ -127,6 +133,28 @@ pub(crate) async fn versions(
         let latest = told.as_ref() != Some(&key);
         lines.push(Line::Version(key.clone(), Box::new(found(&bytes, latest)?.version), latest));
         told = Some(key);
+    }
+}
+
+/// What is left of the key in whose versions a listing goes on.
+struct Rest {
+    /// The current version, where it is older than those that were told: others have gone since, and it took their place.
+    current: Option<Bytes>,
+    /// Whether the newest of them was told.
+    newest_told: bool,
+}
+
+impl Rest {
+    async fn of(snapshot: &Snapshot, parent: &Key, others: &Key, asked: &Asked, order: u64) -> Result<Self, Error> {
+        let key = asked.after.as_str();
+        if let Some(bytes) = snapshot.get(&parent.clone().with(key)).await? {
+            let is_older = found(&bytes, true)?.version.order < order;
+            let is_asked_for = key.starts_with(&asked.prefix);
+            return Ok(Self { current: Some(bytes).filter(|_| is_older && is_asked_for), newest_told: !is_older });
+        }
+        let page = snapshot.scan(Range::prefix(&others.clone().with(key)), Scan::first(1)).await?;
+        let newest = page.items.first().map(|(_, bytes)| found(bytes, false)).transpose()?;
+        Ok(Self { current: None, newest_told: newest.is_some_and(|newest| newest.version.order >= order) })
     }
 }
 

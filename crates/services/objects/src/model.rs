@@ -90,6 +90,9 @@ pub struct Version {
     /// Whether it cannot be deleted until somebody says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_hold: Option<bool>,
+    /// Until when it is said to be back from its archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_until_ms: Option<i64>,
 }
 
 impl Record for Version {

@@ -200,7 +200,7 @@ fn covers(wanted: &str, event: &str) -> bool {
     wanted == event || wanted.strip_suffix('*').is_some_and(|kind| event.starts_with(kind))
 }
 
-/// Names that S3 knows. Of some no change here ever tells: nothing is replicated, restored or moved between classes.
+/// Names that S3 knows. Of some no change here ever tells: nothing is replicated or lost.
 fn is_known(event: &str) -> bool {
     const KINDS: [(&str, &[&str]); 7] = [
         ("s3:ObjectCreated:", &["*", "Put", "Post", "Copy", "CompleteMultipartUpload"]),

@@ -9,6 +9,7 @@ mod configurations;
 mod copy_object;
 mod delete_object;
 mod encryption;
+mod expiry;
 pub mod fuzzing;
 mod get_object;
 mod list_object_versions;
@@ -18,6 +19,7 @@ mod multipart;
 mod notification;
 mod object_tags;
 mod put_object;
+mod restore_object;
 mod versioning;
 
 pub(crate) use self::about::tags;
@@ -74,6 +76,7 @@ pub fn register(registry: &mut Registry, objects: &Arc<Objects>) {
     registry.add::<s3::PutObjectLockConfiguration, _>(objects);
     registry.add::<s3::PutObjectRetention, _>(objects);
     registry.add::<s3::PutObjectTagging, _>(objects);
+    registry.add::<s3::RestoreObject, _>(objects);
     registry.add::<s3::UploadPart, _>(objects);
     registry.add::<s3::UploadPartCopy, _>(objects);
     configurations::register(registry, objects);

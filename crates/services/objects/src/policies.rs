@@ -11,7 +11,7 @@ pub(crate) use self::public::is_public;
 use std::sync::Arc;
 
 use ::store::Snapshot;
-use contract::{Arn, Call, Fault, Principal};
+use contract::{Arn, Call, Fault, Origin, Principal};
 use dispatch::{Asked, Attached, Attachments, BoxFuture, Told};
 use policy::{Context, Kind, Policy};
 use serde_json::{Value, json};
@@ -45,6 +45,10 @@ impl Attachments for Objects {
             let particulars = Particulars::read(asked.actions, asked.input, self.now_ms());
             let mut told = Told { attached: Attached::Absent, actions: particulars.actions, keys: particulars.keys };
             told.keys.push(("s3:ResourceAccount".into(), asked.call.account.to_string()));
+            if let Origin::Door { manner: Some(manner), .. } = &asked.call.origin {
+                told.keys
+                    .extend(manner.signed.iter().flat_map(|signed| particulars::of_signature(signed, self.now_ms())));
+            }
             if name == "*" || asked.actions == ["s3:CreateBucket"] {
                 return Ok(told);
             }

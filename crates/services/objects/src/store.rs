@@ -1,24 +1,25 @@
 //! The only file, with those under it, that knows keys and touches the store.
 //!
 //! Keys begin with `s3`; then `bucket`, `config`, `object` (current versions that are no markers), `version` (all others, newest
-//! first), `null` (where among the others the version without an id is), `data` (bytes beside records), `upload`, `part`.
+//! first), `null` (where among the others the version without an id is), `data` (bytes beside records), `upload`, `part`,
+//! `completed` (what uploads became), `restored` (when restores end).
 
 mod configs;
 mod keys;
 mod parts;
 mod versions;
 
-use ::store::{Blobs, Key, Range, Record, Scan, Snapshot, Store, Transaction, record};
+use ::store::{Blobs, Held, Key, Range, Record, Scan, Snapshot, Store, Transaction, record};
 use base::Random;
 use bytes::{BufMut, Bytes, BytesMut};
 
 pub(crate) use self::configs::*;
 pub(crate) use self::keys::*;
 pub(crate) use self::parts::NumberedPart;
-pub(crate) use self::versions::{Found, Removed, found, missing_version};
+pub(crate) use self::versions::{EndedRestore, Found, Removed, found, missing_version};
 
 use crate::error::{Error, no_such_bucket};
-use crate::model::Bucket;
+use crate::model::{Body, Bucket};
 
 /// Everything that is kept.
 #[derive(Clone)]
@@ -42,6 +43,14 @@ impl Shelf {
     /// An id that nothing else has.
     pub(crate) fn fresh_id(&self) -> String {
         format!("{:016x}{:016x}", self.random.u64(), self.random.u64())
+    }
+
+    /// Keeps a body's blob from being swept, until something refers to it.
+    pub(crate) async fn hold(&self, body: &Body) -> Result<Option<Held>, Error> {
+        match body {
+            Body::Blob { id, .. } => Ok(Some(self.blobs.hold(id.parse().map_err(|_| Error::Internal)?).await)),
+            Body::Inline | Body::Beside(_) | Body::Parts(_) => Ok(None),
+        }
     }
 
     /// The bucket of that name.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::store::Stored;
+use ::store::{Held, Stored};
 use base::ByteSize;
 use bytes::{Bytes, BytesMut};
 use contract::Fault;
@@ -34,12 +34,14 @@ pub(crate) struct Taken {
     pub(crate) sums: Sums,
     pub(crate) sealed: Option<Sealed>,
     _stored: Option<Stored>,
+    _held: Option<Held>,
 }
 
 impl Taken {
     /// What lies in a blob already, and was summed up when it came.
-    pub(crate) fn shared(body: Body, size: u64, sealed: Option<Sealed>) -> Self {
-        Self { sealed, body, data: Bytes::new(), size, sums: Sums { md5: Vec::new(), checksum: None }, _stored: None }
+    pub(crate) fn shared(body: Body, size: u64, sealed: Option<Sealed>, held: Option<Held>) -> Self {
+        let sums = Sums { md5: Vec::new(), checksum: None };
+        Self { sealed, body, data: Bytes::new(), size, sums, _stored: None, _held: held }
     }
 }
 
@@ -99,7 +101,15 @@ impl Intake<'_> {
             0..=INLINE_BYTES_MAX => Body::Inline,
             _ => Body::Beside(self.shelf.fresh_id()),
         };
-        Ok(Taken { body, size, data: cipher.seal_whole(&data)?, sums, sealed: Some(sealed), _stored: None })
+        Ok(Taken {
+            body,
+            size,
+            data: cipher.seal_whole(&data)?,
+            sums,
+            sealed: Some(sealed),
+            _stored: None,
+            _held: None,
+        })
     }
 
     async fn keep_long(
@@ -109,10 +119,8 @@ impl Intake<'_> {
         wanted: Wanted,
         trailers: Trailers,
     ) -> Result<Taken, Error> {
-        let outcome = Arc::new(Mutex::new(None));
-        let source = Box::pin(futures_util::stream::iter([Ok(begun)]).chain(rest));
-        let tee =
-            Tee { source, hashing: Hashing::begin(&wanted), wanted, trailers, size: 0, outcome: Arc::clone(&outcome) };
+        let tee = Tee::new(Box::pin(futures_util::stream::iter([Ok(begun)]).chain(rest)), wanted, trailers);
+        let outcome = Arc::clone(&tee.outcome);
         let pieces =
             futures_util::stream::try_unfold(
                 tee,
@@ -124,7 +132,7 @@ impl Intake<'_> {
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (size, sums) = outcome.ok_or(Error::Internal)?;
         let body = Body::Blob { id: stored.id.to_string(), owner: self.shelf.fresh_id() };
-        Ok(Taken { body, data: Bytes::new(), size, sums, sealed: Some(sealed), _stored: Some(stored) })
+        Ok(Taken { body, data: Bytes::new(), size, sums, sealed: Some(sealed), _stored: Some(stored), _held: None })
     }
 
     /// A key that no other body has.
@@ -139,6 +147,19 @@ impl Intake<'_> {
     }
 }
 
+/// Sums up a body that lies somewhere already, and keeps nothing of it.
+pub(crate) async fn sum_up(payload: Payload, wanted: Wanted) -> Result<Sums, Error> {
+    let trailers = payload.trailers();
+    let source = match payload.whole() {
+        Some(bytes) => futures_util::stream::iter([Ok(bytes.clone())]).boxed(),
+        None => payload.take_stream().ok_or_else(crate::error::incomplete_body)?,
+    };
+    let mut tee = Tee::new(source, wanted, trailers);
+    while tee.next().await?.is_some() {}
+    let outcome = tee.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    outcome.map(|(_, sums)| sums).ok_or(Error::Internal)
+}
+
 /// Looks at a body as it passes.
 struct Tee {
     source: ByteStream,
@@ -151,6 +172,10 @@ struct Tee {
 }
 
 impl Tee {
+    fn new(source: ByteStream, wanted: Wanted, trailers: Trailers) -> Self {
+        Self { source, hashing: Hashing::begin(&wanted), wanted, trailers, size: 0, outcome: Arc::default() }
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         match self.source.next().await.transpose()? {
             Some(piece) => {

@@ -1,6 +1,9 @@
 //! A body on its way out: the pieces of an object, wherever they lie, one after the other.
+//!
+//! A reading ends as it began, whatever becomes of the object meanwhile: blobs that are still to be read are held, so that no sweep
+//! takes them.
 
-use ::store::{BlobId, Snapshot};
+use ::store::{BlobId, Held, Snapshot};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use wire::{ByteStream, Payload};
@@ -8,7 +11,7 @@ use wire::{ByteStream, Payload};
 use super::seal::{Cipher, Customer, frames};
 use crate::error::Error;
 use crate::model::{Body, Sealed, Version};
-use crate::store::{NumberedPart, Shelf, data_key};
+use crate::store::{NumberedPart, Shelf, data_key, owner_key};
 
 /// A stretch of an object that lies in one place.
 pub(crate) enum Piece {
@@ -24,6 +27,10 @@ pub(crate) enum Piece {
         end: u64,
         /// What opens it, and how long it is when opened.
         cipher: Option<(Cipher, u64)>,
+        /// Who refers to it.
+        owner: String,
+        /// Keeps it until it was read.
+        held: Held,
     },
 }
 
@@ -79,7 +86,27 @@ impl Shelf {
             tracing::error!(body = ?version.body, "the parts of an object are not where they should be");
             return Err(Error::Internal);
         }
+        self.check_held(&pieces).await?;
         Ok(self.joined(pieces, end - start))
+    }
+
+    /// Whether all blobs are there that are held: between the snapshot and the hold a sweep may have taken them. Bytes are let go of
+    /// all together, so one that is referred to still tells of all.
+    async fn check_held(&self, pieces: &[Piece]) -> Result<(), Error> {
+        let blobs = pieces.iter().filter_map(|piece| match piece {
+            Piece::Blob { id, owner, .. } => Some((*id, owner)),
+            Piece::Held(_) => None,
+        });
+        let Some((last, owner)) = blobs.clone().last() else { return Ok(()) };
+        if self.blobs.is_retained(&self.snapshot(), last, &owner_key(owner)).await? {
+            return Ok(());
+        }
+        for (id, _) in blobs {
+            if let Err(error) = self.blobs.len(id).await {
+                return Err(Error::Unavailable(format!("the object was replaced while it was read ({error})")));
+            }
+        }
+        Ok(())
     }
 
     async fn piece(
@@ -97,9 +124,11 @@ impl Shelf {
         let held = match kept.body {
             Body::Inline => Some(kept.data.clone()),
             Body::Beside(id) => snapshot.get(&data_key(id)).await?,
-            Body::Blob { id, .. } => {
+            Body::Blob { id, owner } => {
                 let id = id.parse().map_err(|_| Error::Internal)?;
-                return Ok(Piece::Blob { id, start, end, cipher: cipher.map(|cipher| (cipher, kept.size)) });
+                let (owner, held) = (owner.clone(), self.blobs.hold(id).await);
+                let cipher = cipher.map(|cipher| (cipher, kept.size));
+                return Ok(Piece::Blob { id, start, end, cipher, owner, held });
             }
             Body::Parts(_) => None,
         };
@@ -127,14 +156,21 @@ impl Shelf {
             async move {
                 let stream: ByteStream = match piece {
                     Piece::Held(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
-                    Piece::Blob { id, start, end, cipher: Some((cipher, size)) } => {
-                        let (from, to) = frames(start, end, size);
-                        let stream = blobs.stream(id, from..to).await.map_err(Error::from)?;
-                        cipher.opening(stream, start, end)
-                    }
-                    Piece::Blob { id, start, end, cipher: None } => {
-                        let stream = blobs.stream(id, start..end).await.map_err(Error::from)?;
-                        Box::pin(stream.map_err(|error| Error::from(error).into()))
+                    Piece::Blob { id, start, end, cipher, held, .. } => {
+                        let stream: ByteStream = match cipher {
+                            Some((cipher, size)) => {
+                                let (from, to) = frames(start, end, size);
+                                let stream = blobs.stream(id, from..to).await.map_err(Error::from)?;
+                                cipher.opening(stream, start, end)
+                            }
+                            None => {
+                                let stream = blobs.stream(id, start..end).await.map_err(Error::from)?;
+                                Box::pin(stream.map_err(|error| Error::from(error).into()))
+                            }
+                        };
+                        Box::pin(stream.inspect(move |_piece| {
+                            let _until_the_end = &held;
+                        }))
                     }
                 };
                 Ok::<_, contract::Fault>(stream)

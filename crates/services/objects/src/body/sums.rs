@@ -76,10 +76,7 @@ impl Wanted {
             };
             Algorithm::Md5.decode(text).ok_or_else(wrong)
         });
-        let named = named.map(|name| {
-            let wrong = || invalid_request("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
-            Algorithm::parse(&name.to_ascii_uppercase()).ok_or_else(wrong)
-        });
+        let named = named.map(named_algorithm);
         let mut given = given.into_iter().filter_map(|(algorithm, value)| Some((algorithm, value.as_deref()?)));
         let first = given.next();
         if given.next().is_some() {
@@ -158,6 +155,16 @@ impl Wanted {
             Checksum { algorithm: algorithm.name().into(), value: checksum::encode(&value), composite: false };
         Ok(Sums { md5, checksum: Some(checksum) })
     }
+}
+
+/// The algorithm that a request names.
+pub(crate) fn named_algorithm(name: &str) -> Result<Algorithm, Fault> {
+    Algorithm::parse(&name.to_ascii_uppercase()).ok_or_else(|| {
+        invalid_request(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, \
+             CRC64NVME, SHA1, SHA256]",
+        )
+    })
 }
 
 /// Checksums that are being made.

@@ -1,6 +1,6 @@
 //! What is told: S3's records for functions, queues and topics, and its events for the event bus.
 
-use contract::{Call, Origin};
+use contract::{Call, Origin, Principal};
 use delivery::Fact;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -10,10 +10,15 @@ use crate::events::{Event, EventType};
 /// What stays as it is in a record's key.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
 
+/// Who makes changes that nobody asks for.
+const OWN: &str = "s3.amazonaws.com";
+
 /// A change, and what is known of who made it.
 #[derive(Clone, Copy)]
 pub(crate) struct Told<'a> {
     pub(crate) bucket: &'a str,
+    /// Where the bucket is, wherever the caller is.
+    pub(crate) region: &'a str,
     pub(crate) event: Event<'a>,
     pub(crate) call: &'a Call,
     pub(crate) at_ms: i64,
@@ -36,10 +41,10 @@ impl Told<'_> {
         }
         object.insert("sequencer".into(), event.sequencer.into());
         let owner = json!({ "principalId": call.account.to_string() });
-        let record = json!({
+        let mut record = json!({
             "eventVersion": version(event.kind),
             "eventSource": "aws:s3",
-            "awsRegion": call.region.as_str(),
+            "awsRegion": self.region,
             "eventTime": time(self.at_ms),
             "eventName": event.kind.name().trim_start_matches("s3:"),
             "userIdentity": { "principalId": self.principal() },
@@ -52,6 +57,15 @@ impl Told<'_> {
                 "object": object,
             },
         });
+        if let EventType::RestoreCompleted { class, until_ms } = event.kind {
+            let restored =
+                json!({ "lifecycleRestorationExpiryTime": time(until_ms), "lifecycleRestoreStorageClass": class });
+            record["glacierEventData"] = json!({ "restoreEventData": restored });
+        }
+        if let EventType::LifecycleTransition { class } = event.kind {
+            let moved = json!({ "destinationStorageClass": class });
+            record["lifecycleEventData"] = json!({ "transitionEventData": moved });
+        }
         json!({ "Records": [record] })
     }
 
@@ -76,14 +90,31 @@ impl Told<'_> {
             "object": object,
             "request-id": request_id(call),
             "requester": call.account.to_string(),
-            "source-ip-address": self.address(),
         });
+        match self.is_own() {
+            true => detail["requester"] = OWN.into(),
+            false => detail["source-ip-address"] = self.address().into(),
+        }
         for (name, value) in [("reason", reason), ("deletion-type", deletion)] {
             if let Some(value) = value {
                 detail[name] = value.into();
             }
         }
+        if let EventType::RestorePost { class } | EventType::RestoreCompleted { class, .. } = event.kind {
+            detail["source-storage-class"] = class.into();
+        }
+        if let EventType::LifecycleTransition { class } = event.kind {
+            detail["destination-storage-class"] = class.into();
+        }
+        if let EventType::RestoreCompleted { until_ms, .. } = event.kind {
+            detail["restore-expiry-time"] = time(until_ms).into();
+        }
         Fact { source: "aws.s3", detail_type, resources: vec![format!("arn:aws:s3:::{bucket}")], detail }
+    }
+
+    /// Whether nobody asked for it: lifecycles and their like.
+    fn is_own(&self) -> bool {
+        matches!(self.call.principal, Principal::Service { name: OWN, source: None })
     }
 
     fn principal(&self) -> String {
@@ -97,6 +128,7 @@ impl Told<'_> {
     fn address(&self) -> String {
         match &self.call.origin {
             Origin::Door { peer, .. } => peer.to_string(),
+            Origin::Inside { .. } if self.is_own() => OWN.to_owned(),
             Origin::Inside { .. } => "127.0.0.1".to_owned(),
         }
     }
@@ -122,9 +154,13 @@ fn version(kind: EventType) -> &'static str {
         | EventType::Copy
         | EventType::CompleteMultipartUpload
         | EventType::Delete
-        | EventType::DeleteMarkerCreated => "2.1",
+        | EventType::DeleteMarkerCreated
+        | EventType::RestorePost { .. }
+        | EventType::RestoreCompleted { .. }
+        | EventType::RestoreDelete => "2.1",
         EventType::LifecycleDelete
         | EventType::LifecycleDeleteMarkerCreated
+        | EventType::LifecycleTransition { .. }
         | EventType::TaggingPut
         | EventType::TaggingDelete
         | EventType::AclPut => "2.3",
@@ -144,9 +180,13 @@ fn on_bus(kind: EventType) -> (&'static str, Option<&'static str>, Option<&'stat
         EventType::DeleteMarkerCreated => ("Object Deleted", Some("DeleteObject"), Some(HIDDEN)),
         EventType::LifecycleDelete => ("Object Deleted", Some("Lifecycle Expiration"), Some(FOR_GOOD)),
         EventType::LifecycleDeleteMarkerCreated => ("Object Deleted", Some("Lifecycle Expiration"), Some(HIDDEN)),
+        EventType::LifecycleTransition { .. } => ("Object Storage Class Changed", None, None),
         EventType::TaggingPut => ("Object Tags Added", None, None),
         EventType::TaggingDelete => ("Object Tags Deleted", None, None),
         EventType::AclPut => ("Object ACL Updated", None, None),
+        EventType::RestorePost { .. } => ("Object Restore Initiated", None, None),
+        EventType::RestoreCompleted { .. } => ("Object Restore Completed", None, None),
+        EventType::RestoreDelete => ("Object Restore Expired", None, None),
     }
 }
 
@@ -188,6 +228,7 @@ mod tests {
                 peer: [192, 0, 2, 7].into(),
                 base_url: Arc::from("http://localhost:4566"),
                 user_agent: Arc::from(""),
+                manner: None,
             },
         }
     }
@@ -203,7 +244,7 @@ mod tests {
             version_id: None,
             sequencer: "0055AED6DCD90281E5",
         };
-        let told = Told { bucket: "b", event, call: &call, at_ms: 1_700_000_000_123 };
+        let told = Told { bucket: "b", region: "eu-west-3", event, call: &call, at_ms: 1_700_000_000_123 };
         let records = told.records("entry");
         let record = &records["Records"][0];
         for (pointer, expected) in [
@@ -229,6 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_back_says_until_when() {
+        let (call, kind) = (call(), EventType::RestoreCompleted { class: "GLACIER", until_ms: 86_400_000 });
+        let event = Event { kind, key: "k", size: Some(1), etag: None, version_id: None, sequencer: "1" };
+        let told = Told { bucket: "b", region: "eu-west-3", event, call: &call, at_ms: 0 };
+        let record = &told.records("")["Records"][0];
+        assert_eq!(record["eventName"], "ObjectRestore:Completed");
+        assert_eq!(
+            record["glacierEventData"]["restoreEventData"],
+            json!({
+                "lifecycleRestorationExpiryTime": "1970-01-02T00:00:00.000Z",
+                "lifecycleRestoreStorageClass": "GLACIER",
+            })
+        );
+        let fact = told.fact();
+        assert_eq!(fact.detail_type, "Object Restore Completed");
+        assert_eq!(fact.detail["source-storage-class"], "GLACIER");
+        assert_eq!(fact.detail["restore-expiry-time"], "1970-01-02T00:00:00.000Z");
+    }
+
+    #[test]
     fn what_is_gone_says_how() {
         let call = call();
         for (kind, name, detail_type, deletion) in [
@@ -242,7 +303,7 @@ mod tests {
             (EventType::TaggingPut, "ObjectTagging:Put", "Object Tags Added", Value::Null),
         ] {
             let event = Event { kind, key: "k", size: None, etag: None, version_id: Some("v"), sequencer: "1" };
-            let told = Told { bucket: "b", event, call: &call, at_ms: 0 };
+            let told = Told { bucket: "b", region: "eu-west-3", event, call: &call, at_ms: 0 };
             let records = told.records("");
             assert_eq!(records["Records"][0]["eventName"], name);
             assert_eq!(records["Records"][0]["s3"]["object"]["versionId"], "v");

@@ -38,7 +38,7 @@ macro_rules! about {
         about.set("content-disposition", $input.content_disposition.clone());
         about.set("content-encoding", $crate::ops::about::encoding($input.content_encoding.as_deref()));
         about.set("content-language", $input.content_language.clone());
-        about.set("expires", $input.expires.map(|at| crate::conditions::http_date(at.as_millisecond())));
+        about.set("expires", $input.expires.clone());
         about.set("website-redirect-location", $input.website_redirect_location.clone());
         about.metadata = $input.metadata.clone().unwrap_or_default();
         about.class = $input.storage_class.clone().filter(|class| class != "STANDARD");
@@ -62,7 +62,7 @@ macro_rules! describe {
         $output.content_disposition = about.header("content-disposition");
         $output.content_encoding = about.header("content-encoding");
         $output.content_language = about.header("content-language");
-        $output.expires = about.header("expires").and_then(|at| $crate::ops::about::http_time(&at));
+        $output.expires = about.header("expires");
         $output.website_redirect_location = about.header("website-redirect-location");
         $output.metadata = (!about.metadata.is_empty()).then(|| about.metadata.clone());
         $output.storage_class = about.class.clone();
@@ -150,11 +150,6 @@ pub(super) fn check(about: &About) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
-}
-
-/// A header's time.
-pub(super) fn http_time(text: &str) -> Option<jiff::Timestamp> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
 }
 
 /// `COMPLIANCE` or `GOVERNANCE`.

@@ -132,7 +132,7 @@ impl Handle<s3::PutObjectAcl> for Objects {
             version.about.acl.clone_from(&kept);
             Ok(())
         };
-        self.say(which!(input), Some((call, EventType::AclPut)), set).await?;
+        self.say(which!(input), (call, &[EventType::AclPut]), set).await?;
         Ok(s3::PutObjectAclOutput::default())
     }
 }

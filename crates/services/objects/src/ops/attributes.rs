@@ -3,9 +3,10 @@
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3;
 
+use super::encryption::customer;
 use super::{object_arn, page_limit, time};
 use crate::Objects;
-use crate::body::show;
+use crate::body::{check_reader, show};
 use crate::error::invalid_argument;
 use crate::model::{Body, Version};
 use crate::ops::object_tags::shown_id;
@@ -33,6 +34,7 @@ impl Handle<s3::GetObjectAttributes> for Objects {
         let looked = self.look(&snapshot, &input.bucket, &input.key, input.version_id.as_deref()).await;
         let looked = self.told_to(call, &input.bucket, looked).await?;
         let version = looked.found.version;
+        check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer!(input).as_ref())?;
         let mut output = s3::GetObjectAttributesOutput {
             last_modified: time(version.at_ms),
             version_id: shown_id(&looked.bucket, &version),

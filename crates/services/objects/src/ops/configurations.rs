@@ -14,6 +14,9 @@ use wire::StaticShape;
 use crate::Objects;
 use crate::error::{Error, refused};
 
+/// The most documents of a kind.
+const OF_A_KIND_MAX: usize = 1_000;
+
 impl Objects {
     /// Sets a document, or takes it away.
     pub(crate) async fn configure(
@@ -29,6 +32,25 @@ impl Objects {
             .transact(|tx| async move {
                 let mut bucket = self.shelf.bucket_in(&tx, name).await?;
                 self.shelf.set_config(&tx, &mut bucket, kind, id, document.as_ref()).await
+            })
+            .await
+    }
+
+    /// Sets one of the documents of its kind, of which a bucket may have so many.
+    pub(crate) async fn configure_one(&self, name: &str, kind: &str, id: &str, document: Value) -> Result<(), Error> {
+        let document = &document;
+        self.shelf
+            .store
+            .transact(|tx| async move {
+                let mut bucket = self.shelf.bucket_in(&tx, name).await?;
+                let ids = self.shelf.config_ids_in(&tx, name, kind).await?;
+                if ids.len() >= OF_A_KIND_MAX && !ids.contains(id) {
+                    let message = format!(
+                        "You are attempting to create a new configuration but have already reached the {OF_A_KIND_MAX}-configuration limit."
+                    );
+                    return Err(refused(400, "TooManyConfigurations", message).into());
+                }
+                self.shelf.set_config(&tx, &mut bucket, kind, id, Some(document)).await
             })
             .await
     }

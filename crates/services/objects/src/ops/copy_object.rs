@@ -13,7 +13,7 @@ use super::locks::said;
 use super::{object_arn, time};
 use crate::Objects;
 use crate::acl;
-use crate::body::{Customer, Intake, Sealing, Taken, Wanted, check_reader, show};
+use crate::body::{Customer, Intake, Sealing, Taken, Wanted, check_reader, named_algorithm, show, sum_up};
 use crate::conditions::Conditions;
 use crate::error::{Error, invalid_argument, invalid_request, no_such_version};
 use crate::events::EventType;
@@ -22,7 +22,7 @@ use crate::ops::put_object::Put;
 use crate::store::Found;
 
 /// The largest object that is copied in one piece.
-const COPY_BYTES_MAX: u64 = 5 << 30;
+pub(super) const COPY_BYTES_MAX: u64 = 5 << 30;
 
 /// What is copied, and the keys on both sides.
 #[derive(Clone, Copy)]
@@ -113,7 +113,8 @@ impl Handle<CopyObject> for Objects {
         show!(result, &draft.checksum);
         result.checksum_type = draft.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
         let kept = from.versioning != crate::model::Versioning::Never;
-        let mut output = CopyObjectOutput::default();
+        let expiration = self.expiry(&into, &input.key, &draft).await?;
+        let mut output = CopyObjectOutput { expiration, ..CopyObjectOutput::default() };
         show_seal!(output, draft.sealed.as_ref().map(|sealed| &sealed.by));
         Ok(CopyObjectOutput {
             copy_object_result: Some(result),
@@ -170,12 +171,20 @@ impl Objects {
             && said.class == found.version.about.class
             && redirect.is_none()
             && input.server_side_encryption.is_none()
+            && input.sse_customer_algorithm.is_none()
         {
             let message = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                            object's metadata, storage class, website redirect location or encryption attributes.";
             return Err(invalid_request(message));
         }
-        Ok(Version { about, retention: None, legal_hold: None, parts: None, ..found.version.clone() })
+        let bare = Version {
+            retention: None,
+            legal_hold: None,
+            parts: None,
+            restored_until_ms: None,
+            ..found.version.clone()
+        };
+        Ok(Version { about, ..bare })
     }
 
     /// The draft with bytes of its own: those that lie in one blob are shared, others are read and put anew.
@@ -188,20 +197,24 @@ impl Objects {
         let Opened { snapshot, found, customer, sealing } = opened;
         let by = found.version.sealed.as_ref().map(|sealed| &sealed.by);
         let same_key = customer.is_none() && by == Some(&sealing.by());
-        let asked = algorithm.and_then(|name| Algorithm::parse(&name.to_ascii_uppercase()));
+        let asked = algorithm.map(named_algorithm).transpose()?;
         let has =
             draft.checksum.as_ref().filter(|checksum| !checksum.composite).and_then(|checksum| checksum.algorithm());
-        let is_same = has.is_some() && asked.is_none_or(|asked| Some(asked) == has);
-        if let (Body::Blob { id, .. }, true) = (&draft.body, is_same && same_key) {
+        // That of a source of parts is a sum of sums; of the copy, which is one piece, it is the bytes'.
+        let kept = draft.checksum.as_ref().and_then(|checksum| checksum.algorithm());
+        let wanted = Wanted::only(asked.or(kept).or(Some(Algorithm::Crc64Nvme)));
+        let read = || self.shelf.read(snapshot, &found.version, &found.data, customer, (0, found.version.size));
+        if let (Body::Blob { id, .. }, true) = (&draft.body, same_key) {
             let body = Body::Blob { id: id.clone(), owner: self.shelf.fresh_id() };
-            return Ok((
-                Version { body: body.clone(), ..draft },
-                Taken::shared(body, found.version.size, found.version.sealed.clone()),
-            ));
+            let held = self.shelf.hold(&body).await?;
+            let checksum = match has.is_some() && asked.is_none_or(|asked| Some(asked) == has) {
+                true => draft.checksum,
+                false => sum_up(read().await?, wanted).await?.checksum,
+            };
+            let taken = Taken::shared(body.clone(), found.version.size, found.version.sealed.clone(), held);
+            return Ok((Version { body, checksum, ..draft }, taken));
         }
-        let payload = self.shelf.read(snapshot, &found.version, &found.data, customer, (0, found.version.size)).await?;
-        let wanted = Wanted::only(asked.or(has).or(Some(Algorithm::Crc64Nvme)));
-        let taken = Intake { shelf: &self.shelf, sealing }.take(payload, wanted).await?;
+        let taken = Intake { shelf: &self.shelf, sealing }.take(read().await?, wanted).await?;
         let draft = Version {
             size: taken.size,
             etag: hex::encode(&taken.sums.md5),

@@ -3,7 +3,7 @@
 use super::about::tags;
 use super::copy_object::Source;
 use super::get_object::cut;
-use super::multipart::upload_part::stretch;
+use super::multipart::upload_part_copy::stretch;
 
 /// The size of an object in the first line, a `Range`, an `x-amz-copy-source`, an `x-amz-copy-source-range` and an `x-amz-tagging` in one
 /// line each: no panic, and what is read lies inside the object and names one.

@@ -6,11 +6,12 @@ use wire::s3;
 use super::about::describe;
 use super::encryption::customer;
 use super::object_arn;
+use super::restore_object::restored;
 use crate::Objects;
 use crate::body::{check_reader, show};
 use crate::conditions::Conditions;
 use crate::error::{Error, invalid_argument, no_such_key, refused};
-use crate::model::{Body, Bucket, Version, Versioning};
+use crate::model::{Body, Bucket, Checksum, Version, Versioning};
 use crate::store::{Found, missing_version};
 
 /// What is read of a version.
@@ -94,6 +95,24 @@ impl Objects {
         }
     }
 
+    /// The checksum of what is read, where one is known: of all of a version, or of one of its parts.
+    async fn sum(
+        &self,
+        snapshot: &::store::Snapshot,
+        version: &Version,
+        stretch: Stretch,
+        part: Option<i32>,
+    ) -> Result<Option<Checksum>, Error> {
+        match (&version.body, part.and_then(|number| usize::try_from(number).ok())) {
+            (Body::Parts(upload), Some(number)) => {
+                let parts = self.shelf.parts(snapshot, upload, 0, number).await?;
+                Ok(parts.into_iter().nth(number.saturating_sub(1)).and_then(|numbered| numbered.part.checksum))
+            }
+            (Body::Inline | Body::Beside(_) | Body::Blob { .. }, Some(_)) => Ok(version.checksum.clone()),
+            (_, None) => Ok(version.checksum.clone().filter(|_| !stretch.partial)),
+        }
+    }
+
     async fn stretch_of_part(
         &self,
         snapshot: &::store::Snapshot,
@@ -150,6 +169,10 @@ pub(super) fn cut(range: &str, size: u64) -> Result<Option<Stretch>, Fault> {
     }
 }
 
+fn wants_sums(mode: Option<&str>) -> bool {
+    mode.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
+}
+
 fn content_range(stretch: Stretch, size: u64) -> Option<String> {
     (stretch.partial && stretch.start < stretch.end)
         .then(|| format!("bytes {}-{}/{size}", stretch.start, stretch.end - 1))
@@ -181,12 +204,12 @@ macro_rules! overrides {
             (&$input.response_content_encoding, &mut $output.content_encoding),
             (&$input.response_content_language, &mut $output.content_language),
             (&$input.response_content_type, &mut $output.content_type),
+            (&$input.response_expires, &mut $output.expires),
         ] {
             if from.is_some() {
                 to.clone_from(from);
             }
         }
-        $output.expires = $input.response_expires.or($output.expires);
     };
 }
 
@@ -203,7 +226,7 @@ macro_rules! conditions {
 
 /// What both answers say of a version, and of the stretch of it that was asked for.
 macro_rules! tell {
-    ($output:ident, $input:ident, $version:ident, $bucket:ident, $stretch:ident) => {
+    ($output:ident, $input:ident, $version:ident, $bucket:ident, $stretch:ident, $sum:ident) => {
         describe!($output, *$version, $bucket);
         overrides!($output, $input);
         $output.content_length = i64::try_from($stretch.end - $stretch.start).ok();
@@ -211,10 +234,10 @@ macro_rules! tell {
         if $input.part_number.is_some() {
             $output.parts_count = $version.parts.map(|parts| parts as i32);
         }
-        let wants_sums = $input.checksum_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
-        if wants_sums && !$stretch.partial {
-            show!($output, &$version.checksum);
+        // Of a part its own is told; of any other stretch there is none.
+        if let Some(sum) = $sum {
             $output.checksum_type = $version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
+            show!($output, Some(&sum));
         }
     };
 }
@@ -236,8 +259,16 @@ impl Handle<s3::GetObject> for Objects {
         check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
         conditions!(input).check_read(version)?;
         let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
+        let sum = match wants_sums(input.checksum_mode.as_deref()) {
+            true => self.sum(&snapshot, version, stretch, input.part_number).await?,
+            false => None,
+        };
         let mut output = s3::GetObjectOutput::default();
-        tell!(output, input, version, bucket, stretch);
+        tell!(output, input, version, bucket, stretch, sum);
+        output.restore = restored(version, self.now_ms());
+        if found.latest {
+            output.expiration = self.expiry(&bucket, &input.key, version).await?;
+        }
         output.body = Some(
             self.shelf.read(&snapshot, version, &found.data, customer.as_ref(), (stretch.start, stretch.end)).await?,
         );
@@ -263,8 +294,16 @@ impl Handle<s3::HeadObject> for Objects {
         check_reader(version.sealed.as_ref().map(|sealed| &sealed.by), customer.as_ref())?;
         conditions!(input).check_read(version)?;
         let stretch = self.stretch(&snapshot, version, input.range.as_deref(), input.part_number).await?;
+        let sum = match wants_sums(input.checksum_mode.as_deref()) {
+            true => self.sum(&snapshot, version, stretch, input.part_number).await?,
+            false => None,
+        };
         let mut output = s3::HeadObjectOutput::default();
-        tell!(output, input, version, bucket, stretch);
+        tell!(output, input, version, bucket, stretch, sum);
+        output.restore = restored(version, self.now_ms());
+        if found.latest {
+            output.expiration = self.expiry(&bucket, &input.key, version).await?;
+        }
         Ok(output)
     }
 }

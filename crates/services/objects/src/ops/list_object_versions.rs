@@ -5,11 +5,11 @@ use wire::s3::{
     self, CommonPrefix, DeleteMarkerEntry, ListObjectVersionsOutput, ListObjectVersionsRequest, ObjectVersion,
 };
 
+use super::restore_object::Beside;
 use super::{Shown, bucket_arn, owner, page_limit, time};
 use crate::Objects;
 use crate::error::invalid_argument;
 use crate::listing::{self, Asked, Line};
-use crate::store::missing_version;
 
 impl Handle<s3::ListObjectVersions> for Objects {
     const EFFECT: Effect = Effect::Read;
@@ -21,6 +21,7 @@ impl Handle<s3::ListObjectVersions> for Objects {
 
     async fn handle(&self, call: &Call, input: ListObjectVersionsRequest) -> Result<ListObjectVersionsOutput, Fault> {
         let shown = Shown::asked(input.encoding_type.as_deref())?;
+        let beside = Beside::asked(input.optional_object_attributes.as_deref(), self.now_ms())?;
         let snapshot = self.shelf.snapshot();
         self.shelf.bucket(&snapshot, &input.bucket).await?;
         let limit = page_limit(input.max_keys, "max-keys")?;
@@ -36,12 +37,10 @@ impl Handle<s3::ListObjectVersions> for Objects {
                 let message = "A version-id marker cannot be specified without a key marker.";
                 return Err(invalid_argument(message, "version-id-marker", id));
             }
-            Some(id) => {
-                let found = self.shelf.version(&snapshot, &input.bucket, &asked.after, id).await?;
-                Some(found.ok_or_else(|| missing_version(&asked.after, id))?.version)
-            }
+            // Whoever deletes what a page shows before asking for the next one names a version that is gone.
+            Some(id) => Some(self.shelf.order_of(&snapshot, &input.bucket, &asked.after, id).await?),
         };
-        let page = listing::versions(&snapshot, &input.bucket, &asked, after.as_ref()).await?;
+        let page = listing::versions(&snapshot, &input.bucket, &asked, after).await?;
         let mut output = ListObjectVersionsOutput {
             is_truncated: Some(page.truncated),
             key_marker: Some(shown.text(&asked.after)),
@@ -61,12 +60,12 @@ impl Handle<s3::ListObjectVersions> for Objects {
             Some(Line::Prefix(prefix)) => output.next_key_marker = Some(shown.text(prefix)),
             None => {}
         }
-        fill(&mut output, page.lines, shown, &owner(call));
+        fill(&mut output, page.lines, (shown, beside), &owner(call));
         Ok(output)
     }
 }
 
-fn fill(output: &mut ListObjectVersionsOutput, lines: Vec<Line>, shown: Shown, owner: &s3::Owner) {
+fn fill(output: &mut ListObjectVersionsOutput, lines: Vec<Line>, (shown, beside): (Shown, Beside), owner: &s3::Owner) {
     for line in lines {
         match line {
             Line::Version(key, version, latest) if version.marker => {
@@ -89,7 +88,7 @@ fn fill(output: &mut ListObjectVersionsOutput, lines: Vec<Line>, shown: Shown, o
                 is_latest: Some(latest),
                 last_modified: time(version.at_ms),
                 owner: Some(owner.clone()),
-                restore_status: None,
+                restore_status: beside.of(&version),
             }),
             Line::Prefix(prefix) => {
                 output.common_prefixes.get_or_insert_default().push(CommonPrefix { prefix: Some(shown.text(&prefix)) });

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3;
 
+use super::restore_object::Beside;
 use super::{Shown, bucket_arn, owner, page_limit, time};
 use crate::Objects;
 use crate::error::invalid_argument;
@@ -21,6 +22,7 @@ impl Handle<s3::ListObjectsV2> for Objects {
 
     async fn handle(&self, call: &Call, input: s3::ListObjectsV2Request) -> Result<s3::ListObjectsV2Output, Fault> {
         let shown = Shown::asked(input.encoding_type.as_deref())?;
+        let beside = Beside::asked(input.optional_object_attributes.as_deref(), self.now_ms())?;
         let snapshot = self.shelf.snapshot();
         self.shelf.bucket(&snapshot, &input.bucket).await?;
         let after = match &input.continuation_token {
@@ -38,7 +40,7 @@ impl Handle<s3::ListObjectsV2> for Objects {
         let next = page.lines.last().filter(|_| page.truncated).map(|line| token(name(line)));
         let shown_owner = input.fetch_owner.unwrap_or_default().then(|| owner(call));
         let count = page.lines.len();
-        let (contents, prefixes) = lines(page.lines, shown, shown_owner.as_ref());
+        let (contents, prefixes) = lines(page.lines, (shown, beside), shown_owner.as_ref());
         Ok(s3::ListObjectsV2Output {
             is_truncated: Some(page.truncated),
             contents,
@@ -67,6 +69,7 @@ impl Handle<s3::ListObjects> for Objects {
 
     async fn handle(&self, call: &Call, input: s3::ListObjectsRequest) -> Result<s3::ListObjectsOutput, Fault> {
         let shown = Shown::asked(input.encoding_type.as_deref())?;
+        let beside = Beside::asked(input.optional_object_attributes.as_deref(), self.now_ms())?;
         let snapshot = self.shelf.snapshot();
         self.shelf.bucket(&snapshot, &input.bucket).await?;
         let limit = page_limit(input.max_keys, "max-keys")?;
@@ -80,7 +83,7 @@ impl Handle<s3::ListObjects> for Objects {
         // Without a delimiter the last key says as much.
         let next = page.lines.last().filter(|_| page.truncated && !asked.delimiter.is_empty());
         let next = next.map(|line| shown.text(name(line)));
-        let (contents, prefixes) = lines(page.lines, shown, Some(&owner(call)));
+        let (contents, prefixes) = lines(page.lines, (shown, beside), Some(&owner(call)));
         Ok(s3::ListObjectsOutput {
             is_truncated: Some(page.truncated),
             marker: Some(shown.text(&asked.after)),
@@ -107,13 +110,16 @@ fn name(line: &Line) -> &str {
 
 fn lines(
     lines: Vec<Line>,
-    shown: Shown,
+    (shown, beside): (Shown, Beside),
     owner: Option<&s3::Owner>,
 ) -> (Option<Vec<s3::Object>>, Option<Vec<s3::CommonPrefix>>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
-            Line::Version(key, version, _) => objects.push(object(shown.text(&key), *version, owner)),
+            Line::Version(key, version, _) => {
+                let restore_status = beside.of(&version);
+                objects.push(s3::Object { restore_status, ..object(shown.text(&key), *version, owner) });
+            }
             Line::Prefix(prefix) => prefixes.push(s3::CommonPrefix { prefix: Some(shown.text(&prefix)) }),
         }
     }

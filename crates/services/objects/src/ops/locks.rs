@@ -121,15 +121,15 @@ impl Handle<s3::PutObjectRetention> for Objects {
             version.retention.clone_from(&wanted);
             Ok(())
         };
-        self.say(which!(input), None, set).await?;
+        self.say(which!(input), (call, &[]), set).await?;
         Ok(s3::PutObjectRetentionOutput::default())
     }
 }
 
-/// A retention may be made longer by anybody, and shorter by who may bypass it, if anybody may.
+/// A retention may be made longer by anybody; shorter, and of another mode, by who may bypass it, if anybody may.
 fn check_change(old: Option<&Retention>, new: Option<&Retention>, now_ms: i64, bypass: bool) -> Result<(), Fault> {
     let Some(old) = old.filter(|old| old.until_ms > now_ms) else { return Ok(()) };
-    let weaker = new.is_none_or(|new| new.until_ms < old.until_ms || (old.compliance && !new.compliance));
+    let weaker = new.is_none_or(|new| new.until_ms < old.until_ms || old.compliance != new.compliance);
     match weaker && (old.compliance || !bypass) {
         true => Err(refused(403, "AccessDenied", "Access Denied because object protected by object lock.")),
         false => Ok(()),
@@ -183,7 +183,7 @@ impl Handle<s3::PutObjectLegalHold> for Objects {
 
     async fn handle(
         &self,
-        _call: &Call,
+        call: &Call,
         input: s3::PutObjectLegalHoldRequest,
     ) -> Result<s3::PutObjectLegalHoldOutput, Fault> {
         let bucket = self.shelf.bucket(&self.shelf.snapshot(), &input.bucket).await?;
@@ -197,7 +197,7 @@ impl Handle<s3::PutObjectLegalHold> for Objects {
             version.legal_hold = Some(held);
             Ok(())
         };
-        self.say(which!(input), None, set).await?;
+        self.say(which!(input), (call, &[]), set).await?;
         Ok(s3::PutObjectLegalHoldOutput::default())
     }
 }
@@ -312,5 +312,37 @@ impl Handle<s3::GetObjectLockConfiguration> for Objects {
             }
         };
         Ok(s3::GetObjectLockConfigurationOutput { object_lock_configuration: Some(configuration) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retentions_are_changed_by_who_may() {
+        let lock = |compliance, until_ms| Some(Retention { compliance, until_ms });
+        let (now_ms, governance, compliance) = (10, lock(false, 20), lock(true, 20));
+        // What is there, what is to be, and whether that is let through: without a bypass, and with one.
+        for (old, new, without, with) in [
+            (None, lock(true, 20), true, true),
+            (None, None, true, true),
+            // One that is over binds nobody.
+            (lock(true, 10), None, true, true),
+            (governance.clone(), lock(false, 30), true, true),
+            (governance.clone(), lock(false, 20), true, true),
+            (governance.clone(), lock(false, 19), false, true),
+            (governance.clone(), None, false, true),
+            (governance.clone(), lock(true, 20), false, true),
+            (governance, lock(true, 30), false, true),
+            (compliance.clone(), lock(true, 30), true, true),
+            (compliance.clone(), lock(true, 20), true, true),
+            (compliance.clone(), lock(true, 19), false, false),
+            (compliance.clone(), lock(false, 30), false, false),
+            (compliance, None, false, false),
+        ] {
+            let check = |bypass| check_change(old.as_ref(), new.as_ref(), now_ms, bypass).is_ok();
+            assert_eq!((check(false), check(true)), (without, with), "{old:?} to {new:?}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 mod complete;
 mod create;
 mod list;
-pub(super) mod upload_part;
+mod upload_part;
+pub(super) mod upload_part_copy;
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{AbortMultipartUpload, AbortMultipartUploadOutput, AbortMultipartUploadRequest};

@@ -27,11 +27,11 @@ pub(crate) fn shown_id(bucket: &Bucket, version: &Version) -> Option<String> {
 }
 
 impl Objects {
-    /// Changes what is said of a version that is there, and tells of it if `kind` says so.
+    /// Changes what is said of a version that is there, and tells of it as `told` says.
     pub(crate) async fn say(
         &self,
         which: Which<'_>,
-        told: Option<(&Call, EventType)>,
+        (call, told): (&Call, &[EventType]),
         change: impl Fn(&Bucket, &mut Version) -> Result<(), Fault> + Sync,
     ) -> Result<Option<String>, Error> {
         // Whoever names nothing that is there is told in the readers' words.
@@ -49,9 +49,12 @@ impl Objects {
                 change(&bucket, &mut found.version)?;
                 self.shelf.rewrite(&tx, which.bucket, which.key, &found)?;
                 let shown = shown_id(&bucket, &found.version);
-                if let Some((call, kind)) = told {
+                for kind in told {
+                    if let EventType::RestoreCompleted { until_ms, .. } = kind {
+                        self.shelf.note_restore(&tx, *until_ms, (which.bucket, which.key), &found.version);
+                    }
                     let event = Event {
-                        kind,
+                        kind: *kind,
                         key: which.key,
                         size: None,
                         etag: Some(&found.version.etag),
@@ -95,7 +98,7 @@ impl Handle<s3::PutObjectTagging> for Objects {
             version.about.tags.clone_from(&tags);
             Ok(())
         };
-        let version_id = self.say(which!(input), Some((call, EventType::TaggingPut)), set).await?;
+        let version_id = self.say(which!(input), (call, &[EventType::TaggingPut]), set).await?;
         Ok(s3::PutObjectTaggingOutput { version_id })
     }
 }
@@ -116,7 +119,7 @@ impl Handle<s3::DeleteObjectTagging> for Objects {
             version.about.tags = BTreeMap::new();
             Ok(())
         };
-        let version_id = self.say(which!(input), Some((call, EventType::TaggingDelete)), clear).await?;
+        let version_id = self.say(which!(input), (call, &[EventType::TaggingDelete]), clear).await?;
         Ok(s3::DeleteObjectTaggingOutput { version_id })
     }
 }

@@ -63,6 +63,7 @@ impl Handle<PutObject> for Objects {
         let (draft, id) = self.put(put, draft, &taken).await?;
         let mut output =
             PutObjectOutput { e_tag: Some(draft.quoted_etag()), version_id: id, ..PutObjectOutput::default() };
+        output.expiration = self.expiry(&bucket, &input.key, &draft).await?;
         show_seal!(output, draft.sealed.as_ref().map(|sealed| &sealed.by));
         show!(output, &draft.checksum);
         output.checksum_type = draft.checksum.as_ref().map(|checksum| checksum.kind().to_owned());

@@ -2,7 +2,7 @@
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::Empty;
-use wire::s3::{self, BucketVersioningStatus};
+use wire::s3::{self, BucketVersioningStatus, MFADelete};
 
 use super::bucket_arn;
 use crate::Objects;
@@ -18,6 +18,11 @@ impl Handle<s3::PutBucketVersioning> for Objects {
     }
 
     async fn handle(&self, _call: &Call, input: s3::PutBucketVersioningRequest) -> Result<Empty, Fault> {
+        if input.versioning_configuration.mfa_delete == Some(MFADelete::Enabled) {
+            // Taken and not held to, it would be no protection.
+            let message = "A header you provided implies functionality that is not implemented: MFADelete.";
+            return Err(refused(501, "NotImplemented", message));
+        }
         let versioning = match &input.versioning_configuration.status {
             Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
             Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,

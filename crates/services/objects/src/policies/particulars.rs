@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use contract::{SignaturePlace, Signed};
 use serde_json::Value;
 use wire::schema::{Member, Place};
 use wire::{Shape, document};
@@ -52,10 +53,13 @@ const VERSIONED: [(&str, &str); 8] = [
 ];
 
 /// What a call that makes something needs beside, if it has such a header.
-const BESIDE: [(&str, &str, &str); 9] = [
+const BESIDE: [(&str, &str, &str); 11] = [
     ("s3:PutObject", "x-amz-tagging", "s3:PutObjectTagging"),
     ("s3:PutObject", "x-amz-acl", "s3:PutObjectAcl"),
     ("s3:PutObject", "x-amz-grant-", "s3:PutObjectAcl"),
+    // Whoever may not read it must not find out by guessing what it is.
+    ("s3:PutObject", "If-Match", "s3:GetObject"),
+    ("s3:DeleteObject", "If-Match", "s3:GetObject"),
     ("s3:PutObject", "x-amz-object-lock-mode", "s3:PutObjectRetention"),
     ("s3:PutObject", "x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
     ("s3:CreateBucket", "x-amz-acl", "s3:PutBucketAcl"),
@@ -67,6 +71,23 @@ const BESIDE: [(&str, &str, &str); 9] = [
 /// Whether the tags that an object has are told of that action.
 pub(super) fn knows_tags(action: &str) -> bool {
     !matches!(action, "s3:PutObject" | "s3:DeleteObject" | "s3:DeleteObjectVersion")
+}
+
+/// What is told of how a request was signed. How old a signature is, is told of those that are made long before they are used.
+pub(super) fn of_signature(signed: &Signed, now_ms: i64) -> Vec<(Cow<'static, str>, String)> {
+    let (kind, ages) = match signed.place {
+        SignaturePlace::Header => ("REST-HEADER", false),
+        SignaturePlace::Query => ("REST-QUERY-STRING", true),
+        SignaturePlace::Form => ("POST", true),
+    };
+    let version = if signed.at_ms.is_some() { "AWS4-HMAC-SHA256" } else { "AWS" };
+    let mut keys = vec![("s3:authType".into(), kind.to_owned()), ("s3:signatureversion".into(), version.to_owned())];
+    if ages {
+        let age_ms = signed.at_ms.map_or(0, |at_ms| now_ms.saturating_sub(at_ms).max(0));
+        keys.push(("s3:signatureAge".into(), age_ms.to_string()));
+    }
+    keys.extend(signed.content.as_ref().map(|content| ("s3:x-amz-content-sha256".into(), content.to_string())));
+    keys
 }
 
 impl Particulars {
@@ -87,7 +108,10 @@ impl Particulars {
             own = VERSIONED.iter().find(|(current, _)| current == action).map(|(_, versioned)| *versioned);
         }
         match (&mut read.actions, own) {
-            (_, Some(versioned)) => read.actions = Some(vec![versioned]),
+            (Some(actions), Some(versioned)) => {
+                actions.iter_mut().filter(|own| *own == action).for_each(|own| *own = versioned);
+            }
+            (None, Some(versioned)) => read.actions = Some(vec![versioned]),
             (Some(actions), None) => actions.dedup(),
             (None, None) => {}
         }
@@ -252,11 +276,34 @@ mod tests {
     }
 
     #[test]
+    fn how_a_request_was_signed_is_told() {
+        let signed =
+            |place, content: Option<&str>| Signed { place, at_ms: Some(1_000), content: content.map(Into::into) };
+        let told = |signed: &Signed| -> BTreeMap<String, String> {
+            of_signature(signed, 61_000).into_iter().map(|(key, value)| (key.into_owned(), value)).collect()
+        };
+        let version = ("s3:signatureversion", "AWS4-HMAC-SHA256");
+        let header = [version, ("s3:authType", "REST-HEADER"), ("s3:x-amz-content-sha256", "UNSIGNED-PAYLOAD")];
+        assert_eq!(told(&signed(SignaturePlace::Header, Some("UNSIGNED-PAYLOAD"))), map(&header));
+        let query = [version, ("s3:authType", "REST-QUERY-STRING"), ("s3:signatureAge", "60000")];
+        assert_eq!(told(&signed(SignaturePlace::Query, None)), map(&query));
+        let form = [version, ("s3:authType", "POST"), ("s3:signatureAge", "60000")];
+        assert_eq!(told(&signed(SignaturePlace::Form, None)), map(&form));
+        let old = Signed { at_ms: None, ..signed(SignaturePlace::Query, None) };
+        let expected = [("s3:signatureversion", "AWS"), ("s3:authType", "REST-QUERY-STRING"), ("s3:signatureAge", "0")];
+        assert_eq!(told(&old), map(&expected));
+    }
+
+    #[test]
     fn versions_have_actions_of_their_own() {
         let input = s3::GetObjectRequest { version_id: Some("v".into()), ..s3::GetObjectRequest::default() };
         assert_eq!(keys("s3:GetObject", &input), (vec!["s3:GetObjectVersion"], map(&[("s3:VersionId", "v")])));
-        let input = s3::DeleteObjectRequest { version_id: Some("v".into()), ..s3::DeleteObjectRequest::default() };
+        let mut input = s3::DeleteObjectRequest { version_id: Some("v".into()), ..s3::DeleteObjectRequest::default() };
         assert_eq!(keys("s3:DeleteObject", &input).0, ["s3:DeleteObjectVersion"]);
+        input.if_match = Some("*".into());
+        assert_eq!(keys("s3:DeleteObject", &input).0, ["s3:DeleteObjectVersion", "s3:GetObject"]);
+        input.version_id = None;
+        assert_eq!(keys("s3:DeleteObject", &input).0, ["s3:DeleteObject", "s3:GetObject"]);
         assert_eq!(keys("s3:GetObject", &s3::GetObjectRequest::default()), (vec![], map(&[])));
     }
 

@@ -1,6 +1,8 @@
 //! What is set up for a bucket: documents, each under its kind and, where a bucket has several of a kind, its id. A document may be
 //! longer than a value of the store (a thousand lifecycle rules are), so it lies in pieces.
 
+use std::collections::BTreeSet;
+
 use ::store::{Key, Range, Record, Scan, Snapshot, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,6 +100,25 @@ impl Shelf {
             range = range.after(&parent.clone().with(id));
         }
         Ok((found, false))
+    }
+
+    /// The ids of all documents of a kind.
+    pub(crate) async fn config_ids_in(
+        &self,
+        tx: &Transaction,
+        bucket: &str,
+        kind: &str,
+    ) -> Result<BTreeSet<String>, Error> {
+        let parent = configs_key(bucket).with(kind);
+        let (mut ids, mut rest) = (BTreeSet::new(), Some(Range::prefix(&parent)));
+        while let Some(range) = rest.take() {
+            let page = tx.scan(range, Scan::first(Scan::PAGE_MAX)).await?;
+            for (key, _) in &page.items {
+                ids.insert(key.parts_after(&parent)?.text()?);
+            }
+            rest = page.rest;
+        }
+        Ok(ids)
     }
 
     /// Sets a document, or takes it away, and notes with the bucket that it is there.

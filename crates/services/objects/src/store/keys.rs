@@ -65,10 +65,25 @@ pub(crate) fn upload_key(bucket: &str, key: &str, upload: &str) -> Key {
     uploads_key(bucket).with(key).with(upload)
 }
 
+/// What an upload became.
+pub(crate) fn completed_key(upload: &str) -> Key {
+    root().with("completed").with(upload)
+}
+
 pub(crate) fn parts_key(upload: &str) -> Key {
     root().with("part").with(upload)
 }
 
 pub(crate) fn part_key(upload: &str, number: u32) -> Key {
     parts_key(upload).with(number)
+}
+
+/// Ends of restores, the first one first.
+pub(crate) fn restores_key() -> Key {
+    root().with("restored")
+}
+
+/// That the restore of a version ends then.
+pub(crate) fn restore_key(until_ms: u64, bucket: &str, key: &str, version: &str) -> Key {
+    restores_key().with(until_ms).with(bucket).with(key).with(version)
 }

@@ -58,6 +58,23 @@ impl Shelf {
         Ok(found)
     }
 
+    /// The part of an object whose bytes are those from `start` up to `end`, and no others.
+    pub(crate) async fn part_at(
+        &self,
+        snapshot: &Snapshot,
+        upload: &str,
+        (start, end): (u64, u64),
+    ) -> Result<Option<Part>, Error> {
+        let mut offset = 0;
+        for NumberedPart { part, .. } in self.parts(snapshot, upload, 0, usize::MAX).await? {
+            if offset >= start {
+                return Ok((offset == start && offset + part.size == end).then_some(part));
+            }
+            offset += part.size;
+        }
+        Ok(None)
+    }
+
     /// All parts in a transaction.
     pub(crate) async fn parts_in(&self, tx: &Transaction, upload: &str) -> Result<Vec<NumberedPart>, Error> {
         let mut rest = Some(Range::prefix(&parts_key(upload)));

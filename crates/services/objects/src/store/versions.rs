@@ -1,10 +1,13 @@
 //! Versions of a key: finding, placing and removing them, each inside a transaction of the caller's.
 
-use ::store::{Range, Record, Scan, Snapshot, Transaction};
+use ::store::{Key, Range, Record, Scan, Snapshot, Transaction};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Shelf, bucket_key, data_key, join, null_key, object_key, owner_key, split, version_key, versions_of_key};
+use super::{
+    Shelf, bucket_key, completed_key, data_key, join, null_key, object_key, owner_key, restore_key, restores_key,
+    split, version_key, versions_of_key,
+};
 use crate::error::{Error, no_such_version};
 use crate::model::{Body, Bucket, Version, Versioning};
 
@@ -14,6 +17,15 @@ pub(crate) struct Found {
     pub(crate) data: Bytes,
     /// Whether it is the newest of its key.
     pub(crate) latest: bool,
+}
+
+/// A restore that has ended.
+pub(crate) struct EndedRestore {
+    pub(crate) at: Key,
+    pub(crate) until_ms: i64,
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) version: String,
 }
 
 /// What placing a version gave.
@@ -43,6 +55,19 @@ impl Record for NullAt {
     const VERSION: u16 = 1;
 }
 
+/// What an upload became. It stands as long as the version does.
+#[derive(Serialize, Deserialize)]
+struct Completed {
+    bucket: String,
+    key: String,
+    order: u64,
+}
+
+impl Record for Completed {
+    const KIND: &'static str = "completed-upload";
+    const VERSION: u16 = 1;
+}
+
 /// The place that an id says of itself.
 fn order_of(id: &str) -> Option<u64> {
     let fits = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
@@ -65,6 +90,12 @@ impl Shelf {
     ) -> Result<Option<Found>, Error> {
         let page = snapshot.scan(Range::prefix(&versions_of_key(bucket, key)), Scan::first(1)).await?;
         page.items.first().map(|(_, bytes)| found(bytes, false)).transpose()
+    }
+
+    /// Whether the marker that hides a key hides nothing.
+    pub(crate) async fn is_alone(&self, snapshot: &Snapshot, bucket: &str, key: &str) -> Result<bool, Error> {
+        let page = snapshot.scan(Range::prefix(&versions_of_key(bucket, key)), Scan::first(2)).await?;
+        Ok(page.items.len() == 1)
     }
 
     /// The version of that id; `null` is the one without.
@@ -95,6 +126,19 @@ impl Shelf {
         Ok(Some(found))
     }
 
+    /// Where in the history of its key a version lies, or lay: one that is gone still says so itself. Where the version without an id
+    /// was, nobody knows once it is gone: in front of all others.
+    pub(crate) async fn order_of(&self, snapshot: &Snapshot, bucket: &str, key: &str, id: &str) -> Result<u64, Error> {
+        match (id, order_of(id)) {
+            ("null", _) => {
+                let found = self.version(snapshot, bucket, key, id).await?;
+                Ok(found.map_or(u64::MAX, |found| found.version.order))
+            }
+            (_, Some(order)) => Ok(order),
+            (_, None) => Err(missing_version(key, id)),
+        }
+    }
+
     /// The current version in a transaction.
     pub(crate) async fn current_in(&self, tx: &Transaction, bucket: &str, key: &str) -> Result<Option<Found>, Error> {
         tx.get(&object_key(bucket, key)).await?.map(|bytes| found(&bytes, true)).transpose()
@@ -120,6 +164,50 @@ impl Shelf {
         let Some(order) = order else { return Ok(None) };
         let bytes = tx.get(&version_key(bucket, key, order)).await?;
         Ok(bytes.map(|bytes| found(&bytes, false)).transpose()?.filter(|found| found.version.id() == id))
+    }
+
+    /// The version that an upload became, while it stands.
+    pub(crate) async fn completed_in(
+        &self,
+        tx: &Transaction,
+        bucket: &str,
+        key: &str,
+        upload: &str,
+    ) -> Result<Option<Version>, Error> {
+        let completed = tx.get_record::<Completed>(&completed_key(upload)).await?;
+        let Some(Completed { order, .. }) = completed.filter(|made| made.bucket == bucket && made.key == key) else {
+            return Ok(None);
+        };
+        let current = self.current_in(tx, bucket, key).await?.map(|found| found.version);
+        match current.filter(|version| version.order == order) {
+            Some(current) => Ok(Some(current)),
+            None => {
+                let other = tx.get(&version_key(bucket, key, order)).await?;
+                Ok(other.map(|bytes| found(&bytes, false)).transpose()?.map(|found| found.version))
+            }
+        }
+    }
+
+    /// Notes that the restore of a version ends then.
+    pub(crate) fn note_restore(&self, tx: &Transaction, until_ms: i64, (bucket, key): (&str, &str), version: &Version) {
+        let until_ms = u64::try_from(until_ms).unwrap_or_default();
+        tx.put(restore_key(until_ms, bucket, key, version.id()), Bytes::new());
+    }
+
+    /// Restores that have ended by now, some of them: when, of which version, and where that is noted.
+    pub(crate) async fn ended_restores(&self, now_ms: i64, limit: usize) -> Result<Vec<EndedRestore>, Error> {
+        let page = self.snapshot().scan(Range::prefix(&restores_key()), Scan::first(limit)).await?;
+        let mut ended = Vec::new();
+        for (at, _) in page.items {
+            let mut parts = at.parts_after(&restores_key())?;
+            let until_ms = i64::try_from(parts.number()?).unwrap_or(i64::MAX);
+            if until_ms > now_ms {
+                break;
+            }
+            let (bucket, key, version) = (parts.text()?, parts.text()?, parts.text()?);
+            ended.push(EndedRestore { at, until_ms, bucket, key, version });
+        }
+        Ok(ended)
     }
 
     /// Writes a version anew that something was said about, where it lies.
@@ -151,7 +239,11 @@ impl Shelf {
                 self.blobs.retain(tx, id, &owner_key(owner)).await?;
             }
             Body::Beside(id) => tx.put(data_key(id), data.clone()),
-            Body::Inline | Body::Parts(_) => {}
+            Body::Parts(upload) => {
+                let (bucket, key) = (bucket.name.clone(), key.to_owned());
+                tx.put_record(completed_key(upload), &Completed { bucket, key, order: version.order });
+            }
+            Body::Inline => {}
         }
         let behind = if version.body == Body::Inline { data.as_ref() } else { &[] };
         tx.put(object_key(&bucket.name, key), join(&version, behind)?);
@@ -265,7 +357,10 @@ impl Shelf {
             Body::Blob { id, owner } => {
                 self.blobs.release(tx, id.parse().map_err(|_| Error::Internal)?, &owner_key(owner));
             }
-            Body::Parts(upload) => self.release_parts(tx, upload).await?,
+            Body::Parts(upload) => {
+                tx.delete(completed_key(upload));
+                self.release_parts(tx, upload).await?;
+            }
         }
         Ok(())
     }

@@ -79,6 +79,10 @@ pub(super) fn lifecycle(configuration: &mut s3::BucketLifecycleConfiguration) ->
     if rules.is_empty() || rules.len() > LIFECYCLE_RULES_MAX {
         return Err(malformed_xml());
     }
+    if rules.iter().any(|rule| rule.filter.is_some()) && rules.iter().any(|rule| rule.filter.is_none()) {
+        let message = "Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in the Filter.";
+        return Err(refused(400, "InvalidRequest", message));
+    }
     let mut ids = BTreeSet::new();
     for (index, rule) in rules.iter_mut().enumerate() {
         lifecycle_rule(rule)?;
@@ -107,8 +111,20 @@ fn lifecycle_rule(rule: &s3::LifecycleRule) -> Result<(), Fault> {
         let message = "At least one action needs to be specified in a rule";
         return Err(refused(400, "InvalidRequest", message));
     }
-    if rule.filter.is_some() && rule.prefix.is_some() {
+    match (&rule.filter, &rule.prefix) {
+        (Some(_), Some(_)) | (None, None) => return Err(malformed_xml()),
+        (Some(filter), None) => lifecycle_filter(rule, filter)?,
+        (None, Some(_)) => {}
+    }
+    lifecycle_moves(rule)?;
+    let kept = rule.noncurrent_version_expiration.as_ref();
+    let (days, kept) = (kept.and_then(|it| it.noncurrent_days), kept.and_then(|it| it.newer_noncurrent_versions));
+    if kept.is_some() && days.is_none() {
         return Err(malformed_xml());
+    }
+    if let Some(kept) = kept.filter(|kept| !(1..=100).contains(kept)) {
+        let message = "'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be between 1 and 100";
+        return Err(invalid_argument(message, "NewerNoncurrentVersions", &kept.to_string()));
     }
     if let Some(expiration) = &rule.expiration {
         let said =
@@ -128,6 +144,72 @@ fn lifecycle_rule(rule: &s3::LifecycleRule) -> Result<(), Fault> {
     if let Some(days) = days.into_iter().flatten().find(|days| *days <= 0) {
         let message = "'Days' for Expiration action must be a positive integer";
         return Err(invalid_argument(message, "Days", &days.to_string()));
+    }
+    Ok(())
+}
+
+/// A filter says one thing, or several of them together; an upload that goes on has neither tags nor a size, a marker no tags.
+fn lifecycle_filter(rule: &s3::LifecycleRule, filter: &s3::LifecycleRuleFilter) -> Result<(), Fault> {
+    let said = [
+        filter.prefix.is_some(),
+        filter.tag.is_some(),
+        filter.object_size_greater_than.is_some(),
+        filter.object_size_less_than.is_some(),
+        filter.and.is_some(),
+    ];
+    if said.into_iter().filter(|said| *said).count() > 1 {
+        return Err(malformed_xml());
+    }
+    let and = filter.and.as_ref();
+    let tagged = filter.tag.is_some() || and.is_some_and(|and| and.tags.as_ref().is_some_and(|tags| !tags.is_empty()));
+    let sized = said[2]
+        || said[3]
+        || and.is_some_and(|and| and.object_size_greater_than.is_some() || and.object_size_less_than.is_some());
+    let wrong = |what: &str, with: &str| {
+        Err(refused(400, "InvalidRequest", format!("{what} cannot be specified with {with}.")))
+    };
+    let marker = rule.expiration.as_ref().is_some_and(|it| it.expired_object_delete_marker.is_some());
+    match rule.abort_incomplete_multipart_upload.is_some() {
+        true if tagged => wrong("AbortIncompleteMultipartUpload", "Tags"),
+        true if sized => wrong("AbortIncompleteMultipartUpload", "Object Size"),
+        _ if marker && tagged => wrong("ExpiredObjectDeleteMarker", "Tags"),
+        _ if marker && sized => wrong("ExpiredObjectDeleteMarker", "Object Size"),
+        _ => Ok(()),
+    }
+}
+
+/// When a rule moves versions, and where to.
+fn lifecycle_moves(rule: &s3::LifecycleRule) -> Result<(), Fault> {
+    /// The classes that take nothing younger than this.
+    const OLDER: [&str; 2] = ["STANDARD_IA", "ONEZONE_IA"];
+    const DAYS: i32 = 30;
+    const CLASSES: [&str; 6] =
+        ["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"];
+    let current = rule.transitions.iter().flatten();
+    let current = current.map(|it| (it.storage_class.as_deref(), it.days, it.date, "Days", "Transition"));
+    let others = rule.noncurrent_version_transitions.iter().flatten();
+    let name = "NoncurrentVersionTransition";
+    let others = others.map(|it| (it.storage_class.as_deref(), it.noncurrent_days, None, "NoncurrentDays", name));
+    for (class, days, date, member, action) in current.chain(others) {
+        let class = class.filter(|class| CLASSES.contains(class)).ok_or_else(malformed_xml)?;
+        match (days, date) {
+            (Some(days), None) if days < 0 => {
+                let message = format!("'{member}' for {action} action must be nonnegative");
+                return Err(invalid_argument(message, member, &days.to_string()));
+            }
+            (Some(days), None) if days < DAYS && OLDER.contains(&class) => {
+                let message = format!(
+                    "'{member}' in {action} action must be greater than or equal to {DAYS} for storageClass '{class}'"
+                );
+                return Err(invalid_argument(message, member, &days.to_string()));
+            }
+            (Some(_), None) => {}
+            (None, Some(date)) if date.as_second() % 86_400 == 0 => {}
+            (None, Some(date)) => {
+                return Err(invalid_argument("'Date' must be at midnight GMT", "Date", &date.to_string()));
+            }
+            (Some(_), Some(_)) | (None, None) => return Err(malformed_xml()),
+        }
     }
     Ok(())
 }
@@ -216,4 +298,61 @@ fn routing_rule(rule: &s3::RoutingRule) -> Result<(), Fault> {
         || redirect.replace_key_with.is_some()
         || redirect.replace_key_prefix_with.is_some();
     if leads { Ok(()) } else { Err(malformed_xml()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifecycles_say_what_can_be_carried_out() {
+        for (rules, expected) in [
+            (r#"{"Filter":{},"Expiration":{"Days":1}}"#, None),
+            (r#"{"Prefix":"","Expiration":{"Days":1}}"#, None),
+            (r#"{"Expiration":{"Days":1}}"#, Some("MalformedXML")),
+            (r#"{"Filter":{}}"#, Some("InvalidRequest")),
+            (r#"{"Filter":{},"Prefix":"a","Expiration":{"Days":1}}"#, Some("MalformedXML")),
+            (r#"{"Filter":{"Prefix":"a","ObjectSizeLessThan":3},"Expiration":{"Days":1}}"#, Some("MalformedXML")),
+            (r#"{"Filter":{"And":{"Prefix":"a","ObjectSizeLessThan":3}},"Expiration":{"Days":1}}"#, None),
+            (r#"{"Filter":{},"Expiration":{"Days":0}}"#, Some("InvalidArgument")),
+            (r#"{"Filter":{},"Expiration":{"Days":1,"Date":86400}}"#, Some("MalformedXML")),
+            (r#"{"Filter":{},"Expiration":{"Date":86401}}"#, Some("InvalidArgument")),
+            (r#"{"Filter":{},"Expiration":{"Date":86400}}"#, None),
+            (r#"{"Filter":{},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":0}}"#, Some("InvalidArgument")),
+            (r#"{"Filter":{"Prefix":"a"},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":1}}"#, None),
+            (
+                r#"{"Filter":{"Tag":{"Key":"a","Value":"b"}},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":1}}"#,
+                Some("InvalidRequest"),
+            ),
+            (
+                r#"{"Filter":{"ObjectSizeLessThan":3},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":1}}"#,
+                Some("InvalidRequest"),
+            ),
+            (
+                r#"{"Filter":{"And":{"Prefix":"a","Tags":[{"Key":"a","Value":"b"}]}},"Expiration":{"ExpiredObjectDeleteMarker":true}}"#,
+                Some("InvalidRequest"),
+            ),
+            (r#"{"Filter":{},"NoncurrentVersionExpiration":{"NewerNoncurrentVersions":1}}"#, Some("MalformedXML")),
+            (
+                r#"{"Filter":{},"NoncurrentVersionExpiration":{"NoncurrentDays":1,"NewerNoncurrentVersions":101}}"#,
+                Some("InvalidArgument"),
+            ),
+            (r#"{"Filter":{},"NoncurrentVersionExpiration":{"NoncurrentDays":1,"NewerNoncurrentVersions":100}}"#, None),
+            (r#"{"Filter":{},"Transitions":[{"Days":0,"StorageClass":"GLACIER"}]}"#, None),
+            (r#"{"Filter":{},"Transitions":[{"Days":29,"StorageClass":"STANDARD_IA"}]}"#, Some("InvalidArgument")),
+            (r#"{"Filter":{},"Transitions":[{"Days":30,"StorageClass":"STANDARD"}]}"#, Some("MalformedXML")),
+            (r#"{"Filter":{},"Transitions":[{"StorageClass":"GLACIER"}]}"#, Some("MalformedXML")),
+            (
+                r#"{"Filter":{},"Expiration":{"Days":1}},{"ID":"b","Status":"Enabled","Prefix":"","Expiration":{"Days":1}}"#,
+                Some("InvalidRequest"),
+            ),
+        ] {
+            let text = format!(r#"{{"Rules":[{}]}}"#, rules.replacen('{', r#"{"ID":"a","Status":"Enabled","#, 1));
+            let mut configuration = s3::BucketLifecycleConfiguration::default();
+            let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            wire::document::read_into(&mut configuration, document).expect("a configuration");
+            let refused = lifecycle(&mut configuration).err().map(|fault| fault.code);
+            assert_eq!(refused.as_deref(), expected, "{rules}");
+        }
+    }
 }

@@ -89,7 +89,7 @@ macro_rules! several {
         on_bucket!($put, $put_input, Empty, Write, $put_action, |objects, input| {
             checks::id(&input.id, &input.$member.id)?;
             let document = wire::document::write(&input.$member);
-            objects.configure(&input.bucket, $kind, &input.id, Some(document)).await?;
+            objects.configure_one(&input.bucket, $kind, &input.id, document).await?;
             Ok(Empty)
         });
         on_bucket!($get, $get_input, s3::$get_output, Read, $get_action, |objects, input| {
@@ -195,7 +195,18 @@ on_bucket!(
 );
 delete!(DeleteBucketLifecycle, DeleteBucketLifecycleRequest, "lifecycle", "PutLifecycleConfiguration");
 
-put!(PutBucketLogging, PutBucketLoggingRequest, bucket_logging_status, "logging", "PutBucketLogging", checks::nothing);
+on_bucket!(PutBucketLogging, PutBucketLoggingRequest, Empty, Write, "PutBucketLogging", |objects, input| {
+    if let Some(enabled) = &input.bucket_logging_status.logging_enabled
+        && objects.shelf.bucket(&objects.shelf.snapshot(), &enabled.target_bucket).await.is_err()
+    {
+        let message = "The target bucket for logging does not exist";
+        let fault = crate::error::refused(400, "InvalidTargetBucketForLogging", message);
+        return Err(fault.with("TargetBucket", enabled.target_bucket.as_str()));
+    }
+    let document = wire::document::write(&input.bucket_logging_status);
+    objects.configure(&input.bucket, "logging", "", Some(document)).await?;
+    Ok(Empty)
+});
 get!(
     GetBucketLogging,
     GetBucketLoggingRequest,

@@ -1,7 +1,9 @@
-//! `CompleteMultipartUpload`: the parts that the client lists become the object; others go away.
+//! `CompleteMultipartUpload`: the parts that the client lists become the object; others go away. Done
+//! again, it gives the same.
 
 use std::collections::BTreeMap;
 
+use ::store::Transaction;
 use checksum::Algorithm;
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::s3::{CompleteMultipartUpload, CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
@@ -12,8 +14,9 @@ use crate::body::{given, show};
 use crate::conditions::check_put;
 use crate::error::{Error, bad_digest, invalid_request, malformed_xml, refused};
 use crate::events::{Event, EventType, sequencer};
-use crate::model::{Body, Checksum, Part, Sealed, SealedBy, Upload, Version};
+use crate::model::{Body, Bucket, Checksum, Part, Sealed, SealedBy, Upload, Version};
 use crate::ops::object_arn;
+use crate::ops::object_tags::shown_id;
 use crate::store::upload_key;
 
 /// The smallest part but for the last.
@@ -34,54 +37,27 @@ impl Handle<CompleteMultipartUpload> for Objects {
         call: &Call,
         input: CompleteMultipartUploadRequest,
     ) -> Result<CompleteMultipartUploadOutput, Fault> {
-        let listed = input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
-        check_list(listed)?;
+        check_list(listed(&input))?;
         let (input_there, at_ms) = (&input, self.now_ms());
-        let (version, id) = self
-            .shelf
-            .store
-            .transact(|tx| async move {
-                let input = input_there;
-                let bucket = self.shelf.bucket_in(&tx, &input.bucket).await?;
-                let upload = self.shelf.upload_in(&tx, &input.bucket, &input.key, &input.upload_id).await?;
-                let current = self.shelf.current_in(&tx, &input.bucket, &input.key).await?;
-                let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
-                check_put(current.as_ref().map(|found| &found.version), &input.key, if_match, if_none_match)?;
-                let mut there = BTreeMap::new();
-                for part in self.shelf.parts_in(&tx, &input.upload_id).await? {
-                    there.insert(part.number, part);
+        let made = self.shelf.store.transact(|tx| async move {
+            let input = input_there;
+            let bucket = self.shelf.bucket_in(&tx, &input.bucket).await?;
+            let made = match self.shelf.upload_in(&tx, &input.bucket, &input.key, &input.upload_id).await {
+                Ok(upload) => self.complete(&tx, call, &bucket, input, &upload, at_ms).await?,
+                Err(Error::Refused(fault)) => {
+                    self.completed(&tx, &bucket, input).await?.ok_or(Error::Refused(fault))?
                 }
-                let mut parts = Vec::with_capacity(listed.len());
-                for wanted in listed {
-                    let number = wanted.part_number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default();
-                    let part = there.remove(&number).ok_or_else(|| invalid_part(input, wanted))?.part;
-                    check_part(input, wanted, &part)?;
-                    parts.push(part);
-                }
-                check_sizes(&parts, listed)?;
-                // What was put and is not listed.
-                for part in there.values() {
-                    self.shelf.remove_part(&tx, &input.upload_id, part).await?;
-                }
-                tx.delete(upload_key(&input.bucket, &input.key, &input.upload_id));
-                let version = whole(input, &upload, &parts, at_ms)?;
-                let placed = self.shelf.place(&tx, &bucket, &input.key, version.clone(), &bytes::Bytes::new()).await?;
-                let event = Event {
-                    kind: EventType::CompleteMultipartUpload,
-                    key: &input.key,
-                    size: Some(version.size),
-                    etag: Some(&version.etag),
-                    version_id: placed.id.as_deref(),
-                    sequencer: &sequencer(&tx),
-                };
-                self.tell(&tx, call, &bucket, event).await?;
-                Ok::<_, Error>((version, placed.id))
-            })
-            .await?;
+                Err(other) => return Err(other),
+            };
+            Ok((bucket, made))
+        });
+        let (bucket, (version, id)) = made.await?;
+        let expiration = self.expiry(&bucket, &input.key, &version).await?;
         let mut output = CompleteMultipartUploadOutput {
             location: Some(format!("{}/{}/{}", call.base_url(), input.bucket, input.key)),
             e_tag: Some(version.quoted_etag()),
             version_id: id,
+            expiration,
             bucket: Some(input.bucket),
             key: Some(input.key),
             ..CompleteMultipartUploadOutput::default()
@@ -94,6 +70,81 @@ impl Handle<CompleteMultipartUpload> for Objects {
         output.checksum_type = version.checksum.as_ref().map(|checksum| checksum.kind().to_owned());
         Ok(output)
     }
+}
+
+impl Objects {
+    /// Makes the object of the parts that are listed, and takes the others away.
+    async fn complete(
+        &self,
+        tx: &Transaction,
+        call: &Call,
+        bucket: &Bucket,
+        input: &CompleteMultipartUploadRequest,
+        upload: &Upload,
+        at_ms: i64,
+    ) -> Result<(Version, Option<String>), Error> {
+        let listed = listed(input);
+        let current = self.shelf.current_in(tx, &input.bucket, &input.key).await?;
+        let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
+        check_put(current.as_ref().map(|found| &found.version), &input.key, if_match, if_none_match)?;
+        let mut there = BTreeMap::new();
+        for part in self.shelf.parts_in(tx, &input.upload_id).await? {
+            there.insert(part.number, part);
+        }
+        let mut parts = Vec::with_capacity(listed.len());
+        for wanted in listed {
+            let part = there.remove(&number(wanted)).ok_or_else(|| invalid_part(input, wanted))?.part;
+            check_part(input, wanted, &part)?;
+            parts.push(part);
+        }
+        check_sizes(&parts, listed)?;
+        // What was put and is not listed.
+        for part in there.values() {
+            self.shelf.remove_part(tx, &input.upload_id, part).await?;
+        }
+        tx.delete(upload_key(&input.bucket, &input.key, &input.upload_id));
+        let version = whole(input, upload, &parts, at_ms)?;
+        let placed = self.shelf.place(tx, bucket, &input.key, version.clone(), &bytes::Bytes::new()).await?;
+        let event = Event {
+            kind: EventType::CompleteMultipartUpload,
+            key: &input.key,
+            size: Some(version.size),
+            etag: Some(&version.etag),
+            version_id: placed.id.as_deref(),
+            sequencer: &sequencer(tx),
+        };
+        self.tell(tx, call, bucket, event).await?;
+        Ok((version, placed.id))
+    }
+
+    /// What completing with these parts gave before, for a client that missed the answer: as long as the object stands, nothing is
+    /// changed, and nobody is told again. Conditions were held to then; the object itself would break them now.
+    async fn completed(
+        &self,
+        tx: &Transaction,
+        bucket: &Bucket,
+        input: &CompleteMultipartUploadRequest,
+    ) -> Result<Option<(Version, Option<String>)>, Error> {
+        let found = self.shelf.completed_in(tx, &input.bucket, &input.key, &input.upload_id).await?;
+        let Some(version) = found else { return Ok(None) };
+        let (parts, listed) = (self.shelf.parts_in(tx, &input.upload_id).await?, listed(input));
+        let is_same = parts.len() == listed.len()
+            && parts
+                .iter()
+                .zip(listed)
+                .all(|(part, wanted)| part.number == number(wanted) && check_part(input, wanted, &part.part).is_ok());
+        let id = shown_id(bucket, &version);
+        Ok(is_same.then_some((version, id)))
+    }
+}
+
+/// The parts that the client lists.
+fn listed(input: &CompleteMultipartUploadRequest) -> &[CompletedPart] {
+    input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default()
+}
+
+fn number(wanted: &CompletedPart) -> u32 {
+    wanted.part_number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
 }
 
 fn check_list(listed: &[CompletedPart]) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ use wire::s3::{CreateMultipartUpload, CreateMultipartUploadOutput, CreateMultipa
 
 use crate::Objects;
 use crate::acl;
+use crate::body::named_algorithm;
 use crate::error::{Error, invalid_request};
 use crate::model::{Upload, check_key};
 use crate::ops::about::about;
@@ -59,6 +60,7 @@ impl Handle<CreateMultipartUpload> for Objects {
             .await?;
         let mut output = CreateMultipartUploadOutput::default();
         show_seal!(output, upload.sealed.as_ref());
+        (output.abort_date, output.abort_rule_id) = self.abort_of(&bucket, &input.key, &upload).await?;
         Ok(CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -72,12 +74,7 @@ impl Handle<CreateMultipartUpload> for Objects {
 
 /// Which checksum the object will have, and whether it is made of the parts' ones.
 fn sums(input: &CreateMultipartUploadRequest) -> Result<(Option<Algorithm>, bool), Fault> {
-    let algorithm = match input.checksum_algorithm.as_deref() {
-        None => None,
-        Some(name) => Some(Algorithm::parse(&name.to_ascii_uppercase()).ok_or_else(|| {
-            invalid_request("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
-        })?),
-    };
+    let algorithm = input.checksum_algorithm.as_deref().map(named_algorithm).transpose()?;
     let Some(chosen) = algorithm else { return Ok((None, false)) };
     let composite = match input.checksum_type.as_deref() {
         // What each algorithm is good for: of CRC64NVME there is only the one, of hashes only the other.

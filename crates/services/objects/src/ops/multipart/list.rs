@@ -21,7 +21,7 @@ impl Handle<s3::ListParts> for Objects {
 
     async fn handle(&self, call: &Call, input: s3::ListPartsRequest) -> Result<s3::ListPartsOutput, Fault> {
         let snapshot = self.shelf.snapshot();
-        self.shelf.bucket(&snapshot, &input.bucket).await?;
+        let bucket = self.shelf.bucket(&snapshot, &input.bucket).await?;
         let upload = self.shelf.upload(&snapshot, &input.bucket, &input.key, &input.upload_id).await?;
         let limit = page_limit(input.max_parts, "max-parts")?;
         let marker = input.part_number_marker.unwrap_or_default();
@@ -47,6 +47,7 @@ impl Handle<s3::ListParts> for Objects {
             part
         });
         let parts: Vec<s3::Part> = parts.collect();
+        let (abort_date, abort_rule_id) = self.abort_of(&bucket, &input.key, &upload).await?;
         Ok(s3::ListPartsOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -59,6 +60,8 @@ impl Handle<s3::ListParts> for Objects {
             initiator: Some(initiator(call)),
             owner: Some(owner(call)),
             storage_class: Some(class(&upload)),
+            abort_date,
+            abort_rule_id,
             checksum_algorithm: upload.algorithm.clone(),
             checksum_type: kind(&upload),
             ..s3::ListPartsOutput::default()

@@ -1,0 +1,65 @@
+//! Readings that take long, while the object goes.
+
+use std::time::Duration;
+
+use ::store::{Blobs, Store};
+use base::{Clock, Random};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use wire::Payload;
+
+use crate::body::{BESIDE_BYTES_MAX, Intake, Sealing, Wanted};
+use crate::model::{Body, Bucket, Part, Version};
+use crate::store::Shelf;
+
+#[tokio::test]
+async fn a_reading_goes_on_to_its_end_whatever_becomes_of_the_object() {
+    let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+    let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(7), [0; 32]);
+    let contents: Vec<Bytes> = (1..=3).map(|part| Bytes::from(vec![part; BESIDE_BYTES_MAX + 1])).collect();
+    put_in_parts(&shelf, &contents).await;
+    hand.advance(Duration::from_secs(1));
+    let read = async || {
+        let found = shelf.current(&shelf.snapshot(), "b", "k").await.expect("read").expect("there");
+        let whole = (0, found.version.size);
+        let payload = shelf.read(&shelf.snapshot(), &found.version, &found.data, None, whole).await.expect("opened");
+        payload.take_stream().expect("long ones stream")
+    };
+    let (mut reading, unread) = (read().await, read().await);
+    let mut got = reading.next().await.expect("a piece").expect("read").to_vec();
+    let (there, bucket) = (&shelf, Bucket { name: "b".into(), ..Bucket::default() });
+    let bucket = &bucket;
+    let deleted = shelf.store.transact(|tx| async move { there.hide(&tx, bucket, "k", 0).await });
+    assert!(deleted.await.expect("deleted").changed);
+    let sweep = async || shelf.blobs.sweep(&shelf.store, Duration::ZERO).await.expect("swept").removed;
+    assert_eq!(sweep().await, 0, "all are held by who reads and who begins to");
+    drop(unread);
+    while let Some(piece) = reading.next().await {
+        got.extend_from_slice(&piece.expect("read"));
+    }
+    assert!(got == contents.concat());
+    drop(reading);
+    assert_eq!(sweep().await, 3);
+}
+
+/// An object of these parts, `k` in `b`.
+async fn put_in_parts(shelf: &Shelf, contents: &[Bytes]) {
+    let mut all = Vec::new();
+    for content in contents {
+        let intake = Intake { shelf, sealing: &Sealing::Node };
+        all.push(intake.take(Payload::from(content.clone()), Wanted::only(None)).await.expect("taken in"));
+    }
+    let (all, bucket) = (&all, &Bucket { name: "b".into(), ..Bucket::default() });
+    let put = shelf.store.transact(|tx| async move {
+        for (index, taken) in all.iter().enumerate() {
+            let (body, sealed) = (taken.body.clone(), taken.sealed.clone());
+            let part = Part { size: taken.size, body, sealed, ..Part::default() };
+            shelf.place_part(&tx, "upload", index as u32 + 1, &part, &taken.data).await?;
+        }
+        let size = all.iter().map(|taken| taken.size).sum();
+        let version = Version { size, body: Body::Parts("upload".into()), ..Version::default() };
+        shelf.place(&tx, bucket, "k", version, &Bytes::new()).await
+    });
+    put.await.expect("put");
+}
