@@ -7,6 +7,7 @@ mod export;
 mod fill;
 mod import;
 mod jobs;
+pub(crate) mod log;
 mod restore;
 mod trim;
 
@@ -78,6 +79,9 @@ impl Tables {
             if let Err(error) = self.trim(&desk, now_ms).await {
                 tracing::warn!(%error, table = desk.number, "old changes could not be taken away; trying again");
             }
+        }
+        if let Err(error) = self.trim_left(now_ms).await {
+            tracing::warn!(%error, "old changes of deleted tables could not be taken away; trying again");
         }
         if let Err(error) = self.expire_backups(now_ms).await {
             tracing::warn!(%error, "backups whose time is over could not be deleted; trying again");

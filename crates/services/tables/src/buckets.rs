@@ -63,6 +63,11 @@ impl Tables {
 }
 
 impl Bucket<'_> {
+    /// Whose bucket it is.
+    pub(crate) fn scope(&self) -> &Scope {
+        self.scope
+    }
+
     fn call(&self) -> Call {
         let (clock, random) = (&self.tables.clock, &self.tables.random);
         Call {
@@ -78,7 +83,7 @@ impl Bucket<'_> {
     }
 
     /// Makes a call, some times where it may yet succeed.
-    async fn ask<Op>(&self, input: Op::Input) -> Result<Op::Output, Unanswered>
+    pub(crate) async fn ask<Op>(&self, input: Op::Input) -> Result<Op::Output, Unanswered>
     where
         Op: Operation,
         Op::Input: Shape + Clone,

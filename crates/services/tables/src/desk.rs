@@ -21,7 +21,11 @@ use crate::store::Counts;
 
 /// All desks.
 #[derive(Debug, Default)]
-pub(crate) struct Desks(RwLock<BTreeMap<(Scope, String), Arc<Desk>>>);
+pub(crate) struct Desks {
+    tables: RwLock<BTreeMap<(Scope, String), Arc<Desk>>>,
+    /// Those of deleted tables whose streams can still be read, by the table's number.
+    left: RwLock<BTreeMap<u64, Arc<Desk>>>,
+}
 
 /// One table's desk.
 #[derive(Debug)]
@@ -203,32 +207,56 @@ impl Sight {
 
 impl Desks {
     pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Arc<Desk>> {
-        let desks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let desks = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         desks.get(&(scope.clone(), name.to_owned())).cloned()
     }
 
     pub(crate) fn put(&self, desk: Arc<Desk>) {
         let key = (desk.scope.clone(), desk.sight().table.name.clone());
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, desk);
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).insert(key, desk);
     }
 
     pub(crate) fn remove(&self, scope: &Scope, name: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&(scope.clone(), name.to_owned()));
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(&(scope.clone(), name.to_owned()));
     }
 
     /// Takes all out.
     pub(crate) fn clear(&self) -> Vec<Arc<Desk>> {
-        std::mem::take(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
+        self.left.write().unwrap_or_else(PoisonError::into_inner).clear();
+        std::mem::take(&mut *self.tables.write().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
+    }
+
+    /// Keeps the desk of a table that is gone, for the sake of its streams.
+    pub(crate) fn leave(&self, desk: Arc<Desk>) {
+        desk.close();
+        self.left.write().unwrap_or_else(PoisonError::into_inner).insert(desk.number, desk);
+    }
+
+    /// Nothing is left of a table that is gone.
+    pub(crate) fn forget_left(&self, number: u64) {
+        self.left.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    /// The desks of all tables that are gone and have streams.
+    pub(crate) fn all_left(&self) -> Vec<Arc<Desk>> {
+        self.left.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The desks under which there may be streams of a table of that name: the one that is there, and then those that are gone.
+    pub(crate) fn with_left(&self, scope: &Scope, name: &str) -> impl Iterator<Item = Arc<Desk>> {
+        let left = std::iter::once_with(|| self.all_left()).flatten();
+        let of_name = left.filter(move |desk| desk.scope == *scope && desk.sight().table.name == name);
+        self.get(scope, name).into_iter().chain(of_name)
     }
 
     /// All of a node.
     pub(crate) fn all(&self) -> Vec<Arc<Desk>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// The desks of a scope whose table's name comes after `after`, in order of name; at most `limit`.
     pub(crate) fn list(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<Desk>> {
-        let desks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let desks = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         let start = match after {
             Some(after) => Bound::Excluded((scope.clone(), after.to_owned())),
             None => Bound::Included((scope.clone(), String::new())),

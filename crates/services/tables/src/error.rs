@@ -9,6 +9,10 @@ pub enum Error {
     /// A parameter that is not as it must be.
     #[error("{0}")]
     Invalid(String),
+    /// The same, of a key that is an empty text or empty bytes. A transaction is refused as a whole for it, where other things that are
+    /// wrong with one of its actions are told as the reason why it was cancelled.
+    #[error("{0}")]
+    KeyEmpty(String),
     /// What the call names is not there.
     #[error("{0}")]
     Missing(String),
@@ -66,7 +70,9 @@ pub enum Error {
     /// Whether changes are kept cannot be changed just now.
     #[error("{0}")]
     BackupsUnavailable(String),
-    /// The store did not take it; trying again may help.
+    /// The store did not take it; trying again may help. So it is too with a single write that others were faster than each time: clients
+    /// try that again by themselves, as they do not with the `TransactionConflictException` that DynamoDB has for it. A transaction is
+    /// cancelled with the reason `TransactionConflict`, for which callers are prepared.
     #[error("{0}")]
     Unavailable(String),
     /// A bug or a broken disk, which was logged.
@@ -101,6 +107,10 @@ impl Error {
                 tracing::warn!(%error, "the store did not take a change of a table");
                 Self::Unavailable(error.to_string())
             }
+            // Of what callers may ask for, only transactions come to this: of a hundred long items, with many indexes.
+            Refused::TransactionTooLarge { limit, .. } => Self::Invalid(format!(
+                "The items of the transaction, with their entries in indexes, records in streams and earlier versions, exceed {limit} bytes"
+            )),
             other => {
                 tracing::error!(error = %other, "the store failed a table");
                 Self::Internal
@@ -125,7 +135,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         let fault: Self = match error {
-            Error::Invalid(_) => aws::ValidationException::default().into(),
+            Error::Invalid(_) | Error::KeyEmpty(_) => aws::ValidationException::default().into(),
             Error::Missing(_) => aws::ResourceNotFoundException::default().into(),
             Error::InUse(_) => aws::ResourceInUseException::default().into(),
             Error::Limit(_) => aws::LimitExceededException::default().into(),

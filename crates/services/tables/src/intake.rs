@@ -6,21 +6,23 @@
 
 mod csv;
 mod pipe;
-mod unpack;
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use item::{Item, json};
+use item::{Item, ion, json};
+use packing::Unpacked;
 use serde_json::Value;
 
 pub(crate) use csv::Columns;
 pub(crate) use pipe::Pipe;
 
 use crate::model::import::{Format, Packing};
-use unpack::Unpacked;
 
 /// The longest record. An item has 400 KB; in Base64 and with its types' names it is longer.
 const RECORD_BYTES_MAX: usize = 4 << 20;
+
+/// What Ion's text begins with.
+const ION_MARKER: &[u8] = b"$ion_1_0";
 
 /// Records of an object.
 pub(crate) struct Intake<R> {
@@ -31,8 +33,18 @@ pub(crate) struct Intake<R> {
 }
 
 enum Records {
-    Json,
+    /// One in each line.
+    Lines(fn(&[u8]) -> Record),
     Csv(csv::Reader),
+}
+
+/// An object's bytes without what the import says that they are packed in.
+fn unpacked<R: BufRead>(input: R, packing: Packing) -> Unpacked<R> {
+    match packing {
+        Packing::None => Unpacked::plain(input),
+        Packing::Gzip => Unpacked::gzip(input),
+        Packing::Zstd => Unpacked::zstd(input),
+    }
 }
 
 /// A record: an item, or why it is none.
@@ -41,9 +53,10 @@ pub(crate) type Record = Result<Item, String>;
 impl<R: BufRead> Intake<R> {
     /// Over an object's bytes. `columns` says of which type the table's keys are, where the format does not.
     pub(crate) fn new(input: R, packing: Packing, format: &Format, columns: Columns) -> Self {
-        let input = BufReader::with_capacity(64 << 10, Unpacked::new(input, packing));
+        let input = BufReader::with_capacity(64 << 10, unpacked(input, packing));
         let format = match format {
-            Format::Json => Records::Json,
+            Format::Json => Records::Lines(read_json),
+            Format::Ion => Records::Lines(read_ion),
             Format::Csv { delimiter, header } => Records::Csv(csv::Reader::new(*delimiter, header.clone(), columns)),
         };
         Self { input, format, bytes: 0 }
@@ -57,7 +70,7 @@ impl<R: BufRead> Intake<R> {
     /// The next record; none at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Record>> {
         match &mut self.format {
-            Records::Json => loop {
+            Records::Lines(read_line) => loop {
                 let mut line = Vec::new();
                 let read = (&mut self.input).take(RECORD_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
                 self.bytes += read as u64;
@@ -68,8 +81,9 @@ impl<R: BufRead> Intake<R> {
                     self.bytes += skip_line(&mut self.input)?;
                     return Ok(Some(Err(too_long())));
                 }
-                if !line.trim_ascii().is_empty() {
-                    return Ok(Some(read_json(&line)));
+                // A version marker may have a line of its own.
+                if !matches!(line.trim_ascii(), b"" | ION_MARKER) {
+                    return Ok(Some(read_line(&line).and_then(checked)));
                 }
             },
             Records::Csv(reader) => reader.next(&mut self.input, &mut self.bytes),
@@ -102,7 +116,16 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<u64> {
 fn read_json(line: &[u8]) -> Record {
     let line: Value = serde_json::from_slice(line).map_err(|error| format!("The line is not JSON: {error}"))?;
     let item = line.get("Item").ok_or_else(|| "The line has no Item".to_owned())?;
-    let item = json::read_item(item).map_err(|refusal| refusal.to_string())?;
+    json::read_item(item).map_err(|refusal| refusal.to_string())
+}
+
+/// An item as exports have it in Ion: `$ion_1_0 {Item:{…}}`.
+fn read_ion(line: &[u8]) -> Record {
+    let line = std::str::from_utf8(line).map_err(|_| "The record is not UTF-8".to_owned())?;
+    ion::read_record(line).map_err(|wrong| wrong.to_string())
+}
+
+fn checked(item: Item) -> Record {
     item.values().try_for_each(|value| value.check_depth().map_err(|refusal| refusal.to_string()))?;
     Ok(item)
 }
@@ -148,6 +171,16 @@ mod tests {
                 &json,
                 "nothing\n{\"Item\":{\"id\":{\"S\":1}}}\n{\"item\":1}",
                 &["! The line is not JSON: ex", "! NUMBER_VALUE can not be ", "! The line has no Item"],
+            ),
+            (
+                &Format::Ion,
+                "$ion_1_0 {Item:{id:\"a\",n:1.}}\n\n{Item:{'id':\"b\"}}\n",
+                &[r#"{"id":{"S":"a"},"n":{"N":"1"}}"#, r#"{"id":{"S":"b"}}"#],
+            ),
+            (
+                &Format::Ion,
+                "$ion_1_0\n{Item:{id:b}}\n{item:{}}",
+                &["! The record has a value t", "! The record has no Item"],
             ),
             (
                 &csv(',', None),

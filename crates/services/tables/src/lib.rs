@@ -52,7 +52,7 @@ pub use crate::ops::register;
 use crate::desk::{Desk, Desks};
 use crate::model::table::State;
 use crate::model::{Scope, TableRef};
-use crate::store::Cellar;
+use crate::store::{Cellar, Counts};
 
 /// What the service needs.
 #[derive(Clone, Debug)]
@@ -82,6 +82,8 @@ pub struct Tables {
     desks: Desks,
     /// Tables are made, changed and deleted one at a time, so that desks and store agree.
     managing: tokio::sync::Mutex<()>,
+    /// Exports and imports are begun one at a time, so that a token begins one.
+    transferring: tokio::sync::Mutex<()>,
     /// Long work on whole tables waits here for its turn.
     turns: tokio::sync::Semaphore,
     /// When backups whose time is over were last looked for.
@@ -102,6 +104,7 @@ impl Tables {
             random,
             desks: Desks::default(),
             managing: tokio::sync::Mutex::default(),
+            transferring: tokio::sync::Mutex::default(),
             turns: tokio::sync::Semaphore::new(background::AT_A_TIME),
             backups_expired_ms: AtomicI64::new(i64::MIN),
             tasks: Tasks::new(),
@@ -122,6 +125,9 @@ impl Tables {
             let desk = Arc::new(Desk::new(scope, table, &counts));
             self.desks.put(Arc::clone(&desk));
             self.resume(&desk);
+        }
+        for (scope, table) in self.cellar.left().await? {
+            self.desks.leave(Arc::new(Desk::new(scope, table, &Counts::new())));
         }
         drop(one_at_a_time);
         self.sweep();

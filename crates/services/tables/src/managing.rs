@@ -77,6 +77,23 @@ impl Tables {
         Ok((desk.sight(), answer))
     }
 
+    /// Changes what a table is, or what is kept of one that is gone.
+    pub(crate) async fn change_or_left<T: Sync>(
+        &self,
+        desk: &Arc<Desk>,
+        change: impl FnOnce(&mut Table) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if !desk.is_gone() {
+            return Ok(self.change(desk, change).await?.1);
+        }
+        let _one_at_a_time = self.managing.lock().await;
+        let mut table = desk.sight().table.clone();
+        let answer = change(&mut table)?;
+        self.cellar.save_left(&desk.scope, &table).await?;
+        desk.set(table);
+        Ok(answer)
+    }
+
     /// Changes what only the service itself changes, whatever state the table is in. One that is gone is left alone.
     pub(crate) async fn alter(
         &self,
@@ -101,7 +118,7 @@ impl Tables {
         saved
     }
 
-    /// Deletes a table.
+    /// Deletes a table. Its streams are disabled, and can be read for another day.
     pub(crate) async fn unmake(&self, desk: &Arc<Desk>) -> Result<Arc<Sight>, Error> {
         let _one_at_a_time = self.managing.lock().await;
         let _nobody_writes = desk.shut().await;
@@ -123,12 +140,22 @@ impl Tables {
             )));
         }
         let backup = self.last_backup(desk, &sight.table);
-        let also = |tx: &Transaction| match &backup {
-            Some(backup) => backups::put(tx, &desk.scope, backup),
-            None => tables::note_gone(tx, desk.number),
+        let left = self.left(&desk.scope, &sight.table);
+        let also = |tx: &Transaction| {
+            match &backup {
+                Some(backup) => backups::put(tx, &desk.scope, backup),
+                None => tables::note_gone(tx, desk.number),
+            }
+            if let Some(left) = &left {
+                tables::put_left(tx, &desk.scope, left);
+            }
         };
         self.cellar.delete(&desk.scope, &sight.table, &also).await?;
         desk.close();
+        if let Some(left) = left {
+            desk.set(left);
+            self.desks.leave(Arc::clone(desk));
+        }
         self.desks.remove(&desk.scope, &sight.table.name);
         match backup {
             Some(backup) => self.start(Job::Backup(desk.scope.clone(), backup.reference())),
@@ -155,6 +182,17 @@ impl Tables {
         desk.close();
         self.sweep();
         Ok(())
+    }
+
+    /// What is left of a table that is deleted while it has streams. Nobody writes to it at this moment.
+    fn left(&self, scope: &Scope, table: &Table) -> Option<Table> {
+        table.streams().next()?;
+        let mut left = table.clone();
+        left.policies.remove(&left.arn(scope));
+        if let Some(stream) = left.stream.as_mut().filter(|stream| stream.enabled) {
+            stream.disable(self.commit(), self.now_ms());
+        }
+        Some(left)
     }
 
     /// The backup that is made of a table which is deleted while it could be brought back to any moment.

@@ -3,6 +3,7 @@
 mod account;
 mod backups;
 mod batches;
+mod collections;
 mod continuous_backups;
 mod create_table;
 mod destinations;
@@ -12,6 +13,7 @@ mod insights;
 mod legacy;
 mod list_backups;
 mod pages;
+pub(crate) mod particulars;
 mod resource_policy;
 mod restores;
 mod rights;

@@ -1,6 +1,7 @@
 //! Where an item lies: its keys, checked as DynamoDB checks them, and the places in the store that follow from them.
 
 use aws_lc_rs::digest;
+use item::expression::Update;
 use item::{Item, Kind, Value, key, size};
 use store::Key;
 
@@ -23,7 +24,6 @@ pub(crate) struct Place {
 impl Place {
     /// The key that somebody sent: exactly the table's.
     pub(crate) fn of_key(table: &Keys, sent: &Item) -> Result<Self, Error> {
-        let mismatch = || Error::Invalid("The provided key element does not match the schema".to_owned());
         if sent.len() != table.each().count() {
             return Err(mismatch());
         }
@@ -120,6 +120,11 @@ impl Place {
     }
 }
 
+/// The refusal of a key that is not as the table has it.
+pub(crate) fn mismatch() -> Error {
+    Error::Invalid("The provided key element does not match the schema".to_owned())
+}
+
 /// The part of a store key that a hash key becomes.
 pub(crate) fn hash_id(hash: &Value) -> [u8; 16] {
     first_half(digest::digest(&digest::SHA256, &sort_bytes(hash)).as_ref())
@@ -155,7 +160,7 @@ fn is_empty(value: &Value) -> Option<&'static str> {
 
 fn check_empty(attribute: &Attribute, value: &Value) -> Result<(), Error> {
     match is_empty(value) {
-        Some(what) => Err(Error::Invalid(format!(
+        Some(what) => Err(Error::KeyEmpty(format!(
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {what} \
              value. Key: {}",
             attribute.name
@@ -166,30 +171,89 @@ fn check_empty(attribute: &Attribute, value: &Value) -> Result<(), Error> {
 
 /// Refuses an item with a value that an index of the table cannot have as its key.
 pub(crate) fn check_index_keys(table: &Table, item: &Item) -> Result<(), Error> {
-    table.kept_indexes().try_for_each(|index| index.keys.each().try_for_each(|key| check_index_key(index, key, item)))
-}
-
-fn check_index_key(index: &Index, attribute: &Attribute, item: &Item) -> Result<(), Error> {
-    let Some(value) = item.get(&attribute.name) else { return Ok(()) };
-    let (name, key) = (&index.name, &attribute.name);
-    if value.kind() != kind(attribute) {
-        return Err(Error::parameters(format_args!(
-            "Type mismatch for Index Key {key} Expected: {} Actual: {} IndexName: {name}",
-            attribute.kind.as_str(),
-            value.kind()
-        )));
-    }
-    if let Some(what) = is_empty(value) {
-        return Err(Error::Invalid(format!(
+    let Some((unfit, index, key)) = unfit(table, |name| item.get(name)) else { return Ok(()) };
+    let (name, key, wanted) = (&index.name, &key.name, key.kind.as_str());
+    Err(match unfit {
+        Unfit::Kind(kind) => index_mismatch(index, key, wanted, kind),
+        Unfit::Empty(what) => Error::KeyEmpty(format!(
             "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The \
              AttributeValue for a key attribute cannot contain an empty {what} value. IndexName: {name}, IndexKey: {key}"
-        )));
-    }
-    let limit = if index.keys.hash.name == *key { HASH_BYTES_MAX } else { RANGE_BYTES_MAX };
-    if size::value(value) > limit {
-        return Err(Error::parameters(format_args!(
+        )),
+        Unfit::Long(limit) => Error::parameters(format_args!(
             "Size of index key has exceeded the maximum size limit of {limit} bytes. IndexName: {name}, IndexKey: {key}"
-        )));
+        )),
+    })
+}
+
+/// Refuses what an update has made of an item, where it gave the key of an index what that cannot be. What was there before, perhaps since
+/// before the index, is left alone.
+pub(crate) fn check_index_updates(table: &Table, before: &Item, after: &Item) -> Result<(), Error> {
+    let changed = |name: &str| after.get(name).filter(|value| before.get(name) != Some(value));
+    let Some((unfit, ..)) = unfit(table, changed) else { return Ok(()) };
+    let attempted = "The update expression attempted to update the secondary index key";
+    Err(match unfit {
+        Unfit::Kind(_) => Error::Invalid(format!("{attempted} to unsupported type")),
+        Unfit::Empty(what) => update_empty(what),
+        Unfit::Long(_) => Error::Invalid(format!("{attempted} beyond allowed size limits")),
+    })
+}
+
+/// Refuses an update of which it is seen without an item that it gives the key of an index what that cannot be.
+pub(crate) fn check_given(table: &Table, update: &Update) -> Result<(), Error> {
+    for (name, kind, value) in update.given() {
+        let Some((index, key)) = keyed(table, name).min_by_key(|(index, _)| &index.name) else { continue };
+        if kind != self::kind(key) {
+            return Err(index_mismatch(index, name, key.kind.as_str(), kind));
+        }
+        if let Some(what) = value.and_then(is_empty) {
+            return Err(update_empty(what));
+        }
     }
     Ok(())
+}
+
+/// What is wrong with a value as the key of an index.
+enum Unfit {
+    /// It is of this type.
+    Kind(Kind),
+    /// It is this, and empty.
+    Empty(&'static str),
+    /// It has more bytes than this.
+    Long(usize),
+}
+
+/// What is wrong with the keys of indexes; of several indexes DynamoDB names the one whose name sorts first.
+fn unfit<'a>(table: &'a Table, value: impl Fn(&str) -> Option<&'a Value>) -> Option<(Unfit, &'a Index, &'a Attribute)> {
+    let keys = table.kept_indexes().flat_map(|index| index.keys.each().map(move |key| (index, key)));
+    let wrong = keys.filter_map(|(index, key)| {
+        let value = value(&key.name)?;
+        let limit = if index.keys.hash.name == key.name { HASH_BYTES_MAX } else { RANGE_BYTES_MAX };
+        let unfit = match is_empty(value) {
+            _ if value.kind() != kind(key) => Unfit::Kind(value.kind()),
+            Some(what) => Unfit::Empty(what),
+            None if size::value(value) > limit => Unfit::Long(limit),
+            None => return None,
+        };
+        Some((unfit, index, key))
+    });
+    wrong.min_by_key(|(_, index, _)| &index.name)
+}
+
+/// The indexes that have an attribute as a part of their key.
+fn keyed<'a>(table: &'a Table, name: &str) -> impl Iterator<Item = (&'a Index, &'a Attribute)> {
+    table.kept_indexes().filter_map(move |index| Some((index, index.keys.each().find(|key| key.name == name)?)))
+}
+
+fn index_mismatch(index: &Index, key: &str, wanted: &str, kind: Kind) -> Error {
+    Error::parameters(format_args!(
+        "Type mismatch for Index Key {key} Expected: {wanted} Actual: {kind} IndexName: {}",
+        index.name
+    ))
+}
+
+fn update_empty(what: &str) -> Error {
+    Error::KeyEmpty(format!(
+        "One or more parameter values are not valid. The update expression attempted to update a secondary index key to a value that \
+         is not supported. The AttributeValue for a key attribute cannot contain an empty {what} value."
+    ))
 }

@@ -1,5 +1,6 @@
 //! How items are read in the order of their keys: queries and scans, of tables and indexes, a page at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::store::{Key, Range};
@@ -16,7 +17,7 @@ use crate::store::keys;
 use crate::stored::Stored;
 use crate::values::{self, Attributes};
 
-/// So many bytes are read for one page.
+/// So many bytes fill a page.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// What is read: the table, or one of its indexes.
@@ -61,6 +62,17 @@ pub(crate) struct Page {
     /// Where the next page begins, if there may be one.
     pub(crate) last: Option<Attributes>,
     pub(crate) spent: Spent,
+}
+
+/// Why a starting key is none.
+#[derive(Debug)]
+pub(crate) enum StartFault {
+    /// It lacks an attribute, or has one too many.
+    Names,
+    /// What is wrong with it as a key of what is read.
+    View(Error),
+    /// What is wrong with it as a key of the table.
+    Table(Error),
 }
 
 impl View {
@@ -118,6 +130,19 @@ impl View {
         }
     }
 
+    /// How many bytes are under a hash key, if that is not more than `most`: no more of it is read.
+    pub(crate) async fn weigh(&self, source: Source<'_>, hash: &Value, most: usize) -> Result<Option<usize>, Error> {
+        let mut walk = Walk::new(source, self.query_range(hash, None), self.parts(), Way::Up, None);
+        let mut bytes = 0;
+        while let Some((_, value)) = walk.next().await? {
+            bytes += Stored::of_bytes(value)?.size();
+            if bytes > most {
+                return Ok(None);
+            }
+        }
+        Ok(Some(bytes))
+    }
+
     /// One of so many equal parts of everything.
     pub(crate) fn segment_range(&self, segment: u64, total: u64) -> Range {
         let bound = |number: u64| {
@@ -132,25 +157,19 @@ impl View {
     }
 
     /// The key in the store that a starting key means: the view's keys and the table's.
-    pub(crate) fn start_key(&self, start: &Item) -> Result<(Key, Place), Error> {
-        let mismatch = || Error::Invalid("The provided key element does not match the schema".to_owned());
+    pub(crate) fn start_key(&self, start: &Item) -> Result<(Key, Place), StartFault> {
         let table = &self.sight.table;
-        let own = |keys: &Keys| -> Item {
-            let named = keys.each().filter_map(|key| Some((key.name.clone(), start.get(&key.name)?.clone())));
-            named.collect()
+        let named = |keys: &Keys| -> Item {
+            keys.each().filter_map(|key| Some((key.name.clone(), start.get(&key.name)?.clone()))).collect()
         };
-        let place = Place::of_key(&table.keys, &own(&table.keys))?;
-        let Some(index) = &self.index else {
-            return match start.len() == table.keys.each().count() {
-                true => Ok((place.item_key(table.number), place)),
-                false => Err(mismatch()),
-            };
-        };
-        let there = Place::of_key(&index.keys, &own(&index.keys))?;
-        let named = |name: &String| table.keys.contains(name) || index.keys.contains(name);
-        if !start.keys().all(named) {
-            return Err(mismatch());
+        let wanted: BTreeSet<&str> = table.keys.each().chain(self.keys().each()).map(|key| key.name.as_str()).collect();
+        let own = named(self.keys());
+        if start.len() != wanted.len() || own.len() != self.keys().each().count() {
+            return Err(StartFault::Names);
         }
+        let there = Place::of_key(self.keys(), &own).map_err(StartFault::View)?;
+        let Some(index) = &self.index else { return Ok((there.item_key(table.number), there)) };
+        let place = Place::of_key(&table.keys, &named(&table.keys)).map_err(StartFault::Table)?;
         Ok((there.entry_key(table.number, index.number, &place.id()), there))
     }
 
@@ -178,11 +197,6 @@ impl Wish {
         let mut more = false;
         while let Some((_, value)) = walk.next().await? {
             let stored = Stored::of_bytes(value)?;
-            // What is fetched is in memory too, and in the answer: it may be far more than the index's entries.
-            if page.scanned > 0 && (bytes + stored.size() > PAGE_BYTES_MAX || fetched_bytes >= PAGE_BYTES_MAX) {
-                more = true;
-                break;
-            }
             bytes += stored.size();
             page.scanned += 1;
             let is_wanted = match &self.filter {
@@ -197,7 +211,10 @@ impl Wish {
                 }
             }
             last = Some(stored);
-            if self.limit.is_some_and(|limit| page.scanned >= limit) {
+            // The item that crosses the border belongs to the page: that is why a full one costs 128.5 units and not 128. What is fetched
+            // is in memory too, and in the answer: it may be far more than the index's entries.
+            let is_full = bytes >= PAGE_BYTES_MAX || fetched_bytes >= PAGE_BYTES_MAX;
+            if is_full || self.limit.is_some_and(|limit| page.scanned >= limit) {
                 more = true;
                 break;
             }

@@ -2,14 +2,21 @@
 
 mod backups;
 mod bank;
+mod capacity;
 mod exports;
+mod expressions;
 mod growing;
 mod imports;
 mod items;
+mod legacy;
 mod limits;
 mod model;
 mod moments;
+mod particulars;
+mod refusals;
 mod rights;
+mod selects;
+mod settings;
 mod shelf;
 mod statements;
 mod streams;

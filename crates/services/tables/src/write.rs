@@ -13,7 +13,7 @@ use crate::Tables;
 use crate::capacity::{Purpose, Spent, write_units};
 use crate::desk::{Desk, Growth, Sight};
 use crate::error::Error;
-use crate::model::{Index, Projection};
+use crate::model::{Index, IndexStatus, Projection};
 use crate::places::{self, Place};
 use crate::question::{Change, Condition};
 use crate::store::items::{self, Source};
@@ -163,7 +163,7 @@ impl Write {
         }
         self.put(tx, &key, &mut written);
         if written.old != written.new {
-            self.put_beside(tx, &key, &mut written, now_ms)?;
+            self.put_beside(tx, &key, &mut written, now_ms).await?;
         }
         Ok(written)
     }
@@ -180,7 +180,7 @@ impl Write {
         }
         // What an update puts into itself grows deeper with each, and neither memory nor a reader's stack is endless.
         after.values().try_for_each(item::Value::check_depth)?;
-        places::check_index_keys(&self.sight.table, &after)?;
+        places::check_index_updates(&self.sight.table, &before, &after)?;
         Ok(Stored::new(&after))
     }
 
@@ -195,7 +195,7 @@ impl Write {
     }
 
     /// What lies beside the item: entries of indexes, its expiry, its record in the stream.
-    fn put_beside(&self, tx: &Transaction, key: &Key, written: &mut Written, now_ms: i64) -> Result<(), Error> {
+    async fn put_beside(&self, tx: &Transaction, key: &Key, written: &mut Written, now_ms: i64) -> Result<(), Error> {
         let table = &self.sight.table;
         let is_alone = table.indexes().next().is_none() && table.expiry.is_none();
         if is_alone && table.open_stream().is_none() && !table.keeps_versions() {
@@ -206,7 +206,7 @@ impl Write {
         if !is_alone {
             let id = self.place.id();
             for index in table.kept_indexes() {
-                let (units, growth) = self.put_entry(tx, index, &id, old.as_ref(), new.as_ref());
+                let (units, growth) = self.put_entry(tx, index, &id, old.as_ref(), new.as_ref()).await?;
                 written.spent.add_index(index.number, units);
                 written.growth.push((Some(index.number), growth));
             }
@@ -224,20 +224,25 @@ impl Write {
     }
 
     /// Brings an index to what the item is now. What that costs, and how the index grew.
-    fn put_entry(
+    async fn put_entry(
         &self,
         tx: &Transaction,
         index: &Index,
         id: &[u8; 16],
         old: Option<&Item>,
         new: Option<&Item>,
-    ) -> (f64, Growth) {
+    ) -> Result<(f64, Growth), Error> {
         let table = &self.sight.table;
         let entry = |item: Option<&Item>| entry(&self.sight, index, id, item?);
         let (old, new) = (entry(old), entry(new));
         if old == new {
-            return (0.0, Growth::default());
+            return Ok((0.0, Growth::default()));
         }
+        // An index that is being filled may not have come to the item yet: what is not there was not counted either.
+        let was_counted = match (index.status, &old) {
+            (IndexStatus::Creating, Some((key, _))) => tx.get(key).await?.is_some(),
+            (IndexStatus::Creating | IndexStatus::Active | IndexStatus::Deleting, _) => true,
+        };
         let mut units = 0.0;
         let moved = old.as_ref().map(|(key, _)| key) != new.as_ref().map(|(key, _)| key);
         if let Some((key, stored)) = old.as_ref().filter(|_| moved) {
@@ -250,8 +255,9 @@ impl Write {
             units += write_units(stored.size().max(there.map_or(0, Stored::size)));
         }
         debug_assert_eq!(table.number, self.desk.number, "a desk keeps one table");
-        let stored = |entry: &Option<(Key, Stored)>| entry.as_ref().map(|(_, stored)| stored.clone());
-        (units, growth(stored(&old).as_ref(), stored(&new).as_ref()))
+        let stored = |entry: Option<(Key, Stored)>| entry.map(|(_, stored)| stored);
+        let counted = if was_counted { stored(old) } else { None };
+        Ok((units, growth(counted.as_ref(), stored(new).as_ref())))
     }
 
     fn put_expiry(

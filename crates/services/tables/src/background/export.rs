@@ -20,8 +20,9 @@ use crate::model::transfer::Outcome;
 use crate::model::{Keys, Scope, Table};
 use crate::store::backups::read_key;
 use crate::store::between::Changed;
-use crate::store::exports::{self, File};
+use crate::store::exports::File;
 use crate::store::past::Past;
+use crate::store::transfers;
 
 /// Places of items that are looked at in one read.
 const PAGE: usize = 500;
@@ -34,7 +35,7 @@ pub(crate) const REMEMBERED_MS: i64 = 90 * 86_400_000;
 
 impl Tables {
     pub(super) async fn write_export(&self, scope: &Scope, table: &str, id: &str) -> Result<(), Error> {
-        let Some(mut export) = self.cellar.export(scope, table, id).await? else { return Ok(()) };
+        let Some(mut export) = self.cellar.transfer::<Export>(scope, table, id).await? else { return Ok(()) };
         if export.outcome != Outcome::InProgress {
             return Ok(());
         }
@@ -57,9 +58,9 @@ impl Tables {
         match self.desks.get(scope, &export.table.name).filter(|desk| desk.number == export.table.number) {
             Some(desk) => {
                 let release = |table: &mut Table| table.holds.retain(|hold| hold.job != export.number);
-                self.alter(&desk, release, |tx: &Transaction| exports::put(tx, scope, export)).await
+                self.alter(&desk, release, |tx: &Transaction| transfers::put(tx, scope, export)).await
             }
-            None => self.cellar.save_export(scope, export).await,
+            None => self.cellar.save_transfer(scope, export).await,
         }
     }
 
@@ -153,7 +154,7 @@ impl Tables {
     pub(crate) async fn forget_exports(&self, now_ms: i64) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let (page, next) = self.cellar.all_exports(after.as_ref()).await?;
+            let (page, next) = self.cellar.all_transfers::<Export>(after.as_ref()).await?;
             for (scope, export) in page {
                 if export.ended_ms.is_some_and(|ended| ended + REMEMBERED_MS < now_ms) {
                     self.cellar.forget_export(&scope, &export).await?;

@@ -20,8 +20,10 @@ use crate::store::keys;
 use crate::stored::Stored;
 use crate::write;
 
-/// So many items are looked at in one transaction.
+/// So many items are looked at in one transaction, at most,
 const PAGE: usize = 200;
+/// and none behind the one that makes them longer than this together: an index may hold all of each.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// One thing that is to be made.
 #[derive(Clone, Debug)]
@@ -126,15 +128,17 @@ impl Tables {
             }
             let snapshot = self.cellar.store.snapshot();
             let mut walk = Walk::new(Source::Snapshot(&snapshot), range.clone(), parts, Way::Up, Some(PAGE));
-            let mut page = Vec::with_capacity(PAGE);
-            while page.len() < PAGE
-                && let Some((key, _)) = walk.next().await?
-            {
+            let (mut page, mut bytes) = (Vec::with_capacity(PAGE), 0);
+            while page.len() < PAGE && bytes < PAGE_BYTES {
+                let Some((key, item)) = walk.next().await? else { break };
+                bytes += item.len();
                 page.push(key);
             }
-            if page.len() == PAGE {
+            if page.len() == PAGE || bytes >= PAGE_BYTES {
                 rest = page.last().map(|last| range.after(last));
             }
+            // It holds what it has read ahead.
+            drop(walk);
             self.fill_page(desk, &sight, job, &page).await?;
         }
         Ok(())

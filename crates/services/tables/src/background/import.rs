@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use wire::Payload;
 
 use super::export::{PATIENCE_MS, REMEMBERED_MS};
+use super::log::{LINES_MAX, Misfit};
 use crate::Tables;
 use crate::buckets::{Bucket, Unanswered};
 use crate::desk::{Desk, Sight};
@@ -23,7 +24,7 @@ use crate::model::table::State;
 use crate::model::transfer::Outcome;
 use crate::model::{Scope, Table};
 use crate::places::{self, Place};
-use crate::store::imports;
+use crate::store::transfers;
 use crate::stored::Stored;
 
 /// Pages are handed over with so many items at most, and end with the one that makes them longer than this.
@@ -32,21 +33,32 @@ const BYTES_MAX: usize = 256 << 10;
 /// Pieces and pages that wait for the one who takes them.
 const WAITING_MAX: usize = 4;
 
+/// How an import ends that brought all that were items, and others.
+const MISFITS: &str = "ItemValidationError";
+
 /// What was found in a part of an object.
 #[derive(Debug, Default)]
 struct Found {
     items: Vec<Stored>,
     counted: Counted,
+    misfits: Vec<Misfit>,
 }
 
 impl Tables {
     pub(super) async fn read_import(&self, scope: &Scope, table: &str, id: &str) -> Result<(), Error> {
-        let Some(mut import) = self.cellar.import(scope, table, id).await? else { return Ok(()) };
+        let Some(mut import) = self.cellar.transfer::<Import>(scope, table, id).await? else { return Ok(()) };
         if import.outcome != Outcome::InProgress {
             return Ok(());
         }
         let desk = self.desks.get(scope, table).filter(|desk| desk.number == import.target).ok_or(Error::Internal)?;
         let outcome = match self.read_objects(scope, &desk, &mut import).await {
+            Ok(()) if import.counted.errors > 0 => Outcome::Failed {
+                code: MISFITS.to_owned(),
+                message:
+                    "Some of the items failed validation checks and were not imported. Please check CloudWatch error \
+                          logs for more details."
+                        .to_owned(),
+            },
             Ok(()) => Outcome::Completed,
             Err(Unanswered::Never(code, message)) => Outcome::Failed { code, message },
             // Until it ends nobody can delete the table.
@@ -60,11 +72,11 @@ impl Tables {
         };
         import.ended_ms = Some(self.now_ms());
         import.outcome = outcome;
-        let also = |tx: &Transaction| imports::put(tx, scope, &import);
-        match import.outcome {
-            // A table with only a part of what was wanted is nobody's.
-            Outcome::Failed { .. } => self.discard(&desk, &also).await,
-            Outcome::Completed | Outcome::InProgress => {
+        let also = |tx: &Transaction| transfers::put(tx, scope, &import);
+        match &import.outcome {
+            // A table that breaks off somewhere is nobody's. One that lacks what could be no item of it is there, as on AWS.
+            Outcome::Failed { code, .. } if code != MISFITS => self.discard(&desk, &also).await,
+            Outcome::Failed { .. } | Outcome::Completed | Outcome::InProgress => {
                 self.alter(&desk, |table: &mut Table| table.state = State::Active, also).await
             }
         }
@@ -84,7 +96,7 @@ impl Tables {
                 let counted = self.read_object(&bucket, desk, import, &key).await?;
                 import.counted = import.counted.and(counted);
                 import.after = Some(key);
-                self.cellar.save_import(scope, import).await?;
+                self.cellar.save_transfer(scope, import).await?;
             }
             if !more {
                 return Ok(());
@@ -116,6 +128,13 @@ impl Tables {
                 if !found.items.is_empty() {
                     self.put_page(desk, &found.items, None).await?;
                 }
+                // Those that one may still tell of.
+                let told = import.counted.errors + counted.errors;
+                let rest = usize::try_from(LINES_MAX.saturating_sub(told)).unwrap_or(usize::MAX);
+                let misfits = &found.misfits[..found.misfits.len().min(rest)];
+                if !misfits.is_empty() {
+                    self.tell_misfits(bucket, import, key, misfits).await;
+                }
                 counted = counted.and(found.counted);
             }
             // Dropped, so that the reader ends where it is if this ends early.
@@ -138,10 +157,10 @@ impl Tables {
     pub(crate) async fn forget_imports(&self, now_ms: i64) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let (page, next) = self.cellar.all_imports(after.as_ref()).await?;
+            let (page, next) = self.cellar.all_transfers::<Import>(after.as_ref()).await?;
             for (scope, import) in page {
                 if import.ended_ms.is_some_and(|ended| ended + REMEMBERED_MS < now_ms) {
-                    self.cellar.forget_import(&scope, &import).await?;
+                    self.cellar.forget_transfer(&scope, &import).await?;
                 }
             }
             match next {
@@ -179,9 +198,11 @@ async fn hand_over(body: Payload, give: mpsc::Sender<std::io::Result<Bytes>>) ->
 /// Reads an object to its end, a page at a time. Blocks.
 fn read_pages(mut intake: Intake<Pipe>, sight: &Sight, hand: &mpsc::Sender<Found>) -> std::io::Result<()> {
     let (mut found, mut bytes, mut told) = (Found::default(), 0, 0);
+    let mut indexes = 0..;
     loop {
         let record = intake.next()?;
         let is_end = record.is_none();
+        let index = if is_end { None } else { indexes.next() };
         match record.map(|record| record.and_then(|item| checked(sight, &item))) {
             Some(Ok(stored)) => {
                 bytes += stored.bytes().len();
@@ -189,11 +210,7 @@ fn read_pages(mut intake: Intake<Pipe>, sight: &Sight, hand: &mpsc::Sender<Found
                 (found.counted.items, found.counted.imported) = (found.counted.items + 1, found.counted.imported + 1);
             }
             Some(Err(why)) => {
-                tracing::debug!(
-                    table = sight.table.number,
-                    why,
-                    "a record is no item of the table that it is imported to"
-                );
+                found.misfits.push(Misfit::new(index.unwrap_or_default(), &why));
                 (found.counted.items, found.counted.errors) = (found.counted.items + 1, found.counted.errors + 1);
             }
             None => {}

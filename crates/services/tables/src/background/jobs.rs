@@ -12,6 +12,8 @@ use crate::Tables;
 use crate::error::Error;
 use crate::model::Scope;
 use crate::model::backup::{BackupRef, Status};
+use crate::model::export::Export;
+use crate::model::import::Import;
 use crate::model::table::{Recovery, State};
 use crate::model::transfer::Outcome;
 
@@ -92,7 +94,7 @@ impl Tables {
         }
         let mut after = None;
         loop {
-            let (exports, next) = self.cellar.all_exports(after.as_ref()).await?;
+            let (exports, next) = self.cellar.all_transfers::<Export>(after.as_ref()).await?;
             for (scope, export) in exports.into_iter().filter(|(_, export)| export.outcome == Outcome::InProgress) {
                 held.push(export.number);
                 jobs.push(Job::Export(scope, export.table.name, export.id));
@@ -104,7 +106,7 @@ impl Tables {
         }
         let mut after = None;
         loop {
-            let (imports, next) = self.cellar.all_imports(after.as_ref()).await?;
+            let (imports, next) = self.cellar.all_transfers::<Import>(after.as_ref()).await?;
             for (scope, import) in imports.into_iter().filter(|(_, import)| import.outcome == Outcome::InProgress) {
                 jobs.push(Job::Import(scope, import.table, import.id));
             }

@@ -20,9 +20,10 @@ pub fn import(data: &[u8]) {
         1 => Packing::Gzip,
         _ => Packing::Zstd,
     };
-    let format = match kind / 3 % 3 {
+    let format = match kind / 3 % 4 {
         0 => Format::Json,
         1 => Format::Csv { delimiter: ',', header: None },
+        2 => Format::Ion,
         _ => Format::Csv { delimiter: ';', header: Some(vec!["id".to_owned(), "n".to_owned()]) },
     };
     assert_eq!(
@@ -62,11 +63,12 @@ mod tests {
         let objects = [
             b"{\"Item\":{\"id\":{\"S\":\"a\"},\"l\":{\"L\":[{\"N\":\"1\"},{\"M\":{}}]}}}\n{\"Item\":{}}\n".to_vec(),
             b"id,n,b\n\"a\"\"\n\",1,AA==\r\nb,2,\n".to_vec(),
+            b"$ion_1_0 {Item:{id:\"a\",l:[1.,{},{{AA==}}],s:$dynamodb_NS::[1d2]}}\n{Item:{}}\n".to_vec(),
             b"a;1\n\"b;\";2\n".to_vec(),
         ];
         for seed in 0..3_000 {
             let random = Random::seeded(seed);
-            let place = random.below(3) as usize;
+            let place = random.below(4) as usize;
             let mut data = vec![place as u8 * 3];
             data.extend_from_slice(&objects[place]);
             for _ in 0..=random.below(3) {

@@ -273,8 +273,7 @@ fn stream(table: &mut Table, wanted: &aws::StreamSpecification, moment: &Moment)
         }
         false => match table.stream.as_mut().filter(|stream| stream.enabled) {
             Some(stream) => {
-                stream.enabled = false;
-                stream.end_shard(moment.commit, moment.now_ms);
+                stream.disable(moment.commit, moment.now_ms);
                 Ok(())
             }
             None => Err(Error::Invalid(format!("Table has no enabled stream to disable: TableName: {}", table.name))),

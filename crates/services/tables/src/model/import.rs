@@ -49,6 +49,8 @@ pub(crate) struct Counted {
 pub(crate) enum Format {
     /// One item in each line, as exports have them.
     Json,
+    /// The same in Amazon's Ion, as text.
+    Ion,
     /// Values between delimiters. Without a header of its own, each object begins with one.
     Csv { delimiter: char, header: Option<Vec<String>> },
 }

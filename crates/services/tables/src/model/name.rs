@@ -25,7 +25,8 @@ impl Scope {
     }
 }
 
-/// The name of a table, as a call gives it: plain, or as an ARN of the table or of something that belongs to it.
+/// The name of a table, as a call gives it: plain, or as the table's own ARN. Policies are asked about an ARN as it is given, so one of
+/// something that belongs to a table never means the table: who may not read the table could name it by any ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableRef<'a>(&'a str);
 
@@ -44,7 +45,8 @@ impl<'a> TableRef<'a> {
         if arn.region != scope.region.as_str() || arn.account != scope.account.to_string() {
             return Err(foreign());
         }
-        let name = of_arn(given).ok_or_else(foreign)?;
+        let is_whole = |name: &&str| arn.resource.strip_prefix("table/") == Some(*name);
+        let name = of_arn(given).filter(is_whole).ok_or_else(foreign)?;
         check("tableName", "TableName", name)?;
         Ok(Self(name))
     }
@@ -88,7 +90,14 @@ mod tests {
         for (given, expected) in [
             ("orders", Ok("orders")),
             ("arn:aws:dynamodb:us-east-1:000000000000:table/orders", Ok("orders")),
-            ("arn:aws:dynamodb:us-east-1:000000000000:table/orders/index/by-day", Ok("orders")),
+            (
+                "arn:aws:dynamodb:us-east-1:000000000000:table/orders/index/by-day",
+                Err("Invalid table ARN: arn:aws:dynamodb:us-east-1:000000000000:table/orders/index/by-day"),
+            ),
+            (
+                "arn:aws:dynamodb:us-east-1:000000000000:table/orders/",
+                Err("Invalid table ARN: arn:aws:dynamodb:us-east-1:000000000000:table/orders/"),
+            ),
             ("ab", Err("TableName must be at least 3 characters long and at most 255 characters long")),
             (
                 "a;bc",

@@ -264,6 +264,12 @@ impl Stream {
         }
     }
 
+    /// Nothing more goes into it.
+    pub fn disable(&mut self, commit: u64, now_ms: i64) {
+        self.enabled = false;
+        self.end_shard(commit, now_ms);
+    }
+
     /// Ends the last shard and begins the next.
     pub fn rotate(&mut self, commit: u64, now_ms: i64) {
         self.end_shard(commit, now_ms);
@@ -356,7 +362,12 @@ impl Table {
 
     /// The ARN of its latest stream.
     pub fn stream_arn(&self, scope: &Scope) -> Option<String> {
-        self.stream.as_ref().map(|stream| format!("{}/stream/{}", self.arn(scope), stream.label))
+        self.stream.as_ref().map(|stream| self.arn_of(stream, scope))
+    }
+
+    /// The ARN of one of its streams.
+    pub fn arn_of(&self, stream: &Stream, scope: &Scope) -> String {
+        format!("{}/stream/{}", self.arn(scope), stream.label)
     }
 
     /// The index of that name.

@@ -1,27 +1,30 @@
 //! `BatchGetItem` and `BatchWriteItem`.
 //!
-//! The writes of a batch are one transaction: that is more than DynamoDB promises, and costs one wait for the disk instead of 25.
+//! The writes of a batch are one transaction, where that can hold them all: that is more than DynamoDB promises, and costs one wait for
+//! the disk instead of 25.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::{Arn, Call, Effect, Fault, Handle};
+use store::Transaction;
 use wire::dynamodb::{
     BatchGetItem, BatchGetItemInput, BatchGetItemOutput, BatchWriteItem, BatchWriteItemInput, BatchWriteItemOutput,
     KeysAndAttributes, WriteRequest,
 };
 
 use super::rights::Rights;
-use super::single::{check_item, collection, shown};
+use super::single::{check_item, shown};
 use super::{legacy, table_resource};
 use crate::capacity::{Purpose, Reads, Spent, Told, consumed};
 use crate::desk::Desk;
 use crate::model::Scope;
 use crate::places::Place;
+use crate::question::Projection;
 use crate::store::items::Source;
 use crate::stored::Stored;
 use crate::values::{self, Attributes};
-use crate::write::{By, Deed, Unwritten, Write};
+use crate::write::{By, Deed, Unwritten, Write, Written};
 use crate::{Error, Tables};
 
 const KEYS_MAX: usize = 100;
@@ -31,6 +34,12 @@ const BYTES_MAX: usize = 16 << 20;
 
 fn twice() -> Error {
     Error::Invalid("Provided list of item keys contains duplicates".to_owned())
+}
+
+/// What is wanted of each item of a table.
+fn wanted_parts(wanted: &KeysAndAttributes) -> Result<Option<Projection>, Error> {
+    let names = wanted.expression_attribute_names.clone();
+    legacy::projection(wanted.projection_expression.as_deref(), names, wanted.attributes_to_get.clone())
 }
 
 /// The table that a batch touches, for the audit line: the one, or any.
@@ -53,23 +62,22 @@ impl Handle<BatchGetItem> for Tables {
 
     async fn handle(&self, call: &Call, input: BatchGetItemInput) -> Result<BatchGetItemOutput, Fault> {
         let tables = input.request_items.keys().map(String::as_str);
-        self.check_rights(call, Rights::on_tables(call, "dynamodb:BatchGetItem", tables)).await?;
+        self.check_rights(call, Rights::on_tables(call, "dynamodb:BatchGetItem", tables), &input).await?;
         if input.request_items.values().map(|wanted| wanted.keys.len()).sum::<usize>() > KEYS_MAX {
             return Err(Error::Invalid("Too many items requested for the BatchGetItem call".to_owned()).into());
         }
         let scope = Scope::of(call);
         let snapshot = self.cellar.store.snapshot();
         let mut output = BatchGetItemOutput { responses: Some(BTreeMap::new()), ..Default::default() };
+        let projections: Vec<_> = input.request_items.values().map(wanted_parts).collect::<Result<_, _>>()?;
+        self.distinct(&scope, input.request_items.keys())?;
         let (mut left, mut paid, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
-        for (name, wanted) in input.request_items {
+        let (mut refusal, mut is_any_read) = (None, false);
+        for ((name, wanted), projection) in input.request_items.into_iter().zip(projections) {
             let desk = self.desk(&scope, &name)?;
             let sight = desk.sight();
-            let KeysAndAttributes { keys, attributes_to_get, consistent_read, projection_expression, .. } = &wanted;
-            let projection = legacy::projection(
-                projection_expression.as_deref(),
-                wanted.expression_attribute_names.clone(),
-                attributes_to_get.clone(),
-            )?;
+            let KeysAndAttributes { keys, consistent_read, .. } = &wanted;
+            projection.iter().try_for_each(|projection| projection.check(&sight.table))?;
             let mut places = Vec::with_capacity(keys.len());
             let mut seen = BTreeSet::new();
             for key in keys {
@@ -83,7 +91,10 @@ impl Handle<BatchGetItem> for Tables {
             let mut rest: Vec<Attributes> = Vec::new();
             let mut found: Vec<Attributes> = Vec::new();
             let mut spent = Spent::default();
-            let mut is_open = desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms).is_ok();
+            let admitted = desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms);
+            let mut is_open = admitted.is_ok();
+            is_any_read |= is_open;
+            refusal = refusal.or(admitted.err());
             for (place, key) in places {
                 if !is_open {
                     rest.push(key);
@@ -111,6 +122,9 @@ impl Handle<BatchGetItem> for Tables {
             paid.extend(consumed(input.return_consumed_capacity.as_ref(), &sight, &spent, Told::Plain));
             output.responses.get_or_insert_default().insert(name, found);
         }
+        if let Some(error) = refusal.filter(|_| !is_any_read) {
+            return Err(error.into());
+        }
         output.unprocessed_keys = Some(left);
         output.consumed_capacity = (!paid.is_empty()).then_some(paid);
         Ok(output)
@@ -128,20 +142,12 @@ impl Handle<BatchWriteItem> for Tables {
 
     async fn handle(&self, call: &Call, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput, Fault> {
         let tables = input.request_items.keys().map(String::as_str);
-        self.check_rights(call, Rights::on_tables(call, "dynamodb:BatchWriteItem", tables)).await?;
+        self.check_rights(call, Rights::on_tables(call, "dynamodb:BatchWriteItem", tables), &input).await?;
         if input.request_items.values().map(Vec::len).sum::<usize>() > WRITES_MAX {
             return Err(Error::Invalid("Too many items requested for the BatchWriteItem call".to_owned()).into());
         }
         let scope = Scope::of(call);
-        let mut desks = Vec::new();
-        for name in input.request_items.keys() {
-            let desk = self.desk(&scope, name)?;
-            // By its name and by its ARN: its gate is to be entered once, and its items counted once.
-            if desks.iter().any(|(_, known): &(String, Arc<Desk>)| known.number == desk.number) {
-                return Err(Error::Invalid(format!("The table {name} is named twice in RequestItems")).into());
-            }
-            desks.push((name.clone(), desk));
-        }
+        let desks = self.distinct(&scope, input.request_items.keys())?;
         let mut open = Vec::new();
         for (_, desk) in &desks {
             open.push(desk.enter().await);
@@ -164,25 +170,18 @@ impl Handle<BatchWriteItem> for Tables {
         if let Some(error) = refusal.filter(|_| writes.is_empty()) {
             return Err(error.into());
         }
-        let all = &writes;
-        let done = self.cellar.store.transact(|tx| async move {
-            let mut done = Vec::with_capacity(all.len());
-            for write in all {
-                done.push(write.apply(&tx, now_ms).await?);
-            }
-            Ok::<_, Unwritten>(done)
-        });
-        let done = done.await.map_err(Error::from)?;
+        let done = self.write_all(&writes, now_ms).await?;
         let (mut paid, mut metrics) = (Vec::new(), BTreeMap::new());
         for (name, desk) in &desks {
             let mut spent = Spent::default();
-            let mut sizes = Vec::new();
+            let mut places = Vec::new();
             let own = writes.iter().zip(&done).filter(|(write, _)| write.desk.number == desk.number);
             for (write, written) in own {
-                write.account(written, now_ms);
                 spent.add(&written.spent);
-                sizes.extend(collection(input.return_item_collection_metrics.as_ref(), &write.sight, &write.place));
+                places.push(&write.place);
             }
+            let wanted = input.return_item_collection_metrics.as_ref();
+            let sizes = self.collections(wanted, desk, &desk.sight(), places).await;
             paid.extend(consumed(input.return_consumed_capacity.as_ref(), &desk.sight(), &spent, Told::Plain));
             if !sizes.is_empty() {
                 metrics.insert(name.clone(), sizes);
@@ -194,6 +193,55 @@ impl Handle<BatchWriteItem> for Tables {
             item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
             consumed_capacity: (!paid.is_empty()).then_some(paid),
         })
+    }
+}
+
+impl Tables {
+    /// Does the writes of a batch, in as few transactions as hold them. What a crash or a full disk cuts off is done up to there, which is
+    /// what DynamoDB promises of a batch.
+    async fn write_all(&self, writes: &[Write], now_ms: i64) -> Result<Vec<Written>, Error> {
+        let mut done = Vec::with_capacity(writes.len());
+        let mut parts = vec![writes];
+        while let Some(part) = parts.pop() {
+            let write = |tx: Transaction| async move {
+                let mut written = Vec::with_capacity(part.len());
+                for write in part {
+                    written.push(write.apply(&tx, now_ms).await?);
+                }
+                Ok::<_, Unwritten>(written)
+            };
+            match self.cellar.transact_if_it_fits(write).await? {
+                Some(written) => {
+                    part.iter().zip(&written).for_each(|(write, written)| write.account(written, now_ms));
+                    done.extend(written);
+                }
+                // One write alone fits, whatever lies beside its item: its size times the indexes and images that there may be.
+                None if part.len() < 2 => return Err(Error::Internal),
+                None => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// The tables of a batch. One that is named by its name and by its ARN is refused: its gate is to be entered once, its items counted
+    /// once, and its keys must differ.
+    fn distinct<'a>(
+        &self,
+        scope: &Scope,
+        names: impl Iterator<Item = &'a String>,
+    ) -> Result<Vec<(String, Arc<Desk>)>, Error> {
+        let mut desks: Vec<(String, Arc<Desk>)> = Vec::new();
+        for name in names {
+            let desk = self.desk(scope, name)?;
+            if desks.iter().any(|(_, known)| known.number == desk.number) {
+                return Err(Error::Invalid(format!("The table {name} is named twice in RequestItems")));
+            }
+            desks.push((name.clone(), desk));
+        }
+        Ok(desks)
     }
 }
 

@@ -15,6 +15,8 @@ use crate::model::{Scope, Table};
 use crate::{Error, Tables};
 
 const ENABLED_MAX: usize = 2;
+/// Destinations that are shown of one table.
+const KEPT_MAX: usize = 10;
 
 fn missing(arn: &str) -> Error {
     Error::Missing(format!("Requested resource not found: no active streaming destination {arn}"))
@@ -44,6 +46,13 @@ impl Handle<EnableKinesisStreamingDestination> for Tables {
             }
             if table.destinations.iter().filter(enabled).count() >= ENABLED_MAX {
                 return Err(Error::Limit(format!("A table has at most {ENABLED_MAX} streaming destinations")));
+            }
+            // Those that were disabled are shown, but not without end.
+            let disabled = |(arn, there): (&String, &Destination)| (!there.enabled).then(|| arn.clone());
+            while table.destinations.len() >= KEPT_MAX
+                && let Some(oldest) = table.destinations.iter().find_map(disabled)
+            {
+                table.destinations.remove(&oldest);
             }
             let precision = precision.as_ref().map(ToString::to_string);
             table.destinations.insert(input.stream_arn.clone(), Destination { enabled: true, precision });

@@ -17,8 +17,8 @@ use crate::model::export::{self, Content, Export, Format};
 use crate::model::table::{Hold, Recovery};
 use crate::model::transfer::{Asker, Outcome, Spot};
 use crate::model::{Scope, Table, TableRef, backup, restore};
-use crate::store::exports;
 use crate::store::past::Past;
+use crate::store::transfers;
 use crate::store::versions;
 use crate::{Error, Tables};
 
@@ -41,6 +41,8 @@ impl Handle<ExportTableToPointInTime> for Tables {
     ) -> Result<ExportTableToPointInTimeOutput, Fault> {
         let scope = Scope::of(call);
         let digest = digest_of(&input);
+        // Two calls with one token begin one.
+        let _one_at_a_time = self.transferring.lock().await;
         if let Some(known) = self.known_export(&scope, &input, &digest).await? {
             return Ok(ExportTableToPointInTimeOutput { export_description: Some(description(&scope, &known)) });
         }
@@ -51,7 +53,7 @@ impl Handle<ExportTableToPointInTime> for Tables {
             table.holds.push(Hold { job: export.number, day: export.past.day });
             Ok(export)
         };
-        let also = |tx: &Transaction, export: &Export| exports::put(tx, &scope, export);
+        let also = |tx: &Transaction, export: &Export| transfers::put(tx, &scope, export);
         let (_, export) = self.change_with(&desk, hold, &also).await?;
         self.start(Job::Export(scope.clone(), export.table.name.clone(), export.id.clone()));
         Ok(ExportTableToPointInTimeOutput { export_description: Some(description(&scope, &export)) })
@@ -68,7 +70,7 @@ impl Handle<DescribeExport> for Tables {
     async fn handle(&self, call: &Call, input: DescribeExportInput) -> Result<DescribeExportOutput, Fault> {
         let scope = Scope::of(call);
         let (table, id) = export::read_arn(&scope, &input.export_arn)?;
-        let found = self.cellar.export(&scope, &table, &id).await?;
+        let found = self.cellar.transfer::<Export>(&scope, &table, &id).await?;
         let export = found.ok_or_else(|| export::missing(&input.export_arn))?;
         Ok(DescribeExportOutput { export_description: Some(description(&scope, &export)) })
     }
@@ -88,7 +90,7 @@ impl Handle<ListExports> for Tables {
         let after = input.next_token.as_deref().map(|token| export::read_arn(&scope, token));
         let after = after.transpose().map_err(|_| Error::Invalid("Invalid NextToken".to_owned()))?;
         let after = after.as_ref().map(|(table, id)| (table.as_str(), id.as_str()));
-        let mut found = self.cellar.exports(&scope, table.map(TableRef::name), after, limit + 1).await?;
+        let mut found: Vec<Export> = self.cellar.transfers(&scope, table.map(TableRef::name), after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
         let next_token = found.last().filter(|_| more).map(|last| last.arn(&scope));
@@ -111,7 +113,7 @@ impl Tables {
     ) -> Result<Option<Export>, Error> {
         const KEPT_MS: i64 = 8 * 3_600_000;
         let Some(token) = &input.client_token else { return Ok(None) };
-        let found = self.cellar.export_of_token(scope, token).await?;
+        let found: Option<Export> = self.cellar.transfer_of_token(scope, token).await?;
         match found.filter(|known| known.started_ms + KEPT_MS > self.now_ms()) {
             Some(known) if known.digest == digest => Ok(Some(known)),
             Some(known) => Err(Error::ExportConflict(format!(

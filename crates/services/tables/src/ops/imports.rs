@@ -1,5 +1,5 @@
 //! `ImportTable`, `DescribeImport`, `ListImports`. The table is made by the call and filled by itself, see `background/import.rs`; until then
-//! it is `CREATING`. Amazon's Ion is not read.
+//! it is `CREATING`.
 
 use contract::{Arn, Call, Effect, Fault, Handle};
 use store::Transaction;
@@ -11,12 +11,13 @@ use wire::dynamodb::{
 
 use super::{resource_of_arn, table_resource};
 use crate::background::Job;
+use crate::background::log;
 use crate::describe::moment;
 use crate::model::import::{self, Counted, Format, Import, Packing};
 use crate::model::table::State;
 use crate::model::transfer::{Asker, Outcome, Spot};
 use crate::model::{Scope, Table, TableRef, backup};
-use crate::store::imports;
+use crate::store::transfers;
 use crate::{Error, Tables};
 
 /// Imports of one page, where the call does not say how many.
@@ -31,6 +32,8 @@ impl Handle<ImportTable> for Tables {
 
     async fn handle(&self, call: &Call, input: ImportTableInput) -> Result<ImportTableOutput, Fault> {
         let scope = Scope::of(call);
+        // Two calls with one token begin one.
+        let _one_at_a_time = self.transferring.lock().await;
         if let Some(known) = self.known_import(&scope, &input).await? {
             return Ok(ImportTableOutput { import_table_description: description(&scope, &known)? });
         }
@@ -61,7 +64,7 @@ impl Handle<ImportTable> for Tables {
             counted: Counted::default(),
         };
         let also = |tx: &Transaction, made: &Table| {
-            imports::put(tx, &scope, &Import { target: made.number, ..import.clone() });
+            transfers::put(tx, &scope, &Import { target: made.number, ..import.clone() });
         };
         self.make_with(&scope, &table, &also).await?;
         self.start(Job::Import(scope.clone(), import.table.clone(), import.id.clone()));
@@ -79,7 +82,7 @@ impl Handle<DescribeImport> for Tables {
     async fn handle(&self, call: &Call, input: DescribeImportInput) -> Result<DescribeImportOutput, Fault> {
         let scope = Scope::of(call);
         let (table, id) = import::read_arn(&scope, &input.import_arn)?;
-        let found = self.cellar.import(&scope, &table, &id).await?;
+        let found = self.cellar.transfer::<Import>(&scope, &table, &id).await?;
         let import = found.ok_or_else(|| import::missing(&input.import_arn))?;
         Ok(DescribeImportOutput { import_table_description: description(&scope, &import)? })
     }
@@ -98,7 +101,7 @@ impl Handle<ListImports> for Tables {
         let table = input.table_arn.as_deref().map(|arn| TableRef::parse(&scope, arn)).transpose()?;
         let after = input.next_token.as_deref().map(read_token).transpose()?;
         let after = after.as_ref().map(|(table, id)| (table.as_str(), id.as_str()));
-        let mut found = self.cellar.imports(&scope, table.map(TableRef::name), after, limit + 1).await?;
+        let mut found: Vec<Import> = self.cellar.transfers(&scope, table.map(TableRef::name), after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
         let next_token = found.last().filter(|_| more).map(token);
@@ -112,7 +115,7 @@ impl Tables {
     async fn known_import(&self, scope: &Scope, input: &ImportTableInput) -> Result<Option<Import>, Error> {
         const KEPT_MS: i64 = 8 * 3_600_000;
         let Some(token) = &input.client_token else { return Ok(None) };
-        let found = self.cellar.import_of_token(scope, token).await?;
+        let found: Option<Import> = self.cellar.transfer_of_token(scope, token).await?;
         match found.filter(|known| known.started_ms + KEPT_MS > self.now_ms()) {
             Some(known) if known.asked == wire::document::write(input) => Ok(Some(known)),
             Some(known) => Err(Error::ImportConflict(format!(
@@ -143,18 +146,18 @@ fn wanted(input: &ImportTableInput) -> CreateTableInput {
 fn format(input: &ImportTableInput) -> Result<Format, Error> {
     let csv = input.input_format_options.as_ref().and_then(|options| options.csv.as_ref());
     match &input.input_format {
-        InputFormat::DynamodbJson if csv.is_some() => {
-            Err(Error::Invalid("InputFormatOptions can only be specified for the InputFormat CSV".to_owned()))
-        }
+        InputFormat::DynamodbJson | InputFormat::Ion if csv.is_some() => Err(Error::Invalid(format!(
+            "Invalid Request: Unsupported InputFormatOptions for the given input format: {}.",
+            input.input_format
+        ))),
         InputFormat::DynamodbJson => Ok(Format::Json),
+        InputFormat::Ion => Ok(Format::Ion),
         InputFormat::Csv => {
             let delimiter = csv.and_then(|csv| csv.delimiter.as_ref()).and_then(|text| text.chars().next());
             let header = csv.and_then(|csv| csv.header_list.clone());
             Ok(Format::Csv { delimiter: delimiter.unwrap_or(','), header })
         }
-        InputFormat::Ion | InputFormat::Other(_) => Err(Error::Invalid(
-            "The InputFormat ION is not read here; use DYNAMODB_JSON, which exports are written in, or CSV".to_owned(),
-        )),
+        InputFormat::Other(other) => Err(Error::Invalid(format!("Unknown InputFormat: {other}"))),
     }
 }
 
@@ -207,7 +210,7 @@ fn summary(scope: &Scope, import: &Import) -> Result<ImportSummary, Error> {
         import_status: Some(status(import)),
         table_arn: Some(scope.arn(&import.table).to_string()),
         s3_bucket_source: Some(asked.s3_bucket_source),
-        cloud_watch_log_group_arn: None,
+        cloud_watch_log_group_arn: Some(log::group_arn(scope)),
         input_format: Some(asked.input_format),
         start_time: Some(moment(import.started_ms)),
         end_time: import.ended_ms.map(moment),
@@ -226,7 +229,7 @@ fn description(scope: &Scope, import: &Import) -> Result<ImportTableDescription,
         client_token: import.token.clone(),
         s3_bucket_source: Some(asked.s3_bucket_source),
         error_count: count(import.counted.errors),
-        cloud_watch_log_group_arn: None,
+        cloud_watch_log_group_arn: Some(log::group_arn(scope)),
         input_format: Some(asked.input_format),
         input_format_options: asked.input_format_options,
         input_compression_type: Some(asked.input_compression_type.unwrap_or(InputCompressionType::None)),

@@ -4,89 +4,115 @@ use std::collections::BTreeMap;
 
 use item::legacy::{self, ActionKind, AttributeUpdate, Comparison, Expected, Join, Operator};
 use wire::dynamodb::{
-    AttributeAction, AttributeValue, AttributeValueUpdate, ComparisonOperator, ConditionalOperator,
-    ExpectedAttributeValue,
+    AttributeAction, AttributeValue, AttributeValueUpdate, ComparisonOperator, ConditionalOperator, DeleteItemInput,
+    ExpectedAttributeValue, PutItemInput, UpdateItemInput,
 };
 
 use crate::Error;
-use crate::model::Keys;
 use crate::question::{Change, Condition, Projection, Questions};
 use crate::values::{self, Attributes};
 
-/// What a write asks of the item that is there.
+/// What a write of one item asks and changes, as it was sent. It is read before the table is looked for.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) expression: Option<&'a str>,
-    pub(super) names: Option<BTreeMap<String, String>>,
-    pub(super) values: Option<Attributes>,
-    pub(super) expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
-    pub(super) operator: Option<ConditionalOperator>,
+pub(super) struct Asked {
+    names: Option<BTreeMap<String, String>>,
+    values: Option<Attributes>,
+    condition: Option<String>,
+    update: Option<String>,
+    expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    operator: Option<ConditionalOperator>,
+    updates: Option<BTreeMap<String, AttributeValueUpdate>>,
 }
 
-impl Asked<'_> {
-    /// The condition of a put or a delete.
-    pub(super) fn condition(self, keys: &Keys) -> Result<Option<Condition>, Error> {
-        legacy::check_worlds(
-            &[
-                ("ExpressionAttributeNames", self.names.is_some()),
-                ("ExpressionAttributeValues", self.values.is_some()),
-                ("ConditionExpression", self.expression.is_some()),
-            ],
-            &[("Expected", self.expected.is_some()), ("ConditionalOperator", self.operator.is_some())],
-        )?;
-        if let Some(expected) = self.expected {
-            return self::expected(expected, self.operator.as_ref());
-        }
-        if self.expression.is_none() {
-            check_alone(self.names.is_some(), self.values.is_some(), "ConditionExpression is null")?;
-        }
-        let mut questions = Questions::new(self.names, self.values)?;
-        let condition = questions.condition(self.expression, keys)?;
-        questions.done()?;
-        Ok(condition)
+impl Asked {
+    /// What a put asks; the rest of the input is left as it is.
+    pub(super) fn of_put(input: &mut PutItemInput) -> Result<Self, Error> {
+        let asked = Self {
+            names: input.expression_attribute_names.take(),
+            values: input.expression_attribute_values.take(),
+            condition: input.condition_expression.take(),
+            update: None,
+            expected: input.expected.take(),
+            operator: input.conditional_operator.take(),
+            updates: None,
+        };
+        asked.checked("ConditionExpression is null")
     }
 
-    /// What an update does, and its condition.
-    pub(super) fn update(
-        self,
-        update: Option<&str>,
-        updates: Option<BTreeMap<String, AttributeValueUpdate>>,
-        keys: &Keys,
-    ) -> Result<(Change, Option<Condition>), Error> {
+    /// What a delete asks.
+    pub(super) fn of_delete(input: &mut DeleteItemInput) -> Result<Self, Error> {
+        let asked = Self {
+            names: input.expression_attribute_names.take(),
+            values: input.expression_attribute_values.take(),
+            condition: input.condition_expression.take(),
+            update: None,
+            expected: input.expected.take(),
+            operator: input.conditional_operator.take(),
+            updates: None,
+        };
+        asked.checked("ConditionExpression is null")
+    }
+
+    /// What an update asks and changes.
+    pub(super) fn of_update(input: &mut UpdateItemInput) -> Result<Self, Error> {
+        let asked = Self {
+            names: input.expression_attribute_names.take(),
+            values: input.expression_attribute_values.take(),
+            condition: input.condition_expression.take(),
+            update: input.update_expression.take(),
+            expected: input.expected.take(),
+            operator: input.conditional_operator.take(),
+            updates: input.attribute_updates.take(),
+        };
+        asked.checked("UpdateExpression and ConditionExpression are null")
+    }
+
+    /// Refuses what does not belong together; `missing` says which expressions there could be.
+    fn checked(self, missing: &str) -> Result<Self, Error> {
         legacy::check_worlds(
+            &[("UpdateExpression", self.update.is_some()), ("ConditionExpression", self.condition.is_some())],
             &[
-                ("ExpressionAttributeNames", self.names.is_some()),
-                ("ExpressionAttributeValues", self.values.is_some()),
-                ("UpdateExpression", update.is_some()),
-                ("ConditionExpression", self.expression.is_some()),
-            ],
-            &[
-                ("AttributeUpdates", updates.is_some()),
+                ("AttributeUpdates", self.updates.is_some()),
                 ("Expected", self.expected.is_some()),
                 ("ConditionalOperator", self.operator.is_some()),
             ],
         )?;
-        if update.is_none() && self.expression.is_none() {
-            let nothing = "UpdateExpression and ConditionExpression are null";
-            check_alone(self.names.is_some(), self.values.is_some(), nothing)?;
-            let condition = match self.expected {
-                Some(expected) => self::expected(expected, self.operator.as_ref())?,
-                None => None,
-            };
-            return Ok((self::updates(updates.unwrap_or_default(), keys)?, condition));
+        if self.update.is_none() && self.condition.is_none() {
+            check_alone(self.names.is_some(), self.values.is_some(), missing)?;
+        }
+        legacy::check_join(self.expected.as_ref().map_or(0, BTreeMap::len), join(self.operator.as_ref()))?;
+        Ok(self)
+    }
+
+    /// The condition.
+    pub(super) fn condition(self) -> Result<Option<Condition>, Error> {
+        Ok(self.read()?.1)
+    }
+
+    /// What an update does, and its condition.
+    pub(super) fn update(mut self) -> Result<(Change, Option<Condition>), Error> {
+        // Without an expression the older parameter says what changes, or nothing does.
+        let old = match &self.update {
+            None => Some(self::updates(self.updates.take().unwrap_or_default())?),
+            Some(_) => None,
+        };
+        let (change, condition) = self.read()?;
+        Ok((change.or(old).ok_or(Error::Internal)?, condition))
+    }
+
+    fn read(self) -> Result<(Option<Change>, Option<Condition>), Error> {
+        if let Some(expected) = self.expected {
+            return Ok((None, self::expected(expected, self.operator.as_ref())?));
         }
         let mut questions = Questions::new(self.names, self.values)?;
-        let change = match update {
-            Some(update) => questions.update(update, keys)?,
-            None => self::updates(BTreeMap::new(), keys)?,
-        };
-        let condition = questions.condition(self.expression, keys)?;
+        let change = self.update.map(|update| questions.update(&update)).transpose()?;
+        let condition = questions.condition(self.condition.as_deref())?;
         questions.done()?;
         Ok((change, condition))
     }
 }
 
-/// Refuses names and values that nothing could use.
+/// Refuses names and values that nothing could use; `missing` says which expressions are not there.
 pub(super) fn check_alone(names: bool, values: bool, missing: &str) -> Result<(), Error> {
     if names {
         return Err(Error::Invalid("ExpressionAttributeNames can only be specified when using expressions".to_owned()));
@@ -99,22 +125,20 @@ pub(super) fn check_alone(names: bool, values: bool, missing: &str) -> Result<()
     Ok(())
 }
 
-/// What a read wants of each item.
+/// What a read wants of each item, before the table is looked for.
 pub(super) fn projection(
     expression: Option<&str>,
     names: Option<BTreeMap<String, String>>,
     attributes: Option<Vec<String>>,
 ) -> Result<Option<Projection>, Error> {
     legacy::check_worlds(
-        &[("ExpressionAttributeNames", names.is_some()), ("ProjectionExpression", expression.is_some())],
+        &[("ProjectionExpression", expression.is_some())],
         &[("AttributesToGet", attributes.is_some())],
     )?;
-    if let Some(attributes) = attributes {
-        return Ok(Some(Projection(legacy::attributes_to_get(&attributes)?)));
-    }
     if expression.is_none() {
         check_alone(names.is_some(), false, "")?;
-        return Ok(None);
+        let named = attributes.map(|attributes| legacy::attributes_to_get(&attributes)).transpose()?;
+        return Ok(named.map(Projection));
     }
     let mut questions = Questions::new(names, None)?;
     let projection = questions.projection(expression)?;
@@ -122,7 +146,8 @@ pub(super) fn projection(
     Ok(projection)
 }
 
-fn join(operator: Option<&ConditionalOperator>) -> Option<Join> {
+/// The operator between conditions.
+pub(super) fn join(operator: Option<&ConditionalOperator>) -> Option<Join> {
     match operator? {
         ConditionalOperator::And | ConditionalOperator::Other(_) => Some(Join::And),
         ConditionalOperator::Or => Some(Join::Or),
@@ -158,7 +183,7 @@ fn expected(
     Ok(Some(Condition(legacy::expected(conditions, join(operator))?)))
 }
 
-fn updates(given: BTreeMap<String, AttributeValueUpdate>, keys: &Keys) -> Result<Change, Error> {
+fn updates(given: BTreeMap<String, AttributeValueUpdate>) -> Result<Change, Error> {
     let read = |(name, given): (String, AttributeValueUpdate)| {
         let action = match given.action {
             None | Some(AttributeAction::Put | AttributeAction::Other(_)) => ActionKind::Put,
@@ -168,10 +193,7 @@ fn updates(given: BTreeMap<String, AttributeValueUpdate>, keys: &Keys) -> Result
         Ok((name, AttributeUpdate { action, value: given.value.map(values::read).transpose()? }))
     };
     let updates: BTreeMap<String, AttributeUpdate> = given.into_iter().map(read).collect::<Result<_, Error>>()?;
-    let update = legacy::updates(updates)?;
-    let names: Vec<&str> = keys.each().map(|key| key.name.as_str()).collect();
-    update.check_keys(&names)?;
-    Ok(Change(update))
+    Ok(Change(legacy::updates(updates)?))
 }
 
 /// The comparisons of a filter or of key conditions.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ::store::Range;
 use contract::{Arn, Call, Effect, Fault, Handle};
-use item::expression::KeyCondition;
+use item::Item;
+use item::expression::{KeyCondition, KeyTests};
 use wire::dynamodb::{Query, QueryInput, QueryOutput, Scan, ScanInput, ScanOutput, Select};
 
 use super::legacy;
@@ -12,12 +13,14 @@ use super::view_resource;
 use crate::capacity::{Purpose, Reads, Told, consumed};
 use crate::desk::Desk;
 use crate::model::{Projection as Held, Scope};
-use crate::places::Place;
+use crate::places::{self, Place};
 use crate::question::{Condition, Projection, Questions, schema};
-use crate::read::{Page, Shape, View, Wish};
+use crate::read::{Page, Shape, StartFault, View, Wish};
 use crate::store::items::{Source, Way};
 use crate::values::{self, Attributes};
 use crate::{Error, Tables};
+
+const START_INVALID: &str = "The provided starting key is invalid";
 
 /// What a page shows of each item, as it was asked for.
 struct Asked<'a> {
@@ -92,15 +95,25 @@ fn limit(given: Option<i32>) -> Option<usize> {
     given.and_then(|limit| usize::try_from(limit).ok())
 }
 
-/// The expressions of a page, in either world.
-struct Words {
-    key: Option<KeyCondition>,
-    filter: Option<Condition>,
-    named: Option<(Projection, &'static str)>,
+/// The expressions of a page, in either world, as the table's keys are asked.
+pub(super) struct Words {
+    pub(super) key: Option<KeyCondition>,
+    pub(super) filter: Option<Condition>,
+    pub(super) named: Option<(Projection, &'static str)>,
+}
+
+/// What reads pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Query,
+    /// A query that a statement becomes: what its key does not answer is asked of each item, of keys too.
+    Statement,
+    Scan,
 }
 
 /// The parameters of a page's expressions.
-struct Given {
+pub(super) struct Given {
+    kind: Kind,
     names: Option<BTreeMap<String, String>>,
     values: Option<Attributes>,
     key: Option<String>,
@@ -110,45 +123,137 @@ struct Given {
     key_conditions: Option<BTreeMap<String, wire::dynamodb::Condition>>,
     filters: Option<BTreeMap<String, wire::dynamodb::Condition>>,
     operator: Option<wire::dynamodb::ConditionalOperator>,
-    /// What the parameter of `filters` is called.
-    filters_name: &'static str,
+}
+
+/// The same, read as far as that goes without a table.
+pub(super) struct Read {
+    kind: Kind,
+    key: Option<KeyTests>,
+    /// And what the parameter is called.
+    filter: Option<(Condition, &'static str)>,
+    named: Option<(Projection, &'static str)>,
 }
 
 impl Given {
-    fn read(self, view: &View, is_query: bool) -> Result<Words, Error> {
+    /// Those of a query; the rest of it is left as it is.
+    pub(super) fn of_query(input: &mut QueryInput) -> Self {
+        Self {
+            kind: Kind::Query,
+            names: input.expression_attribute_names.take(),
+            values: input.expression_attribute_values.take(),
+            key: input.key_condition_expression.take(),
+            filter: input.filter_expression.take(),
+            projection: input.projection_expression.take(),
+            attributes: input.attributes_to_get.take(),
+            key_conditions: input.key_conditions.take(),
+            filters: input.query_filter.take(),
+            operator: input.conditional_operator.take(),
+        }
+    }
+
+    /// Those of a query that a statement has become.
+    fn of_statement(input: &mut QueryInput) -> Self {
+        Self { kind: Kind::Statement, ..Self::of_query(input) }
+    }
+
+    /// Those of a scan.
+    pub(super) fn of_scan(input: &mut ScanInput) -> Self {
+        Self {
+            kind: Kind::Scan,
+            names: input.expression_attribute_names.take(),
+            values: input.expression_attribute_values.take(),
+            key: None,
+            filter: input.filter_expression.take(),
+            projection: input.projection_expression.take(),
+            attributes: input.attributes_to_get.take(),
+            key_conditions: None,
+            filters: input.scan_filter.take(),
+            operator: input.conditional_operator.take(),
+        }
+    }
+
+    /// Reads them, as far as that goes without a table.
+    pub(super) fn read(self) -> Result<Read, Error> {
+        self.check_worlds()?;
+        item::legacy::check_join(self.filters.as_ref().map_or(0, BTreeMap::len), legacy::join(self.operator.as_ref()))?;
+        let old_filter = self.filters.map(|given| legacy::filter(given, self.operator.as_ref())).transpose()?.flatten();
+        let old_named = self.attributes.map(|names| item::legacy::attributes_to_get(&names)).transpose()?;
+        if self.kind == Kind::Query && self.key.is_none() && self.key_conditions.is_none() {
+            return Err(Error::Invalid(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+                    .to_owned(),
+            ));
+        }
+        // In the order in which DynamoDB reads them.
+        let mut questions = Questions::new(self.names, self.values)?;
+        let key = self.key.as_deref().map(|text| questions.key_condition(text)).transpose()?;
+        let filter = questions.filter(self.filter.as_deref())?;
+        let named = questions.projection(self.projection.as_deref())?;
+        questions.done()?;
+        let key = match (key, self.key_conditions) {
+            (Some(key), _) => Some(key),
+            (None, Some(given)) => Some(item::legacy::key_conditions(legacy::comparisons(given)?)?),
+            (None, None) => None,
+        };
+        let old_filter = old_filter.map(|filter| (filter, self.kind.filters()));
+        let old_named = old_named.map(|named| (Projection(named), "AttributesToGet"));
+        Ok(Read {
+            kind: self.kind,
+            key,
+            filter: filter.map(|filter| (filter, "Filter Expression")).or(old_filter),
+            named: named.map(|named| (named, "ProjectionExpression")).or(old_named),
+        })
+    }
+
+    /// Refuses parameters that do not go together, and placeholders that nothing could use.
+    fn check_worlds(&self) -> Result<(), Error> {
+        let has_key = self.key.is_some();
         item::legacy::check_worlds(
             &[
-                ("ExpressionAttributeNames", self.names.is_some()),
-                ("ExpressionAttributeValues", self.values.is_some()),
                 ("ProjectionExpression", self.projection.is_some()),
                 ("FilterExpression", self.filter.is_some()),
-                ("KeyConditionExpression", self.key.is_some()),
+                ("KeyConditionExpression", has_key),
             ],
             &[
                 ("AttributesToGet", self.attributes.is_some()),
-                (self.filters_name, self.filters.is_some()),
+                (self.kind.filters(), self.filters.is_some()),
                 ("ConditionalOperator", self.operator.is_some()),
-                ("KeyConditions", self.key_conditions.is_some()),
+                // Those go with every expression but the one that says the same.
+                ("KeyConditions", self.key_conditions.is_some() && has_key),
             ],
         )?;
-        let keys = view.keys();
-        let has_expressions = self.key.is_some() || self.filter.is_some() || self.projection.is_some();
-        if !has_expressions {
-            legacy::check_alone(self.names.is_some(), self.values.is_some(), "FilterExpression is null")?;
-            let key = self
-                .key_conditions
-                .map(|given| Ok::<_, Error>(item::legacy::key_conditions(legacy::comparisons(given)?, schema(keys))?));
-            let filter = self.filters.map(|given| legacy::filter(given, self.operator.as_ref())).transpose()?.flatten();
-            let named = self.attributes.map(|names| item::legacy::attributes_to_get(&names)).transpose()?;
-            let named = named.map(|named| (Projection(named), "AttributesToGet"));
-            return Ok(Words { key: key.transpose()?, filter, named });
+        let has_tests = has_key || self.filter.is_some();
+        let has_names = self.names.is_some() && !has_tests && self.projection.is_none();
+        let missing = match self.kind {
+            Kind::Query | Kind::Statement => "FilterExpression and KeyConditionExpression are null",
+            Kind::Scan => "FilterExpression is null",
+        };
+        legacy::check_alone(has_names, self.values.is_some() && !has_tests, missing)
+    }
+}
+
+impl Kind {
+    /// What its filter was called before there were expressions.
+    fn filters(self) -> &'static str {
+        match self {
+            Self::Query | Self::Statement => "QueryFilter",
+            Self::Scan => "ScanFilter",
         }
-        let mut questions = Questions::new(self.names, self.values)?;
-        let named = questions.projection(self.projection.as_deref())?;
-        let filter = questions.filter(self.filter.as_deref(), is_query.then_some(keys))?;
-        let key = self.key.as_deref().map(|text| questions.key_condition(text, keys)).transpose()?;
-        questions.done()?;
-        Ok(Words { key, filter, named: named.map(|named| (named, "ProjectionExpression")) })
+    }
+}
+
+impl Read {
+    /// Held against the keys of what is read.
+    pub(super) fn on(self, view: &View) -> Result<Words, Error> {
+        let (keys, table) = (view.keys(), &view.sight.table);
+        let key = self.key.map(|tests| tests.on(schema(keys))).transpose()?;
+        self.named.iter().try_for_each(|(named, _)| named.check(table))?;
+        if let (Kind::Query, Some((filter, parameter))) = (self.kind, &self.filter) {
+            filter.check_filter(keys, parameter)?;
+        }
+        let filter = self.filter.map(|(filter, _)| filter);
+        filter.iter().try_for_each(|filter| filter.check(table))?;
+        Ok(Words { key, filter, named: self.named })
     }
 }
 
@@ -173,34 +278,33 @@ impl Handle<Query> for Tables {
         view_resource(call, &input.table_name, input.index_name.as_deref())
     }
 
-    async fn handle(&self, call: &Call, input: QueryInput) -> Result<QueryOutput, Fault> {
+    async fn handle(&self, call: &Call, mut input: QueryInput) -> Result<QueryOutput, Fault> {
+        let given = Given::of_query(&mut input);
+        Ok(self.query(call, input, given).await?)
+    }
+}
+
+impl Tables {
+    /// A query that a statement has become.
+    pub(super) async fn query_for_statement(&self, call: &Call, mut input: QueryInput) -> Result<QueryOutput, Fault> {
+        let given = Given::of_statement(&mut input);
+        Ok(self.query(call, input, given).await?)
+    }
+
+    async fn query(&self, call: &Call, input: QueryInput, given: Given) -> Result<QueryOutput, Error> {
+        let read = given.read()?;
+        let start = input.exclusive_start_key.map(values::read_item).transpose()?;
         let desk = self.desk(&Scope::of(call), &input.table_name)?;
         let view = View::new(desk.sight(), input.index_name.as_deref())?;
         let reads = Reads::of(input.consistent_read);
-        let given = Given {
-            names: input.expression_attribute_names,
-            values: input.expression_attribute_values,
-            key: input.key_condition_expression,
-            filter: input.filter_expression,
-            projection: input.projection_expression,
-            attributes: input.attributes_to_get,
-            key_conditions: input.key_conditions,
-            filters: input.query_filter,
-            operator: input.conditional_operator,
-            filters_name: "QueryFilter",
-        };
-        let Words { key, filter, named } = given.read(&view, true)?;
+        let Words { key, filter, named } = read.on(&view)?;
         let shape = Asked { select: input.select.as_ref(), named, reads }.shape(&view)?;
-        let key = key.ok_or_else(|| {
-            Error::Invalid(
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
-                    .to_owned(),
-            )
-        })?;
+        // One that comes without was refused when it was read.
+        let key = key.ok_or(Error::Internal)?;
         let way = if input.scan_index_forward.unwrap_or(true) { Way::Up } else { Way::Down };
         let all = view.query_range(&key.hash, key.range.as_ref());
-        let range = match input.exclusive_start_key {
-            Some(start) => query_start(&view, &key, all, start, way)?,
+        let range = match start {
+            Some(start) => query_start(&view, &key, all, &start, way)?,
             None => all,
         };
         let wish = Wish { range, way, limit: limit(input.limit), filter, shape, reads, view: view.clone() };
@@ -217,19 +321,42 @@ impl Handle<Query> for Tables {
 }
 
 /// The rest of a query behind a starting key.
-fn query_start(view: &View, key: &KeyCondition, all: Range, start: Attributes, way: Way) -> Result<Range, Error> {
-    let invalid = || Error::Invalid("The provided starting key is invalid".to_owned());
-    let start = values::read_item(start)?;
-    let (at, Place { hash, .. }) = view.start_key(&start).map_err(|_| invalid())?;
-    if hash != key.hash {
-        return Err(Error::Invalid(
-            "The provided starting key is outside query boundaries based on provided conditions".to_owned(),
-        ));
+fn query_start(view: &View, key: &KeyCondition, all: Range, start: &Item, way: Way) -> Result<Range, Error> {
+    let refused = |why: &str| Err(Error::Invalid(why.to_owned()));
+    let (at, Place { hash, .. }) = match view.start_key(start) {
+        Ok(start) => start,
+        Err(StartFault::Names) => return refused(START_INVALID),
+        Err(StartFault::View(why)) => return Err(why),
+        Err(StartFault::Table(why)) => return Err(Error::Invalid(format!("{START_INVALID}: {why}"))),
+    };
+    match (hash == key.hash, &key.range) {
+        (true, _) if all.contains(&at) => Ok(behind(all, &at, way)),
+        (true, _) => refused("The provided starting key does not match the range key predicate"),
+        (false, None) => refused("The provided starting key is outside query boundaries based on provided conditions"),
+        // The sort key is looked at first: it may be what is wrong too.
+        (false, Some(_)) => match view.query_range(&hash, key.range.as_ref()).contains(&at) {
+            true => refused("The query can return at most one row and cannot be restarted"),
+            false => refused("The provided starting key does not match the range key predicate"),
+        },
     }
+}
+
+/// The rest of a part of a scan behind a starting key.
+fn scan_start(view: &View, (segment, total): (u64, u64), start: &Item) -> Result<Range, Error> {
+    let invalid = |why: &dyn std::fmt::Display| Error::Invalid(format!("{START_INVALID}: {why}"));
+    let (at, _) = view.start_key(start).map_err(|fault| match (fault, &view.index) {
+        (StartFault::Names, Some(_)) => Error::Invalid(START_INVALID.to_owned()),
+        (StartFault::Names, None) => invalid(&places::mismatch()),
+        (StartFault::View(why), Some(_)) => why,
+        (StartFault::View(why), None) | (StartFault::Table(why), _) => invalid(&why),
+    })?;
+    let all = view.segment_range(segment, total);
     if !all.contains(&at) {
-        return Err(Error::Invalid("The provided starting key does not match the range key predicate".to_owned()));
+        return Err(invalid(&format_args!(
+            "Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: {total} Segment: {segment}"
+        )));
     }
-    Ok(behind(all, &at, way))
+    Ok(behind(all, &at, Way::Up))
 }
 
 fn behind(all: Range, at: &::store::Key, way: Way) -> Range {
@@ -246,43 +373,19 @@ impl Handle<Scan> for Tables {
         view_resource(call, &input.table_name, input.index_name.as_deref())
     }
 
-    async fn handle(&self, call: &Call, input: ScanInput) -> Result<ScanOutput, Fault> {
-        let (segment, total) = segments(input.segment, input.total_segments)?;
+    async fn handle(&self, call: &Call, mut input: ScanInput) -> Result<ScanOutput, Fault> {
+        let given = Given::of_scan(&mut input);
+        let part = segments(input.segment, input.total_segments)?;
+        let read = given.read()?;
+        let start = input.exclusive_start_key.map(values::read_item).transpose()?;
         let desk = self.desk(&Scope::of(call), &input.table_name)?;
         let view = View::new(desk.sight(), input.index_name.as_deref())?;
         let reads = Reads::of(input.consistent_read);
-        let given = Given {
-            names: input.expression_attribute_names,
-            values: input.expression_attribute_values,
-            key: None,
-            filter: input.filter_expression,
-            projection: input.projection_expression,
-            attributes: input.attributes_to_get,
-            key_conditions: None,
-            filters: input.scan_filter,
-            operator: input.conditional_operator,
-            filters_name: "ScanFilter",
-        };
-        let Words { filter, named, .. } = given.read(&view, false)?;
+        let Words { filter, named, .. } = read.on(&view)?;
         let shape = Asked { select: input.select.as_ref(), named, reads }.shape(&view)?;
-        let all = view.segment_range(segment, total);
-        let range = match input.exclusive_start_key {
-            Some(start) => {
-                let start = values::read_item(start)?;
-                let (at, _) = view
-                    .start_key(&start)
-                    .map_err(|why| Error::Invalid(format!("The provided starting key is invalid: {why}")))?;
-                if !all.contains(&at) {
-                    return Err(Error::Invalid(
-                        "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with \
-                         correct Segment. TotalSegments and Segment must match those of the previous request"
-                            .to_owned(),
-                    )
-                    .into());
-                }
-                behind(all, &at, Way::Up)
-            }
-            None => all,
+        let range = match start {
+            Some(start) => scan_start(&view, part, &start)?,
+            None => view.segment_range(part.0, part.1),
         };
         let wish = Wish { range, way: Way::Up, limit: limit(input.limit), filter, shape, reads, view: view.clone() };
         let is_count = matches!(wish.shape, Shape::Count);

@@ -1,5 +1,7 @@
 //! `PutResourcePolicy`, `GetResourcePolicy`, `DeleteResourcePolicy`: of a table, or of its stream.
 
+use std::sync::Arc;
+
 use contract::{Arn, Call, Effect, Fault, Handle};
 use wire::dynamodb::{
     DeleteResourcePolicy, DeleteResourcePolicyInput, DeleteResourcePolicyOutput, GetResourcePolicy,
@@ -8,8 +10,9 @@ use wire::dynamodb::{
 };
 
 use super::resource_of_arn;
-use crate::model::Table;
+use crate::desk::Desk;
 use crate::model::table::Policy;
+use crate::model::{Scope, Table, name};
 use crate::{Error, Tables};
 
 const POLICY_BYTES_MAX: usize = 20 << 10;
@@ -50,6 +53,22 @@ fn missing(arn: &str) -> Error {
     Error::PolicyMissing(format!("Resource-based policy not found for the provided ResourceArn: {arn}"))
 }
 
+impl Tables {
+    /// The desk of the table or stream of that ARN. A stream that has outlived its table grants what its policy says, so that can be seen
+    /// and changed still.
+    fn governed(&self, call: &Call, arn: &str) -> Result<Arc<Desk>, Error> {
+        let left = || {
+            let (table, label) = arn.split_once("/stream/")?;
+            let is_its = |desk: &Arc<Desk>| {
+                let sight = desk.sight();
+                sight.arn == table && sight.table.stream_of(label).is_some()
+            };
+            self.desks.with_left(&Scope::of(call), name::of_arn(arn)?).find(is_its)
+        };
+        self.tagged(call, arn).or_else(|error| left().ok_or(error))
+    }
+}
+
 impl Handle<PutResourcePolicy> for Tables {
     const EFFECT: Effect = Effect::Write;
 
@@ -58,13 +77,13 @@ impl Handle<PutResourcePolicy> for Tables {
     }
 
     async fn handle(&self, call: &Call, input: PutResourcePolicyInput) -> Result<PutResourcePolicyOutput, Fault> {
-        let desk = self.tagged(call, &input.resource_arn)?;
+        let desk = self.governed(call, &input.resource_arn)?;
         let now_ms = self.now_ms();
         let set = |table: &mut Table| {
             check_revision(table, &input.resource_arn, input.expected_revision_id.as_deref())?;
             put(table, &input.resource_arn, &input.policy, now_ms)
         };
-        let (_, revision) = self.change(&desk, set).await?;
+        let revision = self.change_or_left(&desk, set).await?;
         Ok(PutResourcePolicyOutput { revision_id: Some(revision) })
     }
 }
@@ -77,7 +96,7 @@ impl Handle<GetResourcePolicy> for Tables {
     }
 
     async fn handle(&self, call: &Call, input: GetResourcePolicyInput) -> Result<GetResourcePolicyOutput, Fault> {
-        let sight = self.tagged(call, &input.resource_arn)?.sight();
+        let sight = self.governed(call, &input.resource_arn)?.sight();
         let policy = sight.table.policies.get(&input.resource_arn).ok_or_else(|| missing(&input.resource_arn))?;
         Ok(GetResourcePolicyOutput { policy: Some(policy.text.clone()), revision_id: Some(policy.revision.clone()) })
     }
@@ -91,12 +110,12 @@ impl Handle<DeleteResourcePolicy> for Tables {
     }
 
     async fn handle(&self, call: &Call, input: DeleteResourcePolicyInput) -> Result<DeleteResourcePolicyOutput, Fault> {
-        let desk = self.tagged(call, &input.resource_arn)?;
+        let desk = self.governed(call, &input.resource_arn)?;
         let unset = |table: &mut Table| {
             check_revision(table, &input.resource_arn, input.expected_revision_id.as_deref())?;
             Ok(table.policies.remove(&input.resource_arn))
         };
-        let (_, gone) = self.change(&desk, unset).await?;
+        let gone = self.change_or_left(&desk, unset).await?;
         Ok(DeleteResourcePolicyOutput { revision_id: gone.map(|policy| policy.revision) })
     }
 }

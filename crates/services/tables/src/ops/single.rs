@@ -3,9 +3,8 @@
 use contract::{Arn, Call, Effect, Fault, Handle};
 use item::size;
 use wire::dynamodb::{
-    DeleteItem, DeleteItemInput, DeleteItemOutput, GetItem, GetItemInput, GetItemOutput, ItemCollectionMetrics,
-    PutItem, PutItemInput, PutItemOutput, ReturnItemCollectionMetrics, ReturnValue,
-    ReturnValuesOnConditionCheckFailure, UpdateItem, UpdateItemInput, UpdateItemOutput,
+    DeleteItem, DeleteItemInput, DeleteItemOutput, GetItem, GetItemInput, GetItemOutput, PutItem, PutItemInput,
+    PutItemOutput, ReturnValue, ReturnValuesOnConditionCheckFailure, UpdateItem, UpdateItemInput, UpdateItemOutput,
 };
 
 use super::{legacy, table_resource};
@@ -55,24 +54,17 @@ fn check_old_only(wanted: Option<&ReturnValue>) -> Result<(), Error> {
     }
 }
 
-/// How large the items of one hash key are together, where local indexes make that count.
-pub(super) fn collection(
-    wanted: Option<&ReturnItemCollectionMetrics>,
-    sight: &Sight,
-    place: &Place,
-) -> Option<ItemCollectionMetrics> {
-    if wanted != Some(&ReturnItemCollectionMetrics::Size) || sight.table.locals.is_empty() {
-        return None;
+/// Refuses an item that is too large.
+pub(super) fn check_size(item: &item::Item) -> Result<(), Error> {
+    match size::item(item) > size::ITEM_BYTES_MAX {
+        true => Err(Error::Invalid("Item size has exceeded the maximum allowed size".to_owned())),
+        false => Ok(()),
     }
-    let key = [(sight.table.keys.hash.name.clone(), values::write(place.hash.clone()))].into();
-    Some(ItemCollectionMetrics { item_collection_key: Some(key), size_estimate_range_gb: Some(vec![0.0, 1.0]) })
 }
 
 /// Refuses an item that is too large, or that an index cannot have.
 pub(super) fn check_item(sight: &Sight, item: &item::Item) -> Result<(), Error> {
-    if size::item(item) > size::ITEM_BYTES_MAX {
-        return Err(Error::Invalid("Item size has exceeded the maximum allowed size".to_owned()));
-    }
+    check_size(item)?;
     places::check_index_keys(&sight.table, item)
 }
 
@@ -83,30 +75,27 @@ impl Handle<PutItem> for Tables {
         table_resource(call, &input.table_name)
     }
 
-    async fn handle(&self, call: &Call, input: PutItemInput) -> Result<PutItemOutput, Fault> {
-        check_old_only(input.return_values.as_ref())?;
+    async fn handle(&self, call: &Call, mut input: PutItemInput) -> Result<PutItemOutput, Fault> {
+        let asked = legacy::Asked::of_put(&mut input)?;
         let item = values::read_item(input.item)?;
+        check_old_only(input.return_values.as_ref())?;
+        check_size(&item)?;
+        let condition = asked.condition()?;
         let desk = self.desk(&Scope::of(call), &input.table_name)?;
         let _open = desk.enter().await;
         let sight = desk.current()?;
-        let asked = legacy::Asked {
-            expression: input.condition_expression.as_deref(),
-            names: input.expression_attribute_names,
-            values: input.expression_attribute_values,
-            expected: input.expected,
-            operator: input.conditional_operator,
-        };
-        let condition = asked.condition(&sight.table.keys)?;
         let place = Place::of_item(&sight.table.keys, &item)?;
-        check_item(&sight, &item)?;
+        places::check_index_keys(&sight.table, &item)?;
+        condition.iter().try_for_each(|condition| condition.check(&sight.table))?;
         let write = Write { desk: desk.clone(), sight, place, deed: Deed::Put(item), condition, by: By::Caller };
         let wanted = input.return_values_on_condition_check_failure.as_ref();
         let written = self.write(&write).await.map_err(|unwritten| refused(unwritten, wanted))?;
         let Write { sight, place, .. } = &write;
+        let metrics = input.return_item_collection_metrics.as_ref();
         Ok(PutItemOutput {
             attributes: old_image(input.return_values.as_ref(), &written)?,
             consumed_capacity: consumed(input.return_consumed_capacity.as_ref(), sight, &written.spent, Told::Plain),
-            item_collection_metrics: collection(input.return_item_collection_metrics.as_ref(), sight, place),
+            item_collection_metrics: self.collection(metrics, &desk, sight, place).await,
         })
     }
 }
@@ -118,29 +107,25 @@ impl Handle<DeleteItem> for Tables {
         table_resource(call, &input.table_name)
     }
 
-    async fn handle(&self, call: &Call, input: DeleteItemInput) -> Result<DeleteItemOutput, Fault> {
-        check_old_only(input.return_values.as_ref())?;
+    async fn handle(&self, call: &Call, mut input: DeleteItemInput) -> Result<DeleteItemOutput, Fault> {
+        let asked = legacy::Asked::of_delete(&mut input)?;
         let key = values::read_item(input.key)?;
+        check_old_only(input.return_values.as_ref())?;
+        let condition = asked.condition()?;
         let desk = self.desk(&Scope::of(call), &input.table_name)?;
         let _open = desk.enter().await;
         let sight = desk.current()?;
-        let asked = legacy::Asked {
-            expression: input.condition_expression.as_deref(),
-            names: input.expression_attribute_names,
-            values: input.expression_attribute_values,
-            expected: input.expected,
-            operator: input.conditional_operator,
-        };
-        let condition = asked.condition(&sight.table.keys)?;
         let place = Place::of_key(&sight.table.keys, &key)?;
+        condition.iter().try_for_each(|condition| condition.check(&sight.table))?;
         let write = Write { desk: desk.clone(), sight, place, deed: Deed::Delete, condition, by: By::Caller };
         let wanted = input.return_values_on_condition_check_failure.as_ref();
         let written = self.write(&write).await.map_err(|unwritten| refused(unwritten, wanted))?;
         let Write { sight, place, .. } = &write;
+        let metrics = input.return_item_collection_metrics.as_ref();
         Ok(DeleteItemOutput {
             attributes: old_image(input.return_values.as_ref(), &written)?,
             consumed_capacity: consumed(input.return_consumed_capacity.as_ref(), sight, &written.spent, Told::Plain),
-            item_collection_metrics: collection(input.return_item_collection_metrics.as_ref(), sight, place),
+            item_collection_metrics: self.collection(metrics, &desk, sight, place).await,
         })
     }
 }
@@ -152,30 +137,26 @@ impl Handle<UpdateItem> for Tables {
         table_resource(call, &input.table_name)
     }
 
-    async fn handle(&self, call: &Call, input: UpdateItemInput) -> Result<UpdateItemOutput, Fault> {
+    async fn handle(&self, call: &Call, mut input: UpdateItemInput) -> Result<UpdateItemOutput, Fault> {
+        let asked = legacy::Asked::of_update(&mut input)?;
         let key = values::read_item(input.key)?;
+        let (change, condition) = asked.update()?;
         let desk = self.desk(&Scope::of(call), &input.table_name)?;
         let _open = desk.enter().await;
         let sight = desk.current()?;
-        let asked = legacy::Asked {
-            expression: input.condition_expression.as_deref(),
-            names: input.expression_attribute_names,
-            values: input.expression_attribute_values,
-            expected: input.expected,
-            operator: input.conditional_operator,
-        };
-        let update = input.update_expression.as_deref();
-        let (change, condition) = asked.update(update, input.attribute_updates, &sight.table.keys)?;
         let place = Place::of_key(&sight.table.keys, &key)?;
+        change.check(&sight.table)?;
+        condition.iter().try_for_each(|condition| condition.check(&sight.table))?;
         let touched = change.touched();
         let write = Write { desk: desk.clone(), sight, place, deed: Deed::Update(change), condition, by: By::Caller };
         let wanted = input.return_values_on_condition_check_failure.as_ref();
         let written = self.write(&write).await.map_err(|unwritten| refused(unwritten, wanted))?;
         let Write { sight, place, .. } = &write;
+        let metrics = input.return_item_collection_metrics.as_ref();
         Ok(UpdateItemOutput {
             attributes: updated_image(input.return_values.as_ref(), &touched, &written)?,
             consumed_capacity: consumed(input.return_consumed_capacity.as_ref(), sight, &written.spent, Told::Plain),
-            item_collection_metrics: collection(input.return_item_collection_metrics.as_ref(), sight, place),
+            item_collection_metrics: self.collection(metrics, &desk, sight, place).await,
         })
     }
 }
@@ -208,14 +189,12 @@ impl Handle<GetItem> for Tables {
 
     async fn handle(&self, call: &Call, input: GetItemInput) -> Result<GetItemOutput, Fault> {
         let key = values::read_item(input.key)?;
+        let names = input.expression_attribute_names;
+        let projection = legacy::projection(input.projection_expression.as_deref(), names, input.attributes_to_get)?;
         let desk = self.desk(&Scope::of(call), &input.table_name)?;
         let sight = desk.sight();
-        let projection = legacy::projection(
-            input.projection_expression.as_deref(),
-            input.expression_attribute_names,
-            input.attributes_to_get,
-        )?;
         let place = Place::of_key(&sight.table.keys, &key)?;
+        projection.iter().try_for_each(|projection| projection.check(&sight.table))?;
         let now_ms = self.now_ms();
         desk.buckets.check(&sight, Purpose::Read, std::iter::empty(), now_ms)?;
         let snapshot = self.cellar.store.snapshot();

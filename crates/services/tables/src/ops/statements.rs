@@ -1,22 +1,25 @@
 //! `ExecuteStatement`, `BatchExecuteStatement`, `ExecuteTransaction`: PartiQL. A statement becomes the ordinary operation that does the
 //! same, with expressions for its conditions, so that it has that operation's rules, costs and faults.
 
+mod answers;
+mod selected;
+mod transacted;
+
 use std::collections::BTreeMap;
 
 use contract::{Arn, Call, Effect, Fault, Handle};
+use item::Value;
 use item::partiql::{self, Phrases, Place, Plan, Returning, Select, Statement, Wrong};
-use item::{Item, Value, json};
 use wire::dynamodb::{
-    BatchExecuteStatement, BatchExecuteStatementInput, BatchExecuteStatementOutput, BatchStatementError,
-    BatchStatementErrorCodeEnum as BatchCode, BatchStatementResponse, ConditionCheck, ConditionalCheckFailedException,
-    ConsumedCapacity, Delete, DeleteItem, DeleteItemInput, DuplicateItemException, ExecuteStatement,
-    ExecuteStatementInput, ExecuteStatementOutput, ExecuteTransaction, ExecuteTransactionInput,
-    ExecuteTransactionOutput, Get, ItemResponse, Put, PutItem, PutItemInput, Query, QueryInput, ReturnConsumedCapacity,
-    ReturnValue, ReturnValuesOnConditionCheckFailure, Scan, ScanInput, TransactGetItem, TransactGetItemsInput,
-    TransactWriteItem, TransactWriteItemsInput, Update, UpdateItem, UpdateItemInput,
+    BatchExecuteStatement, BatchExecuteStatementInput, BatchExecuteStatementOutput, BatchStatementRequest,
+    BatchStatementResponse, ConsumedCapacity, DeleteItem, DeleteItemInput, ExecuteStatement, ExecuteStatementInput,
+    ExecuteStatementOutput, ExecuteTransaction, ExecuteTransactionInput, ExecuteTransactionOutput, PutItem,
+    PutItemInput, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactGetItem,
+    TransactGetItemsInput, TransactWriteItemsInput, UpdateItem, UpdateItemInput,
 };
 
-use super::rights::Rights;
+use self::answers::{Binding, batch_error, duplicate, taken, unexpressed};
+use super::rights::{Right, Rights};
 use super::table_resource;
 use crate::model::{Keys, Scope};
 use crate::read::View;
@@ -64,17 +67,19 @@ impl Handle<ExecuteStatement> for Tables {
     }
 
     async fn handle(&self, call: &Call, input: ExecuteStatementInput) -> Result<ExecuteStatementOutput, Fault> {
-        let statement = read(&input.statement, input.parameters)?;
-        self.check_rights(call, Rights::of_statement(call, &statement)).await?;
+        let statement = read(&input.statement, input.parameters.clone())?;
+        self.check_rights(call, [Right::of_statement(call, &statement)].into_iter().collect(), &input).await?;
+        // Only where there are several pages: parameters may be long.
+        let binding = || Binding::of(&input.statement, input.parameters.as_deref());
         let terms = Terms {
             consistent: input.consistent_read,
             limit: input.limit,
-            start: input.next_token.as_deref().map(read_token).transpose()?,
+            start: input.next_token.as_deref().map(|token| binding().read(token)).transpose()?,
             capacity: input.return_consumed_capacity,
             on_failure: input.return_values_on_condition_check_failure,
         };
         let outcome = self.execute(call, statement, terms).await?;
-        let next_token = outcome.last.clone().map(write_token).transpose()?;
+        let next_token = outcome.last.clone().map(|last| binding().write(last)).transpose()?;
         Ok(ExecuteStatementOutput {
             items: Some(outcome.items),
             next_token,
@@ -101,20 +106,20 @@ impl Handle<BatchExecuteStatement> for Tables {
         call: &Call,
         input: BatchExecuteStatementInput,
     ) -> Result<BatchExecuteStatementOutput, Fault> {
+        check_unmixed(&input.statements)?;
         let (mut responses, mut capacity) = (Vec::with_capacity(input.statements.len()), Vec::new());
         for request in input.statements {
-            let parameters = request.parameters.unwrap_or_default();
-            let table_name = table_of(&request.statement, parameters.len());
-            let terms = Terms {
-                consistent: request.consistent_read,
-                capacity: input.return_consumed_capacity.clone(),
-                on_failure: request.return_values_on_condition_check_failure,
-                ..Terms::default()
+            let table_name = table_of(&request.statement, request.parameters.as_ref().map_or(0, Vec::len));
+            // What it would be on its own.
+            let alone = ExecuteStatementInput {
+                statement: request.statement,
+                parameters: request.parameters,
+                consistent_read: request.consistent_read,
+                return_consumed_capacity: input.return_consumed_capacity.clone(),
+                return_values_on_condition_check_failure: request.return_values_on_condition_check_failure,
+                ..Default::default()
             };
-            let done = match read(&request.statement, Some(parameters)) {
-                Ok(statement) => self.execute_single(call, statement, terms).await,
-                Err(error) => Err(error.into()),
-            };
+            let done = self.execute_single(call, alone).await;
             responses.push(match done {
                 Ok(mut outcome) => {
                     capacity.extend(outcome.capacity.take());
@@ -144,18 +149,18 @@ impl Handle<ExecuteTransaction> for Tables {
     async fn handle(&self, call: &Call, input: ExecuteTransactionInput) -> Result<ExecuteTransactionOutput, Fault> {
         let scope = Scope::of(call);
         let (mut read_statements, mut rights) = (Vec::new(), Rights::default());
-        for (index, given) in input.transact_statements.into_iter().enumerate() {
+        for (index, given) in input.transact_statements.iter().enumerate() {
             let within = move |error: Error| match error {
                 Error::Invalid(why) => {
                     Error::Invalid(format!("Validation failed in TransactStatements[{index}]: {why}"))
                 }
                 other => other,
             };
-            let statement = read(&given.statement, given.parameters).map_err(within)?;
-            rights = rights.and(Rights::of_statement(call, &statement));
-            read_statements.push((statement, given.return_values_on_condition_check_failure, within));
+            let statement = read(&given.statement, given.parameters.clone()).map_err(within)?;
+            rights.extend([Right::of_statement(call, &statement)]);
+            read_statements.push((statement, given.return_values_on_condition_check_failure.clone(), within));
         }
-        self.check_rights(call, rights).await?;
+        self.check_rights(call, rights, &input).await?;
         let (mut reads, mut writes) = (Vec::new(), Vec::new());
         for (statement, on_failure, within) in read_statements {
             match statement {
@@ -185,7 +190,6 @@ impl Handle<ExecuteTransaction> for Tables {
                 consumed_capacity: output.consumed_capacity,
             });
         }
-        let responses = vec![ItemResponse::default(); writes.len()];
         let input = TransactWriteItemsInput {
             transact_items: writes,
             return_consumed_capacity: input.return_consumed_capacity,
@@ -193,17 +197,22 @@ impl Handle<ExecuteTransaction> for Tables {
             ..Default::default()
         };
         let output = self.transact_writes(call, input).await?;
-        Ok(ExecuteTransactionOutput { responses: Some(responses), consumed_capacity: output.consumed_capacity })
+        // Writes have no answers, not even empty ones.
+        Ok(ExecuteTransactionOutput { responses: Some(Vec::new()), consumed_capacity: output.consumed_capacity })
     }
 }
 
 impl Tables {
     async fn execute(&self, call: &Call, statement: Statement, terms: Terms) -> Result<Outcome, Fault> {
+        self.execute_as(call, statement, terms).await.map_err(unexpressed)
+    }
+
+    async fn execute_as(&self, call: &Call, statement: Statement, terms: Terms) -> Result<Outcome, Fault> {
         let scope = Scope::of(call);
         match statement {
             Statement::Select(select) => self.select(call, select, terms).await,
             Statement::Exists(_) => {
-                Err(Error::Invalid("EXISTS is only allowed in ExecuteTransaction".to_owned()).into())
+                Err(Error::Invalid("EXISTS can only be used in ExecuteTransaction write requests.".to_owned()).into())
             }
             Statement::Insert { table, item } => {
                 let keys = self.keys(&scope, &table)?;
@@ -264,54 +273,6 @@ impl Tables {
         }
     }
 
-    async fn select(&self, call: &Call, select: Select, terms: Terms) -> Result<Outcome, Fault> {
-        let view = self.view(&Scope::of(call), &select)?;
-        if view.global().is_some() && terms.consistent == Some(true) {
-            let why = "Strongly consistent read is not supported on Global Secondary Indexes";
-            return Err(Error::Invalid(why.to_owned()).into());
-        }
-        let keys = view.keys();
-        let plan = Plan::new(select.condition.as_ref(), &keys.hash.name, range_name(keys));
-        let mut phrases = Phrases::default();
-        let (key_condition, filter) = (plan.key_condition(&mut phrases), plan.rest(&mut phrases));
-        let (names, values) = placeholders(phrases);
-        let (items, last, capacity) = if plan.is_query() {
-            let input = QueryInput {
-                table_name: select.table,
-                index_name: select.index,
-                key_condition_expression: key_condition,
-                filter_expression: filter,
-                expression_attribute_names: names,
-                expression_attribute_values: values,
-                consistent_read: terms.consistent,
-                limit: terms.limit,
-                exclusive_start_key: terms.start,
-                scan_index_forward: Some(!select.descending),
-                return_consumed_capacity: terms.capacity,
-                ..Default::default()
-            };
-            let page = Handle::<Query>::handle(self, call, input).await?;
-            (page.items, page.last_evaluated_key, page.consumed_capacity)
-        } else {
-            let input = ScanInput {
-                table_name: select.table,
-                index_name: select.index,
-                filter_expression: filter,
-                expression_attribute_names: names,
-                expression_attribute_values: values,
-                consistent_read: terms.consistent,
-                limit: terms.limit,
-                exclusive_start_key: terms.start,
-                return_consumed_capacity: terms.capacity,
-                ..Default::default()
-            };
-            let page = Handle::<Scan>::handle(self, call, input).await?;
-            (page.items, page.last_evaluated_key, page.consumed_capacity)
-        };
-        let items = items.unwrap_or_default().into_iter().map(|item| taken(item, &select.places));
-        Ok(Outcome { items: items.collect::<Result<_, Error>>()?, last, capacity })
-    }
-
     fn keys(&self, scope: &Scope, table: &str) -> Result<Keys, Error> {
         Ok(self.desk(scope, table)?.sight().table.keys.clone())
     }
@@ -323,9 +284,16 @@ impl Tables {
     }
 
     /// Executes a statement of a batch. Who may not is told so beside what came of the others.
-    async fn execute_single(&self, call: &Call, statement: Statement, terms: Terms) -> Result<Outcome, Fault> {
-        self.check_rights(call, Rights::of_statement(call, &statement)).await?;
+    async fn execute_single(&self, call: &Call, alone: ExecuteStatementInput) -> Result<Outcome, Fault> {
+        let statement = read(&alone.statement, alone.parameters.clone())?;
+        self.check_rights(call, [Right::of_statement(call, &statement)].into_iter().collect(), &alone).await?;
         self.check_single(call, &statement)?;
+        let terms = Terms {
+            consistent: alone.consistent_read,
+            capacity: alone.return_consumed_capacity,
+            on_failure: alone.return_values_on_condition_check_failure,
+            ..Terms::default()
+        };
         self.execute(call, statement, terms).await
     }
 
@@ -334,95 +302,13 @@ impl Tables {
         let Statement::Select(select) = statement else { return Ok(()) };
         let keys = self.keys(&Scope::of(call), &select.table)?;
         let plan = Plan::new(select.condition.as_ref(), &keys.hash.name, range_name(&keys));
-        match (&select.index, plan.key(range_name(&keys))) {
-            (None, Ok(_)) => Ok(()),
-            (Some(_), _) | (None, Err(_)) => Err(Error::Invalid(
+        let is_key = plan.key(range_name(&keys)).is_ok() && plan.rest(&mut Phrases::default()).is_none();
+        match select.index.is_none() && is_key {
+            true => Ok(()),
+            false => Err(Error::Invalid(
                 "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
                     .to_owned(),
             )),
-        }
-    }
-
-    fn transact_read(&self, scope: &Scope, select: Select) -> Result<(TransactGetItem, Vec<Place>), Error> {
-        if select.index.is_some() {
-            return Err(Error::Invalid("Reads on indices are not supported within transactions.".to_owned()));
-        }
-        let keys = self.keys(scope, &select.table)?;
-        let plan = Plan::new(select.condition.as_ref(), &keys.hash.name, range_name(&keys));
-        let key = plan.key(range_name(&keys)).map_err(|_| {
-            let why = "Select statements within ExecuteTransaction must specify the primary key in the where clause.";
-            Error::Invalid(why.to_owned())
-        })?;
-        let get = Get { key: values::write_item(key), table_name: select.table, ..Default::default() };
-        Ok((TransactGetItem { get }, select.places))
-    }
-
-    fn transact_write(
-        &self,
-        scope: &Scope,
-        statement: Statement,
-        on_failure: Option<ReturnValuesOnConditionCheckFailure>,
-    ) -> Result<TransactWriteItem, Error> {
-        let keys = self.keys(scope, statement.table())?;
-        match statement {
-            Statement::Update { returning: Some(_), .. } | Statement::Delete { returning: Some(_), .. } => {
-                Err(Error::Invalid("RETURNING clause is not supported in ExecuteTransaction.".to_owned()))
-            }
-            Statement::Insert { table, item } => {
-                let mut phrases = Phrases::default();
-                let condition = format!("attribute_not_exists({})", phrases.name(&keys.hash.name));
-                let put = Put {
-                    item: values::write_item(item),
-                    table_name: table,
-                    condition_expression: Some(condition),
-                    expression_attribute_names: placeholders(phrases).0,
-                    return_values_on_condition_check_failure: on_failure,
-                    ..Default::default()
-                };
-                Ok(TransactWriteItem { put: Some(put), ..Default::default() })
-            }
-            Statement::Update { table, changes, condition, returning: None } => {
-                let Meant { key, condition, mut phrases } = meant(&condition, &keys, Held::Needed)?;
-                let update_expression = phrases.update(&changes);
-                let (names, values) = placeholders(phrases);
-                let update = Update {
-                    key,
-                    update_expression,
-                    table_name: table,
-                    condition_expression: condition,
-                    expression_attribute_names: names,
-                    expression_attribute_values: values,
-                    return_values_on_condition_check_failure: on_failure,
-                };
-                Ok(TransactWriteItem { update: Some(update), ..Default::default() })
-            }
-            Statement::Delete { table, condition, returning: None } => {
-                let Meant { key, condition, phrases } = meant(&condition, &keys, Held::Either)?;
-                let (names, values) = placeholders(phrases);
-                let delete = Delete {
-                    key,
-                    table_name: table,
-                    condition_expression: condition,
-                    expression_attribute_names: names,
-                    expression_attribute_values: values,
-                    return_values_on_condition_check_failure: on_failure,
-                };
-                Ok(TransactWriteItem { delete: Some(delete), ..Default::default() })
-            }
-            Statement::Exists(select) | Statement::Select(select) => {
-                let condition = select.condition.ok_or(Wrong::NoKey)?;
-                let Meant { key, condition, phrases } = meant(&condition, &keys, Held::Needed)?;
-                let (names, values) = placeholders(phrases);
-                let check = ConditionCheck {
-                    key,
-                    table_name: select.table,
-                    condition_expression: condition.unwrap_or_default(),
-                    expression_attribute_names: names,
-                    expression_attribute_values: values,
-                    return_values_on_condition_check_failure: on_failure,
-                };
-                Ok(TransactWriteItem { condition_check: Some(check), ..Default::default() })
-            }
         }
     }
 }
@@ -449,11 +335,11 @@ fn meant(condition: &partiql::Test, keys: &Keys, held: Held) -> Result<Meant, Er
     Ok(Meant { key: values::write_item(key), condition, phrases })
 }
 
-fn range_name(keys: &Keys) -> Option<&str> {
+pub(super) fn range_name(keys: &Keys) -> Option<&str> {
     keys.range.as_ref().map(|range| range.name.as_str())
 }
 
-fn read(text: &str, parameters: Option<Vec<wire::dynamodb::AttributeValue>>) -> Result<Statement, Error> {
+pub(super) fn read(text: &str, parameters: Option<Vec<wire::dynamodb::AttributeValue>>) -> Result<Statement, Error> {
     let parameters: Vec<Value> =
         parameters.unwrap_or_default().into_iter().map(values::read).collect::<Result<_, _>>()?;
     Ok(partiql::read(text, &parameters)?)
@@ -468,6 +354,24 @@ fn resource(call: &Call, text: &str, parameters: usize) -> Arn {
     table_of(text, parameters).map_or_else(Arn::any, |table| table_resource(call, &table))
 }
 
+/// Refuses a batch that both reads and writes, before anything is done. What cannot be read is told in its place.
+fn check_unmixed(statements: &[BatchStatementRequest]) -> Result<(), Error> {
+    let read = |given: &BatchStatementRequest| {
+        let parameters = vec![Value::Null; given.parameters.as_ref().map_or(0, Vec::len)];
+        let statement = partiql::read(&given.statement, &parameters).ok()?;
+        Some(matches!(statement, Statement::Select(_) | Statement::Exists(_)))
+    };
+    let mut kinds = statements.iter().filter_map(read);
+    let first = kinds.next();
+    match kinds.all(|reads| Some(reads) == first) {
+        true => Ok(()),
+        false => Err(Error::Invalid(
+            "The entire batch must consist of either read statements or write statements, you cannot mix both in one batch."
+                .to_owned(),
+        )),
+    }
+}
+
 type Placeholders = (Option<BTreeMap<String, String>>, Option<Attributes>);
 
 fn placeholders(phrases: Phrases) -> Placeholders {
@@ -476,56 +380,11 @@ fn placeholders(phrases: Phrases) -> Placeholders {
     (names, values)
 }
 
-fn return_value(returning: Returning) -> ReturnValue {
+pub(super) fn return_value(returning: Returning) -> ReturnValue {
     match returning {
         Returning::AllOld => ReturnValue::AllOld,
         Returning::AllNew => ReturnValue::AllNew,
         Returning::ModifiedOld => ReturnValue::UpdatedOld,
         Returning::ModifiedNew => ReturnValue::UpdatedNew,
     }
-}
-
-/// What a statement wants of an item, by the names that answers have for it.
-fn taken(item: Attributes, places: &[Place]) -> Result<Attributes, Error> {
-    if places.is_empty() {
-        return Ok(item);
-    }
-    let item: Item = values::read_item(item)?;
-    let found = places.iter().filter_map(|place| Some((place.label(), place.of(&item)?.clone())));
-    Ok(values::write_item(found.collect()))
-}
-
-fn duplicate(fault: Fault) -> Fault {
-    if fault.code == ConditionalCheckFailedException::CODE {
-        return DuplicateItemException::new("Duplicate primary key exists in table").into();
-    }
-    fault
-}
-
-fn batch_error(fault: Fault) -> BatchStatementError {
-    let code = match fault.code.as_str() {
-        "ValidationException" => BatchCode::ValidationError,
-        "ResourceNotFoundException" => BatchCode::ResourceNotFound,
-        "ConditionalCheckFailedException" => BatchCode::ConditionalCheckFailed,
-        "DuplicateItemException" => BatchCode::DuplicateItem,
-        "ProvisionedThroughputExceededException" => BatchCode::ProvisionedThroughputExceeded,
-        "ItemCollectionSizeLimitExceededException" => BatchCode::ItemCollectionSizeLimitExceeded,
-        "TransactionConflictException" => BatchCode::TransactionConflict,
-        "AccessDeniedException" => BatchCode::AccessDenied,
-        "ThrottlingException" => BatchCode::ThrottlingError,
-        _ => BatchCode::InternalServerError,
-    };
-    BatchStatementError { code: Some(code), message: Some(fault.message), item: None }
-}
-
-/// Where the next page begins.
-fn write_token(last: Attributes) -> Result<String, Error> {
-    Ok(hex::encode(json::write_item(&values::read_item(last)?).to_string()))
-}
-
-fn read_token(token: &str) -> Result<Attributes, Error> {
-    let wrong = || Error::Invalid("Given NextToken is invalid".to_owned());
-    let bytes = hex::decode(token).map_err(|_| wrong())?;
-    let key = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
-    Ok(values::write_item(json::read_item(&key).map_err(|_| wrong())?))
 }

@@ -1,5 +1,7 @@
 //! The operations of streams: `ListStreams`, `DescribeStream`, `GetShardIterator`, `GetRecords`.
 //!
+//! A stream that was disabled, or whose table was deleted, can be read for another day, so that nobody misses the last changes.
+//!
 //! One shard of a stream is open at a time. A record's sequence number is made of the commit that it was part of and its place in it, so
 //! it grows with every change of the store; an iterator is a sequence number, a shard and a time.
 //!
@@ -16,7 +18,7 @@ use wire::dynamodbstreams as aws;
 use super::resource_of_arn;
 use crate::background::STREAM_MS;
 use crate::desk::Desk;
-use crate::model::{Keys, Scope, Shard, Stream, View, name};
+use crate::model::{Keys, Scope, Shard, Stream, TableRef, View, name};
 use crate::store::changes::{self, Event, Record, Stand};
 use crate::values;
 use crate::write::By;
@@ -79,18 +81,19 @@ fn missing(what: &str) -> Error {
 }
 
 impl Tables {
-    /// The stream that an ARN names, with its table's desk.
+    /// The stream that an ARN names, with its table's desk: of a table that is gone too, for a day.
     fn stream(&self, call: &Call, arn: &str) -> Result<(Arc<Desk>, Stream), Error> {
         let none = || missing(&format!("Stream: {arn}"));
         let (_, label) = arn.split_once("/stream/").ok_or_else(none)?;
         let table = name::of_arn(arn).ok_or_else(none)?;
-        let desk = self.desks.get(&Scope::of(call), table).ok_or_else(none)?;
-        let stream = desk.sight().table.stream_of(label).cloned().ok_or_else(none)?;
-        // Policies were asked about this very ARN, so it must be the stream's own and not one that only ends like it.
-        if stream_arn(&desk, &stream) != arn {
-            return Err(none());
+        for desk in self.desks.with_left(&Scope::of(call), table) {
+            let stream = desk.sight().table.stream_of(label).cloned();
+            // Policies were asked about this very ARN, so it must be the stream's own and not one that only ends like it.
+            if let Some(stream) = stream.filter(|stream| stream_arn(&desk, stream) == arn) {
+                return Ok((desk, stream));
+            }
         }
-        Ok((desk, stream))
+        Err(none())
     }
 }
 
@@ -121,8 +124,18 @@ impl Handle<aws::ListStreams> for Tables {
     async fn handle(&self, call: &Call, input: aws::ListStreamsInput) -> Result<aws::ListStreamsOutput, Fault> {
         let scope = Scope::of(call);
         let desks = match &input.table_name {
-            Some(table) => vec![self.managed(&scope, table)?],
-            None => self.desks.list(&scope, None, usize::MAX),
+            Some(table) => {
+                let name = TableRef::parse(&scope, table)?.name();
+                let desks: Vec<_> = self.desks.with_left(&scope, name).collect();
+                if desks.is_empty() {
+                    return Err(Error::table_missing(name).into());
+                }
+                desks
+            }
+            None => {
+                let left = self.desks.all_left().into_iter().filter(|desk| desk.scope == scope);
+                self.desks.list(&scope, None, usize::MAX).into_iter().chain(left).collect()
+            }
         };
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(STREAMS_MAX);
         let mut streams = Vec::new();
@@ -135,9 +148,14 @@ impl Handle<aws::ListStreams> for Tables {
                 });
             }
         }
-        if let Some(after) = &input.exclusive_start_stream_arn {
-            let at = streams.iter().position(|stream| stream.stream_arn.as_ref() == Some(after));
-            streams.drain(..at.map_or(0, |at| at + 1));
+        let place = |stream: &aws::Stream| (stream.table_name.clone(), stream.stream_label.clone());
+        streams.sort_by_cached_key(place);
+        // The one that a page ended with may be gone by now: what comes after its place does all the same.
+        if let Some((arn, label)) =
+            input.exclusive_start_stream_arn.as_deref().and_then(|arn| arn.split_once("/stream/"))
+        {
+            let after = (name::of_arn(arn).map(str::to_owned), Some(label.to_owned()));
+            streams.retain(|stream| place(stream) > after);
         }
         let more = streams.len() > limit;
         streams.truncate(limit);

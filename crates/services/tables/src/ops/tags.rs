@@ -43,7 +43,8 @@ fn check_count(tags: &BTreeMap<String, String>) -> Result<(), Error> {
 }
 
 impl Tables {
-    /// The table that a resource's ARN names.
+    /// The table whose own ARN this is, or that of one of its streams. Policies were asked about this very ARN, so nothing else that begins
+    /// with the table's will do.
     pub(super) fn tagged(&self, call: &Call, arn: &str) -> Result<Arc<Desk>, Error> {
         let scope = Scope::of(call);
         let invalid = || Error::Invalid(format!("Invalid TableArn: Invalid ResourceArn provided as input {arn}"));
@@ -51,7 +52,16 @@ impl Tables {
         let name = name::of_arn(arn).ok_or_else(invalid)?;
         let own = parsed.region == scope.region.as_str() && parsed.account == scope.account.to_string();
         let desk = own.then(|| self.desks.get(&scope, name)).flatten();
-        desk.ok_or_else(|| Error::Missing(format!("Requested resource not found: ResourcArn: {arn} not found")))
+        let is_named = |desk: &Arc<Desk>| {
+            let sight = desk.sight();
+            match arn.strip_prefix(&sight.arn) {
+                Some("") => true,
+                Some(rest) => rest.strip_prefix("/stream/").is_some_and(|label| sight.table.stream_of(label).is_some()),
+                None => false,
+            }
+        };
+        desk.filter(is_named)
+            .ok_or_else(|| Error::Missing(format!("Requested resource not found: ResourcArn: {arn} not found")))
     }
 }
 

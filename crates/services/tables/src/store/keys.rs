@@ -46,6 +46,29 @@ pub(super) fn read_gone(key: &Key) -> Result<u64, Error> {
     Ok(key.parts_after(&all_gone())?.number()?)
 }
 
+/// All deleted tables whose streams are kept.
+pub(super) fn all_left() -> Key {
+    root().with("left")
+}
+
+/// Under this lies a deleted table, if its streams are kept.
+pub(super) fn any_left(table: u64) -> Key {
+    all_left().with(table)
+}
+
+pub(super) fn left(scope: &Scope, table: u64) -> Key {
+    any_left(table).with(scope.account.to_string()).with(scope.region.as_str())
+}
+
+/// The scope of a deleted table, from its key.
+pub(super) fn read_left(key: &Key) -> Result<Scope, Error> {
+    let mut parts = key.parts_after(&all_left())?;
+    parts.number()?;
+    let account = AccountId::parse(&parts.text()?).ok_or(Error::Internal)?;
+    let region = Region::parse(&parts.text()?).ok_or(Error::Internal)?;
+    Ok(Scope { account, region })
+}
+
 /// All items of a table.
 pub(crate) fn items(table: u64) -> Key {
     root().with("i").with(table)

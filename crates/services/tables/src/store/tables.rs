@@ -15,6 +15,11 @@ pub(crate) fn note_gone(tx: &Transaction, table: u64) {
     tx.put_record(keys::gone(table), &Gone {});
 }
 
+/// Keeps what a table was that is gone, for the sake of its streams.
+pub(crate) fn put_left(tx: &Transaction, scope: &Scope, table: &Table) {
+    tx.put_record(keys::left(scope, table.number), table);
+}
+
 /// Notes how much lies in a table.
 pub(crate) fn put_counts(tx: &Transaction, table: u64, counts: &Counts) {
     let of = counts.iter().map(|(of, (items, bytes))| (*of, *items, *bytes)).collect();
@@ -34,6 +39,42 @@ impl Cellar {
             rest = page.rest;
         }
         Ok(tables)
+    }
+
+    /// All deleted tables whose streams are kept.
+    pub(crate) async fn left(&self) -> Result<Vec<(Scope, Table)>, Error> {
+        let snapshot = self.store.snapshot();
+        let (mut tables, mut rest) = (Vec::new(), Some(Range::prefix(&keys::all_left())));
+        while let Some(range) = rest.take() {
+            let page = snapshot.scan(range, Scan::first(1_000)).await?;
+            for (key, value) in page.items {
+                tables.push((keys::read_left(&key)?, ::store::record::decode(&value)?));
+            }
+            rest = page.rest;
+        }
+        Ok(tables)
+    }
+
+    /// Keeps what a table was that is gone, if that is kept still.
+    pub(crate) async fn save_left(&self, scope: &Scope, table: &Table) -> Result<(), Error> {
+        let write = |tx: Transaction| async move {
+            if tx.get(&keys::left(scope, table.number)).await?.is_none() {
+                return Err(Error::table_missing(&table.name));
+            }
+            put_left(&tx, scope, table);
+            Ok(())
+        };
+        self.store.transact(write).await
+    }
+
+    /// The streams of a deleted table are taken away, and with them what it was.
+    pub(crate) async fn forget_left(&self, scope: &Scope, table: u64) -> Result<(), Error> {
+        while self.clear(&changes::streams(table)).await? {}
+        let write = |tx: Transaction| {
+            tx.delete(keys::left(scope, table));
+            std::future::ready(Ok::<_, Error>(()))
+        };
+        self.store.transact(write).await
     }
 
     /// Makes a table and gives it its number. `also` writes what belongs to it.
@@ -103,20 +144,23 @@ impl Cellar {
         self.store.transact(write).await
     }
 
-    /// Takes away what deleted tables left behind, a page at a time. False when nothing is left.
+    /// Takes away what deleted tables left behind, a page at a time. False when nothing is left. Streams that are kept for another day
+    /// are none of it: [`Cellar::forget_left`] takes them away.
     pub(crate) async fn sweep(&self) -> Result<bool, Error> {
-        let page = self.store.snapshot().scan(Range::prefix(&keys::all_gone()), Scan::first(1)).await?;
+        let snapshot = self.store.snapshot();
+        let page = snapshot.scan(Range::prefix(&keys::all_gone()), Scan::first(1)).await?;
         let Some((note, _)) = page.items.into_iter().next() else { return Ok(false) };
         let table = keys::read_gone(&note)?;
+        let has_streams = !snapshot.scan(Range::prefix(&keys::any_left(table)), Scan::first(1)).await?.items.is_empty();
         let left = [
             keys::items(table),
             keys::all_entries(table),
             keys::all_expiries(table),
-            changes::streams(table),
             changes::former_recovery(table),
             versions::root(table),
         ];
-        for prefix in left {
+        let streams = (!has_streams).then(|| changes::streams(table));
+        for prefix in left.into_iter().chain(streams) {
             if self.clear(&prefix).await? {
                 return Ok(true);
             }

@@ -1,7 +1,10 @@
 //! Indexes that are made later, and items whose time is over.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
+use base::Random;
 use serde_json::{Value, json};
 
 use super::{Bench, PATIENCE, aws};
@@ -69,6 +72,104 @@ async fn a_later_index_holds_what_was_there_before() {
     assert_eq!(table["GlobalSecondaryIndexes"], Value::Null);
     assert_eq!(table["AttributeDefinitions"].as_array().unwrap().len(), 1);
     assert_eq!(bench.refused::<aws::Query>(rare).await.1, "The table does not have the specified index: by-kind");
+}
+
+/// All items of a table or index, by their ids.
+async fn all(bench: &Bench, index: Option<&str>) -> BTreeMap<String, Value> {
+    let mut input = json!({"TableName": "events"});
+    if let Some(index) = index {
+        input["IndexName"] = index.into();
+    }
+    let mut found = BTreeMap::new();
+    loop {
+        let page = bench.call::<aws::Scan>(input.clone()).await;
+        for item in page["Items"].as_array().unwrap() {
+            let twice = found.insert(item["id"]["S"].as_str().unwrap().to_owned(), item.clone());
+            assert_eq!(twice, None, "an item is there once");
+        }
+        if page["LastEvaluatedKey"].is_null() {
+            return found;
+        }
+        input["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+    }
+}
+
+/// Puts, moves and deletes random items.
+async fn write(bench: Arc<Bench>, seed: u64, writes: usize) {
+    let random = Random::seeded(seed);
+    for n in 0..writes {
+        let id = json!({"S": format!("e{}", random.below(400))});
+        if random.below(4) == 0 {
+            bench.call::<aws::DeleteItem>(json!({"TableName": "events", "Key": {"id": id}})).await;
+        } else {
+            let item = json!({"id": id, "kind": {"S": format!("k{}", random.below(9))}, "n": {"N": n.to_string()}});
+            bench.call::<aws::PutItem>(json!({"TableName": "events", "Item": item})).await;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whatever is written while it is filled, and although the node stops meanwhile, it is what the table is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_is_filled_while_others_write() {
+    for seed in 0..4 {
+        let bench = Arc::new(bench().await);
+        write(Arc::clone(&bench), seed, 800).await;
+        let create = json!({
+            "TableName": "events", "AttributeDefinitions": [{"AttributeName": "kind", "AttributeType": "S"}],
+            "GlobalSecondaryIndexUpdates": [{"Create": {
+                "IndexName": "by-kind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }}],
+        });
+        bench.call::<aws::UpdateTable>(create).await;
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..4 {
+            writers.spawn(write(Arc::clone(&bench), 1_000 * (seed + 1) + writer, 100));
+        }
+        writers.join_all().await;
+        let bench = Arc::into_inner(bench).expect("nobody writes any more").again().await;
+        let described = bench.settled("events").await;
+        let table = all(&bench, None).await;
+        assert_eq!(all(&bench, Some("by-kind")).await, table, "seed {seed}");
+        assert_eq!(described["GlobalSecondaryIndexes"][0]["ItemCount"], json!(table.len()), "seed {seed}");
+    }
+}
+
+/// Two hundred of these are far more than one transaction of the store holds.
+#[tokio::test]
+async fn a_later_index_of_long_items_is_filled() {
+    let bench = bench().await;
+    for n in 0..60 {
+        let item = json!({"id": {"S": format!("e{n}")}, "kind": {"S": "long"}, "x": {"S": "x".repeat(390_000)}});
+        bench.call::<aws::PutItem>(json!({"TableName": "events", "Item": item})).await;
+    }
+    let create = json!({
+        "TableName": "events", "AttributeDefinitions": [{"AttributeName": "kind", "AttributeType": "S"}],
+        "GlobalSecondaryIndexUpdates": [{"Create": {
+            "IndexName": "by-kind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }}],
+    });
+    bench.call::<aws::UpdateTable>(create).await;
+    let table = bench.settled("events").await;
+    assert_eq!(table["GlobalSecondaryIndexes"][0]["ItemCount"], json!(60));
+    let mut query = json!({
+        "TableName": "events", "IndexName": "by-kind", "KeyConditionExpression": "kind = :k",
+        "ExpressionAttributeValues": {":k": {"S": "long"}},
+    });
+    let mut found = 0;
+    loop {
+        let page = bench.call::<aws::Query>(query.clone()).await;
+        let items = page["Items"].as_array().unwrap();
+        assert!(items.iter().all(|item| item["x"]["S"].as_str().unwrap().len() == 390_000));
+        found += items.len();
+        if page["LastEvaluatedKey"].is_null() {
+            break;
+        }
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+    }
+    assert_eq!(found, 60);
 }
 
 #[tokio::test]

@@ -211,6 +211,80 @@ async fn items_of_a_transaction_have_four_megabytes_together() {
     assert_eq!(ask::<aws::TransactGetItems>(&bench, gets(0..11)).await, None, "the last one was deleted");
 }
 
+/// A table that keeps each item six times: itself, in an index, twice in its stream, and as it was.
+async fn manifold() -> (Bench, String) {
+    let bench = bench(json!({
+        "BillingMode": "PAY_PER_REQUEST",
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "by-at", "KeySchema": [{"AttributeName": "at", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }],
+    }))
+    .await;
+    let specification = json!({"PointInTimeRecoveryEnabled": true});
+    let recovery = json!({"TableName": "full", "PointInTimeRecoverySpecification": specification});
+    bench.call::<aws::UpdateContinuousBackups>(recovery).await;
+    let stream = bench.describe("full").await["LatestStreamArn"].as_str().unwrap().to_owned();
+    (bench, stream)
+}
+
+/// An item as the function above makes it, told apart from another of the same size.
+fn marked(id: &str, bytes: usize, mark: &str) -> Value {
+    let mut item = item(id, bytes);
+    item["x"] = json!({"S": mark.repeat(bytes - 6 - id.len())});
+    item
+}
+
+async fn entries(bench: &Bench) -> Value {
+    bench.describe("full").await["GlobalSecondaryIndexes"][0]["ItemCount"].clone()
+}
+
+/// All of it is more than one transaction of the store holds.
+#[tokio::test]
+async fn a_full_batch_is_written_beside_a_stream_an_index_and_earlier_versions() {
+    let (bench, stream) = manifold().await;
+    let batch = |mark: &str| {
+        let put = |number: usize| json!({"PutRequest": {"Item": marked(&numbered(number), 400 * KB, mark)}});
+        json!({"RequestItems": {"full": (0..25).map(put).collect::<Vec<_>>()}, "ReturnConsumedCapacity": "TOTAL"})
+    };
+    for mark in ["x", "y"] {
+        let written = bench.call::<aws::BatchWriteItem>(batch(mark)).await;
+        assert_eq!(written["UnprocessedItems"], json!({}));
+        assert_eq!(written["ConsumedCapacity"][0]["CapacityUnits"], json!(2 * 25 * 400), "{mark}");
+    }
+    assert_eq!((entries(&bench).await, bench.describe("full").await["ItemCount"].clone()), (json!(25), json!(25)));
+    let delete = |number: usize| json!({"DeleteRequest": {"Key": key(&numbered(number))}});
+    let deletes = (0..25).map(delete).collect::<Vec<_>>();
+    bench.call::<aws::BatchWriteItem>(json!({"RequestItems": {"full": deletes}})).await;
+    assert_eq!(bench.records(&stream).await.len(), 75);
+    assert_eq!(entries(&bench).await, json!(0));
+}
+
+/// It cannot be split, whatever it comes to.
+#[tokio::test]
+async fn a_full_transaction_is_done_beside_a_stream_an_index_and_earlier_versions() {
+    let (bench, stream) = manifold().await;
+    let transaction = |mark: &str| {
+        let put =
+            |number: usize| json!({"Put": {"TableName": "full", "Item": marked(&numbered(number), 400 * KB, mark)}});
+        json!({"TransactItems": (0..10).map(put).collect::<Vec<_>>()})
+    };
+    for mark in ["x", "y"] {
+        bench.call::<aws::TransactWriteItems>(transaction(mark)).await;
+    }
+    assert_eq!(entries(&bench).await, json!(10));
+    // Of what is deleted only the keys count as the transaction's, but what it was is kept.
+    for number in 10..50 {
+        let put = json!({"TableName": "full", "Item": marked(&numbered(number), 400 * KB, "z")});
+        bench.call::<aws::PutItem>(put).await;
+    }
+    let delete = |number: usize| json!({"Delete": {"TableName": "full", "Key": key(&numbered(number))}});
+    let deletes = json!({"TransactItems": (0..50).map(delete).collect::<Vec<_>>()});
+    bench.call::<aws::TransactWriteItems>(deletes).await;
+    assert_eq!((entries(&bench).await, bench.records(&stream).await.len()), (json!(0), 20 + 40 + 50));
+}
+
 #[tokio::test]
 async fn a_transaction_beyond_what_is_provisioned_is_cancelled() {
     let units = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
@@ -250,6 +324,6 @@ async fn a_batch_of_reads_brings_sixteen_megabytes_and_names_the_rest() {
     let left = read["UnprocessedKeys"]["full"]["Keys"].as_array().unwrap();
     assert_eq!(left, &[key("040"), key("041")]);
     let page = bench.call::<aws::Scan>(json!({"TableName": "full"})).await;
-    assert_eq!(page["Count"], 2, "a page has 1 MB at most");
+    assert_eq!(page["Count"], 3, "a page ends with the item that crosses 1 MB");
     assert_ne!(page["LastEvaluatedKey"], Value::Null);
 }

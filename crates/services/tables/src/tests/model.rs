@@ -10,7 +10,7 @@ use super::{Bench, aws};
 
 pub(super) type Items = BTreeMap<(String, i64), Value>;
 
-fn rounds() -> u64 {
+pub(super) fn rounds() -> u64 {
     std::env::var("FREEHOLD_TABLES_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
 }
 

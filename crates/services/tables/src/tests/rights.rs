@@ -150,10 +150,11 @@ async fn who_is_under_a_condition_that_is_not_told_is_refused() {
         let asked = Asked { call, actions, resource: &resource, input: None, context: &context, identity: &identity };
         denied(bench.tables.told(asked).await.map(|_| Value::Null))
     };
-    let leading = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["somebody"]}});
+    let unknown = json!({"ForAllValues:StringEquals": {"dynamodb:FirstPartitionKeyValues": ["somebody"]}});
     for (condition, is_denied) in [
-        (&leading, true),
-        (&json!({"StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}}), true),
+        (&unknown, true),
+        (&json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["x"], "DynamoDB:Invented": ["x"]}}), true),
+        (&json!({"ForAllValues:StringEquals": {"dynamodb:leadingkeys": ["x"]}}), false),
         (&json!({"StringEquals": {"aws:PrincipalAccount": "000000000000"}}), false),
     ] {
         let own = Arc::new(Policy::parse(&policy(condition, Kind::Identity), Kind::Identity).unwrap());
@@ -161,7 +162,7 @@ async fn who_is_under_a_condition_that_is_not_told_is_refused() {
     }
     assert!(!told(&bench, Vec::new()).await);
     let role = std::mem::replace(&mut bench.call.principal, Principal::Root);
-    let put = json!({"ResourceArn": arn("one"), "Policy": policy(&leading, Kind::Resource)});
+    let put = json!({"ResourceArn": arn("one"), "Policy": policy(&unknown, Kind::Resource)});
     bench.call::<aws::PutResourcePolicy>(put).await;
     // Whoever owns the table is never locked out of it.
     assert!(!told(&bench, Vec::new()).await);

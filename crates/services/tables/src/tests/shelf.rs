@@ -1,5 +1,5 @@
 //! Stands for S3: buckets `mine`, which takes and gives everything, and `shaky`, which fails every other time. There are no others.
-//! And for who knows what roles may do: all of them what the test says.
+//! For CloudWatch Logs: one group at most. And for who knows what roles may do: all of them what the test says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,15 @@ use bytes::Bytes;
 use contract::{Arn, Call, Cause, Effect, Fault, Handle};
 use dispatch::{Authority, BoxFuture, Dispatch, Identity, Limits, Metrics, Parts, Registry};
 use policy::Policy;
-use wire::{Payload, s3};
+use wire::{Empty, Payload, logs, s3};
 
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) objects: Mutex<BTreeMap<String, Bytes>>,
     /// What roles may do.
     pub(super) rights: Mutex<Vec<Arc<Policy>>>,
+    /// What was logged, by stream; nothing while there is no group.
+    pub(super) logged: Mutex<Option<BTreeMap<String, Vec<String>>>>,
     calls: AtomicU64,
 }
 
@@ -110,6 +112,62 @@ impl Handle<s3::ListObjectsV2> for Shelf {
     }
 }
 
+fn there(made: bool) -> Result<Empty, Fault> {
+    match made {
+        true => Ok(Empty),
+        false => Err(Fault::new(Cause::Conflict, "ResourceAlreadyExistsException", "It is there already")),
+    }
+}
+
+fn missing() -> Fault {
+    Fault::new(Cause::NotFound, "ResourceNotFoundException", "The specified log stream does not exist.")
+}
+
+impl Handle<logs::CreateLogGroup> for Shelf {
+    const EFFECT: Effect = Effect::Write;
+
+    fn resource(&self, call: &Call, input: &logs::CreateLogGroupRequest) -> Arn {
+        Arn::new("logs", &call.region, call.account, input.log_group_name.clone())
+    }
+
+    async fn handle(&self, _call: &Call, input: logs::CreateLogGroupRequest) -> Result<Empty, Fault> {
+        assert_eq!(input.log_group_name, "/aws-dynamodb/imports");
+        there(self.logged.lock().unwrap().replace(BTreeMap::new()).is_none())
+    }
+}
+
+impl Handle<logs::CreateLogStream> for Shelf {
+    const EFFECT: Effect = Effect::Write;
+
+    fn resource(&self, call: &Call, input: &logs::CreateLogStreamRequest) -> Arn {
+        Arn::new("logs", &call.region, call.account, input.log_group_name.clone())
+    }
+
+    async fn handle(&self, _call: &Call, input: logs::CreateLogStreamRequest) -> Result<Empty, Fault> {
+        let mut logged = self.logged.lock().unwrap();
+        there(logged.as_mut().ok_or_else(missing)?.insert(input.log_stream_name, Vec::new()).is_none())
+    }
+}
+
+impl Handle<logs::PutLogEvents> for Shelf {
+    const EFFECT: Effect = Effect::Write;
+
+    fn resource(&self, call: &Call, input: &logs::PutLogEventsRequest) -> Arn {
+        Arn::new("logs", &call.region, call.account, input.log_group_name.clone())
+    }
+
+    async fn handle(
+        &self,
+        _call: &Call,
+        input: logs::PutLogEventsRequest,
+    ) -> Result<logs::PutLogEventsResponse, Fault> {
+        let mut logged = self.logged.lock().unwrap();
+        let stream = logged.as_mut().and_then(|streams| streams.get_mut(&input.log_stream_name)).ok_or_else(missing)?;
+        stream.extend(input.log_events.into_iter().map(|event| event.message));
+        Ok(logs::PutLogEventsResponse::default())
+    }
+}
+
 /// The road to it.
 pub(super) fn road(shelf: &Arc<Shelf>, clock: &Clock, random: &Random) -> Dispatch {
     let mut registry = Registry::new(Parts {
@@ -120,6 +178,9 @@ pub(super) fn road(shelf: &Arc<Shelf>, clock: &Clock, random: &Random) -> Dispat
         authority: Arc::new(Keeper(Arc::clone(shelf))),
         limits: Limits::default(),
     });
+    registry.add::<logs::CreateLogGroup, _>(shelf);
+    registry.add::<logs::CreateLogStream, _>(shelf);
+    registry.add::<logs::PutLogEvents, _>(shelf);
     registry.add::<s3::GetObject, _>(shelf);
     registry.add::<s3::ListObjectsV2, _>(shelf);
     registry.add::<s3::PutObject, _>(shelf);

@@ -185,6 +185,36 @@ async fn what_a_table_is_can_be_changed() {
     );
 }
 
+/// Policies are asked about an ARN as it is given, so only the very ARNs of tables and streams are resources.
+#[tokio::test]
+async fn what_only_begins_like_a_table_is_no_resource() {
+    let bench = Bench::new().await;
+    let stream = json!({"StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"}});
+    bench.call::<aws::CreateTable>(table("orders", stream)).await;
+    let own = "arn:aws:dynamodb:us-east-1:000000000000:table/orders";
+    let stream = bench.describe("orders").await["LatestStreamArn"].as_str().unwrap().to_owned();
+    let tags = json!([{"Key": "stage", "Value": "prod"}]);
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"dynamodb:*","Resource":"*"}]}"#;
+    for arn in [own, &stream] {
+        bench.call::<aws::TagResource>(json!({"ResourceArn": arn, "Tags": tags})).await;
+        bench.call::<aws::PutResourcePolicy>(json!({"ResourceArn": arn, "Policy": policy})).await;
+        assert_eq!(bench.call::<aws::GetResourcePolicy>(json!({"ResourceArn": arn})).await["Policy"], policy);
+    }
+    for more in ["/", "/x", "/index/public", "/stream/", "/stream/x", "s"] {
+        let arn = format!("{own}{more}");
+        let missing = (
+            "ResourceNotFoundException".to_owned(),
+            format!("Requested resource not found: ResourcArn: {arn} not found"),
+        );
+        let tag = json!({"ResourceArn": arn, "Tags": tags});
+        assert_eq!(bench.refused::<aws::TagResource>(tag).await, missing);
+        let put = json!({"ResourceArn": arn, "Policy": policy});
+        assert_eq!(bench.refused::<aws::PutResourcePolicy>(put).await, missing);
+        assert_eq!(bench.refused::<aws::GetResourcePolicy>(json!({"ResourceArn": arn})).await, missing);
+        assert_eq!(bench.refused::<aws::DeleteResourcePolicy>(json!({"ResourceArn": arn})).await, missing);
+    }
+}
+
 #[tokio::test]
 async fn tags_policies_and_settings_are_kept() {
     let bench = Bench::new().await;
