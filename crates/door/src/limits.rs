@@ -74,16 +74,23 @@ impl Limits {
     }
 }
 
-/// The largest body of operations that say nothing else: AWS's limit for a function's event, which is also more than any
-/// other service takes in one request.
+/// The largest body of operations that say nothing else: AWS's limit for a function's event, which is also more than most
+/// others take in one request.
 pub(crate) const BODY_BYTES_MAX: usize = 6 << 20;
 /// The largest body that carries a code package, as AWS has it: 50 MB, in base64, and some settings.
 const PACKAGE_BODY_BYTES_MAX: usize = 70_167_211;
+
+/// The largest body of writes of many items: AWS takes so much of a batch, whose items may have 10 MB, and those of a transaction 4 MB,
+/// before they are written as JSON.
+const ITEMS_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// The largest body of an operation.
 pub(crate) fn body_bytes_max(id: OperationId) -> usize {
     match (id.service, id.name) {
         ("lambda", "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion") => PACKAGE_BODY_BYTES_MAX,
+        ("dynamodb", "BatchWriteItem" | "TransactWriteItems" | "BatchExecuteStatement" | "ExecuteTransaction") => {
+            ITEMS_BODY_BYTES_MAX
+        }
         _ => BODY_BYTES_MAX,
     }
 }
@@ -99,6 +106,19 @@ pub(crate) fn body_too_large(operation: &str, limit: usize) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operations_take_what_aws_takes() {
+        for (service, name, expected) in [
+            ("lambda", "Invoke", 6 << 20),
+            ("lambda", "CreateFunction", 70_167_211),
+            ("dynamodb", "PutItem", 6 << 20),
+            ("dynamodb", "BatchWriteItem", 16 << 20),
+            ("dynamodb", "TransactWriteItems", 16 << 20),
+        ] {
+            assert_eq!(body_bytes_max(OperationId { service, name }), expected, "{name}");
+        }
+    }
 
     #[test]
     fn connections_leave_descriptors_for_others() {

@@ -64,6 +64,6 @@ impl Visit {
     /// Where a call of this visit came in.
     pub(crate) fn origin(&self) -> Origin {
         let (base_url, user_agent) = (Arc::clone(&self.base_url), Arc::clone(&self.user_agent));
-        Origin::Door { peer: self.peer, base_url, user_agent }
+        Origin::Door { peer: self.peer, base_url, user_agent, manner: None }
     }
 }

@@ -8,6 +8,7 @@ mod body;
 pub(crate) mod chunked;
 mod cors;
 pub(crate) mod form;
+mod links;
 mod proof;
 mod site;
 mod target;
@@ -18,7 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use contract::{AccountId, Call, Cause, Fault, Origin, Region};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode, Version, request};
+use http::{HeaderMap, Method, Response, StatusCode, Version, request};
+use percent_encoding::percent_decode_str;
 use signature::Claim;
 use wire::route::{Subject, object_operation};
 use wire::server::{ObjectInputError, read_object_input};
@@ -138,13 +140,16 @@ impl Door {
         visit: &Visit,
         target: &Target,
     ) -> Result<Response<Body>, Fault> {
+        check_path(parts.uri.path())?;
         let query = parts.uri.query().unwrap_or_default();
         let subject = match (&target.bucket, &target.key) {
             (None, _) => Subject::Service,
             (Some(_), None) => Subject::Bucket,
             (Some(_), Some(_)) => Subject::Object,
         };
-        let operation = object_operation(&parts.method, subject, query, &parts.headers);
+        let linked = links::said(parts);
+        let headers = &linked.as_ref().unwrap_or(parts).headers;
+        let operation = object_operation(&parts.method, subject, query, headers);
         if operation.is_none() && parts.method == Method::POST && subject == Subject::Bucket {
             return Box::pin(self.post_form(parts, body, visit, target)).await;
         }
@@ -156,6 +161,7 @@ impl Door {
                 format!("A header you provided implies functionality that is not implemented: {}.", operation.id.name);
             return Err(Fault { status: Some(501), ..Fault::new(Cause::Unserved, "NotImplemented", message) });
         }
+        let parts = linked.as_ref().unwrap_or(parts);
         let output = self.call_object_operation(parts, body, visit, target, operation, &proof).await?;
         Ok(answer(operation, &*output, &visit.request_id.to_string()))
     }
@@ -169,6 +175,8 @@ impl Door {
         operation: &'static OperationModel,
         proof: &Proof,
     ) -> Result<Box<dyn Shape>, Fault> {
+        check_owner(&parts.headers)?;
+        body::check_is_summed(operation.id.name, &parts.headers)?;
         let carries = matches!(operation.id.name, "PutObject" | "UploadPart");
         let (bytes, stream) = match carries {
             true => (Bytes::new(), Some(body::passed_on(&parts.headers, body, proof)?)),
@@ -195,9 +203,36 @@ impl Door {
             deadline: self.parts().clock.elapsed() + wait,
             trace: visit.trace,
             hops: visit.trace.hops(),
-            origin: visit.origin(),
+            origin: match visit.origin() {
+                Origin::Door { peer, base_url, user_agent, manner: _ } => {
+                    Origin::Door { peer, base_url, user_agent, manner: proof.manner.clone() }
+                }
+                inside @ Origin::Inside { .. } => inside,
+            },
         }
     }
+}
+
+/// Keys are UTF-8: were anything else made to be, several keys would be one.
+fn check_path(path: &str) -> Result<(), Fault> {
+    let decoded = percent_decode_str(path).decode_utf8();
+    decoded.map(drop).map_err(|_| bad(400, "InvalidURI", "Couldn't parse the specified URI."))
+}
+
+/// Whose the buckets are, by which a caller makes sure that they are not somebody else's. They are all one account's.
+fn check_owner(headers: &HeaderMap) -> Result<(), Fault> {
+    for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
+        let Some(said) = headers.get(name) else { continue };
+        let is_account = said.len() == 12 && said.as_bytes().iter().all(u8::is_ascii_digit);
+        if !is_account {
+            let message = "The value of the expected bucket owner parameter must be an AWS account ID";
+            return Err(bad(400, "InvalidBucketOwnerAWSAccountID", message));
+        }
+        if said.as_bytes() != AccountId::ONLY.to_string().as_bytes() {
+            return Err(Fault { status: Some(403), ..Fault::new(Cause::Denied, "AccessDenied", "Access Denied") });
+        }
+    }
+    Ok(())
 }
 
 fn wire_request<'a>(parts: &'a request::Parts, body: &'a Bytes) -> wire::Request<'a> {
@@ -323,6 +358,23 @@ fn not_allowed(method: &Method) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_are_whose_they_are_said_to_be() {
+        for (said, expected) in [
+            (None, None),
+            (Some("000000000000"), None),
+            (Some("111111111111"), Some("AccessDenied")),
+            (Some("11111111111"), Some("InvalidBucketOwnerAWSAccountID")),
+            (Some(""), Some("InvalidBucketOwnerAWSAccountID")),
+        ] {
+            for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
+                let said = said.map(|said| (HeaderName::from_static(name), HeaderValue::from_static(said)));
+                let refused = check_owner(&said.into_iter().collect()).err().map(|fault| fault.code);
+                assert_eq!(refused.as_deref(), expected, "{name}");
+            }
+        }
+    }
 
     #[test]
     fn refusals_are_in_words_of_their_own() {

@@ -1,9 +1,11 @@
 //! What can be typed: the list of commands, and the options that all of them share. Each command's own options and examples
 //! stand in its file under `commands/`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use clap::builder::Resettable;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{completions, deliveries, deploy, doctor, env, fire, invoke, logs, ls, rm, tables, top, up};
 use crate::endpoint::Endpoint;
@@ -36,6 +38,23 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What this process was started with, or what is wrong with it.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::read_from(std::env::args_os().collect())
+    }
+
+    /// A usage line names each option that has a value, also one that an environment variable gave, as if it had to be typed. So what is
+    /// wrong with the line is told as if there were no such variables; what is wrong with them is told as it is.
+    fn read_from(line: Vec<OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(&line).map_err(|error| {
+            let deaf = |arg: clap::Arg| arg.env(Resettable::Reset);
+            let command = Self::command().mut_args(deaf).mut_subcommands(|command| command.mut_args(deaf));
+            command.try_get_matches_from(line).err().unwrap_or(error)
+        })
+    }
 }
 
 /// What there is to do, in the order in which one meets it.
@@ -136,7 +155,6 @@ fn region(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
     use clap::error::ErrorKind;
 
     use super::*;
@@ -158,6 +176,7 @@ mod tests {
         check("freehold up", Ok(()));
         check("freehold up examples/hello other --listen 127.0.0.1:0 --memory --no-watch", Ok(()));
         check("freehold up --listen nonsense", Err(ErrorKind::ValueValidation));
+        check("freehold up --port 4567", Err(ErrorKind::ValueValidation));
         check("freehold up --auth maybe", Err(ErrorKind::InvalidValue));
         check("freehold deploy", Err(ErrorKind::MissingRequiredArgument));
         check("freehold deploy . --param A=1 --param B=x=y --name shop", Ok(()));

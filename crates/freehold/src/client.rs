@@ -54,7 +54,15 @@ pub(crate) enum Error {
         /// For how long we waited.
         patience: Duration,
     },
-    /// The answer is not what a Freehold node says, or broke off.
+    /// It went away before it had answered.
+    #[error("The node at {endpoint} went away before its answer was whole ({detail}).")]
+    BrokenOff {
+        /// Where.
+        endpoint: Endpoint,
+        /// What was noticed.
+        detail: String,
+    },
+    /// The answer is not what a Freehold node says.
     #[error("The answer of {endpoint} to {what} makes no sense: {detail}.")]
     Garbled {
         /// Where.
@@ -120,7 +128,7 @@ impl Error {
     pub(crate) fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Fault(fault) => Some(fault),
-            Self::NobodyThere { .. } | Self::Late { .. } | Self::Garbled { .. } => None,
+            Self::NobodyThere { .. } | Self::Late { .. } | Self::BrokenOff { .. } | Self::Garbled { .. } => None,
         }
     }
 
@@ -149,12 +157,17 @@ impl From<Error> for Problem {
                 _ => problem,
             },
             Error::Late { .. } => problem.advise("The node may be overloaded; its log tells more."),
+            Error::BrokenOff { .. } => problem.advise(GONE),
             Error::Garbled { .. } => {
                 problem.advise("Is it a Freehold node of this version that listens there? See: freehold doctor")
             }
         }
     }
 }
+
+/// What to do about a node that stopped while it was talked to.
+const GONE: &str = "It has stopped or died; its last lines tell why. Start it again with: freehold up\nNothing that it had acknowledged is \
+                    lost, unless it ran with --memory.";
 
 /// A connection pool to one node. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -247,7 +260,7 @@ impl Client {
             Ok(Err(error)) if error.is_connect() => {
                 return Err(Error::NobodyThere { endpoint: self.endpoint.clone() });
             }
-            Ok(Err(error)) => return Err(self.garbled(path, &innermost(&error))),
+            Ok(Err(error)) => return Err(broken(&self.endpoint, path, &error)),
             Err(_) => return Err(Error::Late { endpoint: self.endpoint.clone(), what: path.to_owned(), patience }),
         };
         if response.status().is_success() {
@@ -297,7 +310,7 @@ impl Client {
     async fn whole(&self, what: &str, response: Response<Incoming>) -> Result<Bytes, Error> {
         match http_body_util::Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(error) => Err(self.garbled(what, &error)),
+            Err(error) => Err(broken(&self.endpoint, what, error.as_ref())),
         }
     }
 
@@ -324,6 +337,30 @@ fn service_of(path: &str) -> &str {
         (Some("_schedules"), _) => "scheduler",
         _ => "cloudformation",
     }
+}
+
+/// An exchange that did not come to its end: because the other side is gone, or because what it says is no HTTP, or too much.
+fn broken(endpoint: &Endpoint, what: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    let (endpoint, detail) = (endpoint.clone(), innermost(error));
+    match is_hang_up(error) {
+        true => Error::BrokenOff { endpoint, detail },
+        false => Error::Garbled { endpoint, what: what.to_owned(), detail },
+    }
+}
+
+/// Whether it is about a connection that ended, and not about what came by it.
+fn is_hang_up(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let hyper = cause.downcast_ref::<hyper::Error>();
+        let system = cause.downcast_ref::<std::io::Error>();
+        hyper.is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+            || system.is_some_and(|error| {
+                [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&error.kind())
+            })
+    })
 }
 
 /// The cause that tells most: hyper's outer errors only say that something happened.
@@ -364,7 +401,7 @@ impl Lines {
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(error)) => return Err(self.garbled(&innermost(&error))),
+                Some(Err(error)) => return Err(broken(&self.endpoint, &self.what, &error)),
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     let line = self.buffer.split();
@@ -380,7 +417,7 @@ impl Lines {
 
     /// The stream ended before it said what it came to.
     pub(crate) fn broken_off(&self) -> Error {
-        self.garbled(&"it broke off; the node may have stopped")
+        Error::BrokenOff { endpoint: self.endpoint.clone(), detail: "it ended early".to_owned() }
     }
 
     fn garbled(&self, detail: &impl ToString) -> Error {
@@ -435,6 +472,39 @@ mod tests {
         let (answer, _stream) = tokio::join!(client.call("lambda", "ListFunctions", &input), serve);
         let text = Problem::from(answer.unwrap_err()).to_string();
         assert!(text.contains("a web page (HTTP 501)") && text.contains("freehold doctor"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_dies_while_it_answers_is_told_from_one_that_talks_nonsense() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        for (answer, expected) in [
+            (String::new(), "went away before its answer was whole"),
+            (format!("{chunked}3\r\n{{}}\n\r\n"), "went away before its answer was whole"),
+            (format!("{chunked}3\r\n{{}}\n\r\n5\r\n{{\"a"), "went away before its answer was whole"),
+            (format!("{chunked}nonsense\r\n"), "makes no sense"),
+            ("SSH-2.0-OpenSSH_9.6\r\n".to_owned(), "makes no sense"),
+        ] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap();
+            let client =
+                Client::new(Endpoint::of(port), Credentials::placeholder(), "us-east-1".to_owned(), Clock::system());
+            let serve = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            };
+            let read = async {
+                let mut lines = client.lines_of_get("/_logs/g").await?;
+                while lines.next().await?.is_some() {}
+                Ok::<_, Error>(())
+            };
+            let (read, ()) = tokio::join!(read, serve);
+            let text = Problem::from(read.unwrap_err()).to_string();
+            assert!(text.contains(expected), "{answer:?}: {text}");
+            assert_eq!(text.contains("freehold up"), !expected.contains("sense"), "{text}");
+        }
     }
 
     #[tokio::test]

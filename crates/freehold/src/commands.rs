@@ -10,6 +10,7 @@ pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod rm;
+mod signals;
 pub(crate) mod tables;
 pub(crate) mod top;
 pub(crate) mod up;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Error};
 use crate::problem::Problem;
+use crate::tail::Event;
 use base::did_you_mean;
 
 /// More pages than this are not read: 50 functions a page make half a million.
@@ -32,6 +33,13 @@ pub(crate) async fn tables(client: &Client) -> Result<Vec<String>, Error> {
 /// The function's name in its configuration.
 pub(crate) fn name_of(function: &Value) -> &str {
     function.get("FunctionName").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The group that it logs to, in its configuration, where that is not the one of its name.
+pub(crate) fn own_log_group(function: &Value) -> Option<&str> {
+    let group = function.get("LoggingConfig")?.get("LogGroup")?.as_str()?;
+    let is_usual = Event::function_of(group) == Some(name_of(function));
+    (!is_usual).then_some(group)
 }
 
 /// There is no such function: say which there are.
@@ -76,6 +84,17 @@ async fn pages(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_groups_of_another_name_are_a_functions_own() {
+        let of = |group: &str| json!({ "FunctionName": "greet", "LoggingConfig": { "LogGroup": group } });
+        for (group, expected) in
+            [("/aws/lambda/greet", None), ("/shop", Some("/shop")), ("/aws/lambda/all", Some("/aws/lambda/all"))]
+        {
+            assert_eq!(own_log_group(&of(group)), expected);
+        }
+        assert_eq!(own_log_group(&json!({ "FunctionName": "greet" })), None);
+    }
 
     #[test]
     fn a_wrong_name_gets_a_useful_word() {

@@ -23,8 +23,6 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::cli::{Cli, Command};
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
@@ -35,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Before any thread exists: the sandbox starts this very program as its helper.
     sandbox::init_main_if_asked();
-    let cli = Cli::parse();
+    let cli = Cli::read().unwrap_or_else(|error| error.exit());
     let session = Session::new(cli.shared.clone());
     let exit = match run(&cli, &session) {
         Ok(exit) => exit,

@@ -84,7 +84,8 @@ impl Package {
         let bundle = bundle::bundle(folder).map_err(|error| unreadable(&error))?;
         let mut template = bundle.template.to_json();
         let written = bundle.file.map(|file| Written { file: shown(file), lines: bundle.template });
-        let warnings = omit(&mut template, &options.unusable);
+        let mut warnings = bundle.warnings;
+        warnings.extend(omit(&mut template, &options.unusable));
         let used = template.to_string();
         // The code of what was left out stays here.
         let assets = bundle.assets.into_iter().filter(|asset| used.contains(&asset.sha256));
@@ -141,6 +142,7 @@ fn unreadable(error: &bundle::Error) -> Problem {
         bundle::Error::AssetMissing { .. }
         | bundle::Error::ImageToBuild { .. }
         | bundle::Error::NotExecutable { .. }
+        | bundle::Error::Source { .. }
         | bundle::Error::Template { .. }
         | bundle::Error::TooLarge { .. }
         | bundle::Error::TooManyFiles { .. }

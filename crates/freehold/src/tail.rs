@@ -38,7 +38,23 @@ impl Event {
     }
 
     fn source(&self) -> &str {
-        Self::function_of(&self.group).unwrap_or(&self.group)
+        self.function().unwrap_or(&self.group)
+    }
+
+    /// Who printed it. A function may log to another one's group.
+    fn function(&self) -> Option<&str> {
+        self.function_of_stream().or_else(|| Self::function_of(&self.group))
+    }
+
+    /// In a group that functions share, streams are called `YEAR/MONTH/DAY/FUNCTION[VERSION]DIGITS`.
+    fn function_of_stream(&self) -> Option<&str> {
+        let (function, _) = self.stream.rsplit('/').next()?.split_once('[')?;
+        Some(function).filter(|function| !function.is_empty())
+    }
+
+    /// Whether it may be of that function: not if its stream names another one.
+    pub(crate) fn may_be_of(&self, function: &str) -> bool {
+        self.function_of_stream().is_none_or(|named| named == function)
     }
 
     fn time(&self) -> Timestamp {
@@ -66,16 +82,16 @@ impl Event {
         json!({
             "timestamp": self.time().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             "group": self.group,
-            "function": Self::function_of(&self.group),
+            "function": self.function(),
             "stream": self.stream,
             "message": self.message.trim_end_matches('\n'),
         })
     }
 
     fn is_platform(&self) -> bool {
-        ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_START "]
-            .iter()
-            .any(|prefix| self.message.starts_with(prefix))
+        let is_record = self.message.starts_with("{\"time\":\"") && self.message.contains("\"type\":\"platform.");
+        let starts = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_START ", "INIT_REPORT "];
+        is_record || starts.iter().any(|start| self.message.starts_with(start))
     }
 }
 
@@ -117,5 +133,29 @@ mod tests {
         assert!(own.line(&Look::colourful(), false).ends_with(" a\tb\tc\td\n"), "what only looks like it stays");
         let report = event(0, "REPORT RequestId: 1 Duration: 1 ms");
         assert!(report.line(&Look::colourful(), false).contains("\u{1b}[2mREPORT"));
+        let record = event(0, "{\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"platform.report\",\"record\":{}}");
+        assert!(record.line(&Look::colourful(), false).contains("\u{1b}[2m{\"time\""));
+    }
+
+    #[test]
+    fn functions_that_share_a_group_are_told_apart_by_their_streams() {
+        let in_group = |group: &str, stream: &str| {
+            let document = json!({ "timestamp": 0, "logStreamName": stream, "message": "hello\n" });
+            Event::read(group, &document).unwrap()
+        };
+        let of = |stream: &str| in_group("/shop", stream);
+        let greet = of("2026/11/21/greet[$LATEST]0123");
+        assert!(greet.may_be_of("greet") && !greet.may_be_of("gree"));
+        assert!(greet.line(&Look::plain(), true).ends_with("Z greet hello\n"));
+        assert_eq!(greet.document()["function"], "greet");
+        let unnamed = of("2026/11/21/[$LATEST]0123");
+        assert!(unnamed.may_be_of("greet") && unnamed.line(&Look::plain(), true).ends_with("Z /shop hello\n"));
+        let guest = in_group("/aws/lambda/greet", "2026/11/21/bill[$LATEST]0123");
+        assert!(guest.may_be_of("bill") && !guest.may_be_of("greet"));
+        assert!(guest.line(&Look::plain(), true).ends_with("Z bill hello\n"));
+        assert_eq!(guest.document()["function"], "bill");
+        let own = in_group("/aws/lambda/greet", "2026/11/21/[$LATEST]0123");
+        assert!(own.may_be_of("greet") && own.line(&Look::plain(), true).ends_with("Z greet hello\n"));
+        assert_eq!(own.document()["function"], "greet");
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn response(mut body: Body) -> Result<Response<Body>, Malformed
         }
     };
     let mut response = match prelude {
-        Some(prelude) => reply::read(&prelude)?.map(|_| through::whole(Bytes::new())),
+        Some(prelude) => reply::read_head(&prelude)?.map(|_| through::whole(Bytes::new())),
         None => {
             let mut response = Response::new(through::whole(Bytes::new()));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -114,6 +114,23 @@ impl http_body::Body for Joined {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_said_need_not_be_everything() {
+        for (said, status, header, cookie) in [
+            (r#"{"statusCode":201,"headers":{"x-a":"b"}}"#, 201, Some("b"), None),
+            (r#"{"headers":{"x-a":"b"},"cookies":["c=1"]}"#, 200, Some("b"), Some("c=1")),
+            ("{}", 200, None, None),
+        ] {
+            let answer = format!("{said}\0\0\0\0\0\0\0\0body");
+            let response = response(through::whole(answer.into())).await.expect("it is a response");
+            let value = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!((response.status().as_u16(), value("x-a"), value("set-cookie")), (status, header, cookie));
+            assert_eq!(response.into_body().collect().await.expect("it is whole").to_bytes(), "body");
+        }
+        let wrong = format!("{}\0\0\0\0\0\0\0\0", r#"{"statusCode":99}"#);
+        assert_eq!(response(through::whole(wrong.into())).await.map(drop), Err(Malformed::Status(99)));
+    }
 
     #[test]
     fn what_is_said_about_an_answer_is_told_from_the_answer() {

@@ -69,9 +69,20 @@ pub fn read(payload: &Bytes) -> Result<Response<Bytes>, Malformed> {
         return Ok(bare(payload));
     }
     let reply: Reply<'_> = serde_json::from_slice(payload)?;
-    let Some(status) = reply.status_code else { return Ok(bare(payload)) };
-    let mut response = Response::new(body(payload, &reply)?);
-    *response.status_mut() = status_of(status)?;
+    match reply.status_code {
+        Some(_) => response(payload, &reply),
+        None => Ok(bare(payload)),
+    }
+}
+
+/// What is said about an answer whose body comes apart: the same members, none of which must be there.
+pub(crate) fn read_head(said: &Bytes) -> Result<Response<Bytes>, Malformed> {
+    response(said, &serde_json::from_slice(said)?)
+}
+
+fn response(payload: &Bytes, reply: &Reply<'_>) -> Result<Response<Bytes>, Malformed> {
+    let mut response = Response::new(body(payload, reply)?);
+    *response.status_mut() = reply.status_code.map_or(Ok(StatusCode::OK), status_of)?;
     let headers = response.headers_mut();
     headers.reserve(HEADERS_USUAL);
     each_header(reply.headers, |name, raw| add(headers, payload, name, raw))?;

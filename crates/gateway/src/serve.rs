@@ -266,6 +266,7 @@ impl<F: FunctionUrls> Gateway<F> {
                 peer: visit.peer,
                 base_url: Arc::clone(visit.base_url),
                 user_agent: Arc::clone(visit.user_agent),
+                manner: None,
             },
         }
     }

@@ -18,6 +18,8 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// How much isolation functions get.
     pub sandbox: sandbox::Mode,
+    /// What functions reach that do not say it themselves.
+    pub network: sandbox::Network,
     /// Further names under which the node may be reached.
     pub hosts: Vec<String>,
     /// Web origins whose pages may call the node, such as `http://localhost:3000`.
@@ -40,6 +42,7 @@ impl Config {
             blobs: None,
             auth: None,
             sandbox: sandbox::Mode::Auto,
+            network: sandbox::Network::Full,
             hosts: Vec::new(),
             origins: Vec::new(),
             smtp: None,

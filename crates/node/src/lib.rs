@@ -27,4 +27,5 @@ pub use node::Node;
 pub use start_error::StartError;
 
 pub use compute::LanguageStatus;
+pub use door::BindError;
 pub use identity::RootKey;

@@ -58,6 +58,7 @@ fn call_of(visit: &Visit, nobody: Principal, clock: &Clock, random: &Random) -> 
             peer: visit.peer,
             base_url: Arc::clone(&visit.base_url),
             user_agent: Arc::clone(&visit.user_agent),
+            manner: None,
         },
     }
 }

@@ -86,6 +86,7 @@ impl Node {
         let logs = Logs::new(logs::Deps { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() });
         let compute = Compute::new(compute::Options {
             sandbox: config.sandbox,
+            network: config.network,
             clock: clock.clone(),
             random: random.clone(),
             endpoint_url: Some(base_url.to_string()),

@@ -66,6 +66,32 @@ pub(super) async fn held(headers: &HeaderMap, body: RequestBody, proof: &Proof) 
     Ok(whole)
 }
 
+/// Operations whose bodies must not come damaged unnoticed: they delete, or say what is deleted or kept.
+const SUMMED: [&str; 6] = [
+    "DeleteObjects",
+    "PutBucketCors",
+    "PutBucketLifecycleConfiguration",
+    "PutObjectLegalHold",
+    "PutObjectLockConfiguration",
+    "PutObjectRetention",
+];
+
+/// Whether the head says a checksum, where the operation needs one.
+pub(super) fn check_is_summed(operation: &str, headers: &HeaderMap) -> Result<(), Fault> {
+    let is_sum = |name: &HeaderName| {
+        let name = name.as_str();
+        name == "content-md5" || (name.starts_with("x-amz-checksum-") && !name.ends_with("-type"))
+    };
+    let says = || headers.keys().any(is_sum) || text(headers, &TRAILER).is_some_and(|name| name.contains("checksum"));
+    match SUMMED.contains(&operation) && !says() {
+        true => {
+            let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+            Err(bad(400, "InvalidRequest", message))
+        }
+        false => Ok(()),
+    }
+}
+
 /// What the head, or a trailer, says of the body's checksums.
 fn check_sums(headers: &HeaderMap, trailers: &Trailers, body: &[u8]) -> Result<(), Fault> {
     if let Some(md5) = text(headers, &HeaderName::from_static("content-md5")) {

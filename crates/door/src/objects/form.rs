@@ -50,7 +50,7 @@ impl Door {
         let mut read = Parts::new(kind, Box::pin(pieces))?;
         let (fields, file) = read.fields().await?;
         let fields = fields.with_file(&file);
-        let proof = prove_form(&self.parts().mode, &fields, &self.parts().clock).await?;
+        let proof = prove_form(&self.parts().mode, &fields, &parts.headers, &self.parts().clock).await?;
         let policy = fields.get("policy").map(|text| Policy::read(text, self.parts().clock.now())).transpose()?;
         let lengths = match &policy {
             Some(policy) => policy.check(&fields, bucket)?,

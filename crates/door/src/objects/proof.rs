@@ -1,9 +1,13 @@
 //! Who asks S3, in S3's words: a request without a signature is anybody's, and policies tell what anybody may.
 
+mod old;
+
 use std::sync::Arc;
 
 use base::Clock;
-use contract::{Cause, Fault, Principal};
+use contract::{Cause, Fault, Manner, Principal, SignaturePlace, Signed};
+use http::HeaderMap;
+use http::header::REFERER;
 use signature::{Chunks, Claim, Credential, Form, Head, Payload, Refusal, SignedForm};
 
 use super::form::Fields;
@@ -14,6 +18,8 @@ pub(super) struct Proof {
     pub(super) principal: Principal,
     /// What was claimed, also where nothing is asked for.
     pub(super) claim: Option<Claim>,
+    /// What policies may ask of the request.
+    pub(super) manner: Option<Arc<Manner>>,
     /// What chunks are signed with, where that is checked.
     secret: Option<Arc<str>>,
 }
@@ -21,7 +27,12 @@ pub(super) struct Proof {
 impl Proof {
     /// The node asks itself.
     pub(super) fn of_node() -> Self {
-        Self { principal: Principal::Root, claim: None, secret: None }
+        Self { principal: Principal::Root, claim: None, manner: None, secret: None }
+    }
+
+    /// Somebody to whom it makes no difference what they sign.
+    pub(super) fn of_visitor(principal: Principal, headers: &HeaderMap) -> Self {
+        Self { principal, claim: None, manner: manner(headers, None), secret: None }
     }
 
     /// The chain of signatures of a body in signed chunks.
@@ -33,11 +44,16 @@ impl Proof {
 /// Checks what is claimed. In open mode only that a presigned request is still good, which people test.
 pub(super) async fn prove(mode: &Mode, claimed: Claimed, head: &Head<'_>, clock: &Clock) -> Result<Proof, Fault> {
     let credentials = match mode {
-        Mode::Open => return open(claimed, clock),
+        Mode::Open => return open(claimed, head, clock),
         Mode::Verified(credentials) => credentials,
     };
+    if matches!(claimed, Err(Refusal::Unsupported(_)))
+        && let Some(link) = old::link(head)?
+    {
+        return old::prove_link(&**credentials, link, head, clock).await;
+    }
     let Some(claim) = claimed.map_err(|refusal| refused(&refusal, None))? else {
-        return Ok(Proof { principal: Principal::Anonymous, claim: None, secret: None });
+        return Ok(Proof::of_visitor(Principal::Anonymous, head.headers));
     };
     let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await?;
     let check = |known: Option<Credential>| {
@@ -50,24 +66,30 @@ pub(super) async fn prove(mode: &Mode, claimed: Claimed, head: &Head<'_>, clock:
     };
     let credential = check(known).map_err(|refusal| refused(&refusal, Some(&claim)))?;
     check_service(&claim)?;
-    Ok(Proof { principal: credential.principal, claim: Some(claim), secret: Some(credential.secret) })
+    let manner = manner(head.headers, Some(signed(&claim, head.headers)));
+    Ok(Proof { principal: credential.principal, claim: Some(claim), manner, secret: Some(credential.secret) })
 }
 
 /// Checks the signature of a form's policy; a form without one is anybody's. In open mode nothing is asked for.
-pub(super) async fn prove_form(mode: &Mode, fields: &Fields, clock: &Clock) -> Result<Proof, Fault> {
+pub(super) async fn prove_form(
+    mode: &Mode,
+    fields: &Fields,
+    headers: &HeaderMap,
+    clock: &Clock,
+) -> Result<Proof, Fault> {
     let credentials = match mode {
         Mode::Open => {
             let credential = fields.get("x-amz-credential").or(fields.get("AWSAccessKeyId"));
             let access_key = credential.and_then(|text| text.split('/').next()).map(Into::into);
-            return Ok(Proof { principal: Principal::Open { access_key }, claim: None, secret: None });
+            return Ok(Proof { principal: Principal::Open { access_key }, claim: None, manner: None, secret: None });
         }
         Mode::Verified(credentials) => credentials,
     };
     let Some(policy) = fields.get("policy") else {
-        return Ok(Proof { principal: Principal::Anonymous, claim: None, secret: None });
+        return Ok(Proof::of_visitor(Principal::Anonymous, headers));
     };
     if fields.get("AWSAccessKeyId").is_some() && fields.get("x-amz-signature").is_none() {
-        return Err(refused(&Refusal::Unsupported("AWS".into()), None));
+        return old::prove_form(&**credentials, fields, policy, headers, clock).await;
     }
     let form = SignedForm {
         algorithm: fields.need("X-Amz-Algorithm")?,
@@ -88,7 +110,26 @@ pub(super) async fn prove_form(mode: &Mode, fields: &Fields, clock: &Clock) -> R
     };
     let credential = check(known).map_err(|refusal| refused(&refusal, Some(&claim)))?;
     check_service(&claim)?;
-    Ok(Proof { principal: credential.principal, claim: Some(claim), secret: None })
+    let signed = Signed { place: SignaturePlace::Form, at_ms: Some(claim.time().as_millisecond()), content: None };
+    let manner = manner(headers, Some(signed));
+    Ok(Proof { principal: credential.principal, claim: Some(claim), manner, secret: None })
+}
+
+/// What policies may ask of a request, where there is anything to tell.
+fn manner(headers: &HeaderMap, signed: Option<Signed>) -> Option<Arc<Manner>> {
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).map(Into::into);
+    (referer.is_some() || signed.is_some()).then(|| Arc::new(Manner { referer, signed }))
+}
+
+fn signed(claim: &Claim, headers: &HeaderMap) -> Signed {
+    let at_ms = Some(claim.time().as_millisecond());
+    match claim.form {
+        Form::Header => {
+            let content = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok()).map(Into::into);
+            Signed { place: SignaturePlace::Header, at_ms, content }
+        }
+        Form::Query { .. } => Signed { place: SignaturePlace::Query, at_ms, content: None },
+    }
 }
 
 fn check_service(claim: &Claim) -> Result<(), Fault> {
@@ -99,7 +140,14 @@ fn check_service(claim: &Claim) -> Result<(), Fault> {
     Err(bad("AuthorizationHeaderMalformed", message.to_owned()))
 }
 
-fn open(claimed: Claimed, clock: &Clock) -> Result<Proof, Fault> {
+fn open(claimed: Claimed, head: &Head<'_>, clock: &Clock) -> Result<Proof, Fault> {
+    if matches!(claimed, Err(Refusal::Unsupported(_)))
+        && let Some(link) = old::link(head)?
+    {
+        old::check_time(&link, clock)?;
+        let principal = Principal::Open { access_key: Some(link.access_key.into()) };
+        return Ok(Proof { principal, claim: None, manner: None, secret: None });
+    }
     let claim = match claimed {
         Ok(claim) => claim,
         // Too long a life is the client's mistake in any mode.
@@ -114,12 +162,11 @@ fn open(claimed: Claimed, clock: &Clock) -> Result<Proof, Fault> {
         return Err(refused(&refusal, Some(claim)));
     }
     let access_key = claim.as_ref().map(|claim| claim.access_key.as_str().into());
-    Ok(Proof { principal: Principal::Open { access_key }, claim, secret: None })
+    Ok(Proof { principal: Principal::Open { access_key }, claim, manner: None, secret: None })
 }
 
 fn refused(refusal: &Refusal, claim: Option<&Claim>) -> Fault {
     let presigned = claim.is_some_and(|claim| matches!(claim.form, Form::Query { .. }));
-    let denied = |code: &str, message: String| Fault { status: Some(403), ..Fault::new(Cause::Denied, code, message) };
     match refusal {
         Refusal::Missing => denied("AccessDenied", "Access Denied".into()),
         Refusal::Unsupported(_) => {
@@ -163,6 +210,10 @@ fn refused(refusal: &Refusal, claim: Option<&Claim>) -> Fault {
         },
         Refusal::ExpiredToken => bad("ExpiredToken", "The provided token has expired.".into()),
     }
+}
+
+fn denied(code: &str, message: String) -> Fault {
+    Fault { status: Some(403), ..Fault::new(Cause::Denied, code, message) }
 }
 
 fn bad(code: &str, message: String) -> Fault {

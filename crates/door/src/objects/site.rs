@@ -51,7 +51,8 @@ impl Door {
             // Strangers see what everybody may, although nobody else is asked who they are.
             (Mode::Open, Face::Public) | (Mode::Verified(_), _) => Principal::Anonymous,
         };
-        let call = Call { principal, ..self.object_call(visit, &Proof::of_node(), WAIT_MAX) };
+        let proof = Proof::of_visitor(principal, &parts.headers);
+        let call = self.object_call(visit, &proof, WAIT_MAX);
         let bucket = target.bucket.as_deref().unwrap_or_default();
         let visitor = Visitor { door: self, parts, call, bucket, id: visit.request_id.to_string() };
         let here = Here::read(&visit.base_url);

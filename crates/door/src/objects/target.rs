@@ -63,6 +63,14 @@ impl Target {
     }
 }
 
+/// The bucket that a host's name names.
+pub(super) fn bucket_in_host(host: &str) -> Option<String> {
+    match named(host) {
+        Some(Named::Bucket(bucket) | Named::Site(bucket)) => Some(bucket),
+        Some(Named::Service) | None => None,
+    }
+}
+
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -23,8 +23,8 @@ Examples:
   freehold logs greet --filter '{ $.level = \"error\" }'
   freehold logs /my/own/group --json | jq .message
 
-A name without a slash is a function's, and means the group /aws/lambda/NAME. --filter takes the filter
-patterns of CloudWatch Logs: words, \"phrases\", -words to leave out, { $.field = value } for JSON lines.
+A name without a slash is a function's, and means what it says in the group that it logs to, mostly
+/aws/lambda/NAME. --filter takes the filter patterns of CloudWatch Logs: words, \"phrases\", -words to leave out, { $.field = value } for JSON lines.
 
 Exit codes: 0 printed (perhaps nothing), 1 there is no such log or the node stopped, 2 the command line is wrong.";
 
@@ -65,7 +65,8 @@ pub(crate) struct Args {
 /// Which groups are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted {
-    Function(String),
+    /// Its name, and the group that it logs to, where that is not the usual one.
+    Function(String, Option<String>),
     Group(String),
     AllFunctions,
 }
@@ -74,18 +75,25 @@ impl Wanted {
     fn new(name: Option<&str>) -> Self {
         match name {
             None => Self::AllFunctions,
-            Some(name) if name.contains('/') => match Event::function_of(name) {
-                Some(function) => Self::Function(function.to_owned()),
-                None => Self::Group(name.to_owned()),
-            },
-            Some(name) => Self::Function(name.to_owned()),
+            Some(name) if name.contains('/') => Self::Group(name.to_owned()),
+            Some(name) => Self::Function(name.to_owned(), None),
+        }
+    }
+
+    /// A function may log to a group of any name, together with others. Of one that is gone only the usual one is known.
+    async fn ask_for_group(&mut self, client: &Client) {
+        if let Self::Function(name, group) = self {
+            let configuration =
+                client.call("lambda", "GetFunctionConfiguration", &json!({ "FunctionName": name })).await;
+            *group = configuration.ok().as_ref().and_then(lookup::own_log_group).map(ToOwned::to_owned);
         }
     }
 
     /// What the group's name is, or begins with.
     fn prefix(&self) -> String {
         match self {
-            Self::Function(name) => format!("{}{name}", Event::FUNCTION_PREFIX),
+            Self::Function(_, Some(group)) => group.clone(),
+            Self::Function(name, None) => format!("{}{name}", Event::FUNCTION_PREFIX),
             Self::Group(group) => group.clone(),
             Self::AllFunctions => Event::FUNCTION_PREFIX.to_owned(),
         }
@@ -93,8 +101,25 @@ impl Wanted {
 
     fn takes(&self, group: &str) -> bool {
         match self {
-            Self::Function(_) | Self::Group(_) => group == self.prefix(),
+            Self::Function(..) | Self::Group(_) => group == self.prefix(),
             Self::AllFunctions => Event::function_of(group).is_some(),
+        }
+    }
+
+    /// The function that is meant, or whose group is.
+    fn own_function(&self) -> Option<&str> {
+        match self {
+            Self::Function(name, _) => Some(name),
+            Self::Group(group) => Event::function_of(group),
+            Self::AllFunctions => None,
+        }
+    }
+
+    /// Whose events alone are meant, of a group that several functions may share.
+    fn function(&self) -> Option<&str> {
+        match self {
+            Self::Function(name, _) => Some(name),
+            Self::Group(_) | Self::AllFunctions => None,
         }
     }
 }
@@ -104,8 +129,11 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     let client = session.client()?;
     let mut wanted = Wanted::new(args.name.as_deref());
     let since_ms = args.since.epoch_ms(session.clock.now_ms());
+    if args.name.as_ref().is_some_and(|name| !name.contains('/')) {
+        wanted.ask_for_group(&client).await;
+    }
     let mut groups = list(&client, &wanted).await?;
-    if let Wanted::Function(name) = &wanted
+    if let Wanted::Function(name, None) = &wanted
         && groups.is_empty()
     {
         // Few groups have a name without a slash, but they may.
@@ -121,8 +149,8 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     if args.follow {
         return follow(args, session, &client, &wanted, since_ms).await;
     }
-    let printed =
-        look(&client, &groups, args.filter.as_deref(), since_ms, |events| print(args, session, &wanted, events));
+    let search = Search { filter: args.filter.as_deref(), since_ms, function: wanted.function() };
+    let printed = look(&client, &groups, search, |events| print(args, session, &wanted, events));
     if printed.await? == 0 && !groups.is_empty() {
         let hint = "Nothing in that time. Look further back with --since, such as --since 7d.";
         session.screen.say(&session.screen.err.faint(hint));
@@ -143,12 +171,13 @@ async fn follow(
     loop {
         let groups = match wanted {
             // A group that is not there yet is waited for.
-            Wanted::Function(_) | Wanted::Group(_) => vec![wanted.prefix()],
+            Wanted::Function(..) | Wanted::Group(_) => vec![wanted.prefix()],
             Wanted::AllFunctions => list(client, wanted).await?,
         };
         for group in groups {
             if followed.len() < GROUPS_FOLLOWED_MAX && followed.insert(group.clone()) {
-                events.push(stream(client, group, args.filter.as_deref(), since_ms).await?);
+                let search = Search { filter: args.filter.as_deref(), since_ms, function: wanted.function() };
+                events.push(stream(client, group, search).await?);
                 if followed.len() == GROUPS_FOLLOWED_MAX {
                     session
                         .screen
@@ -176,31 +205,46 @@ async fn follow(
     }
 }
 
-/// One group's events: those that are there from `since_ms` on, and then each new one. It ends with an error, for only a
+/// What is looked for in a group.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    filter: Option<&'a str>,
+    since_ms: i64,
+    /// What others say in the same group is not meant.
+    function: Option<&'a str>,
+}
+
+impl Search<'_> {
+    fn takes(&self, event: &Event) -> bool {
+        self.function.is_none_or(|function| event.may_be_of(function))
+    }
+}
+
+/// One group's events: those that are there from some moment on, and then each new one. It ends with an error, for only a
 /// node that stops ends it.
-async fn stream(
+async fn stream<'a>(
     client: &Client,
     group: String,
-    filter: Option<&str>,
-    since_ms: i64,
-) -> Result<BoxStream<'static, Result<Event, Problem>>, Problem> {
+    search: Search<'a>,
+) -> Result<BoxStream<'a, Result<Event, Problem>>, Problem> {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let path = format!(
-        "/_logs/{}?since={since_ms}&pattern={}&region={}",
+        "/_logs/{}?since={}&pattern={}&region={}",
         encode(&group),
-        encode(filter.unwrap_or_default()),
+        search.since_ms,
+        encode(search.filter.unwrap_or_default()),
         client.region()
     );
     let lines = client.lines_of_get(&path).await?;
-    let events = futures_util::stream::unfold(Some((lines, group)), |state| async move {
+    let events = futures_util::stream::unfold(Some((lines, group)), move |state| async move {
         let (mut lines, group) = state?;
         loop {
             let event = match lines.next().await {
                 Ok(Some(line)) => match Event::read(&group, &line) {
-                    Some(event) => Ok(event),
-                    None => continue,
+                    Some(event) if search.takes(&event) => Ok(event),
+                    Some(_) | None => continue,
                 },
-                Ok(None) => Err(Problem::new("The node has stopped.")),
+                Ok(None) => Err(lines.broken_off().into()),
                 Err(error) => Err(error.into()),
             };
             let rest = event.is_ok().then_some((lines, group));
@@ -227,13 +271,26 @@ fn line(args: &Args, session: &Session, event: &Event, named: bool) -> String {
 async fn list(client: &Client, wanted: &Wanted) -> Result<Vec<String>, Problem> {
     let groups = lookup::log_groups(client, Some(&wanted.prefix())).await?;
     let names = groups.iter().filter_map(|group| group.get("logGroupName")?.as_str());
-    Ok(names.filter(|name| wanted.takes(name)).map(ToOwned::to_owned).collect())
+    let mut names: BTreeSet<String> = names.filter(|name| wanted.takes(name)).map(ToOwned::to_owned).collect();
+    if *wanted == Wanted::AllFunctions {
+        let functions = lookup::functions(client).await?;
+        names.extend(functions.iter().filter_map(lookup::own_log_group).map(ToOwned::to_owned));
+    }
+    Ok(names.into_iter().collect())
 }
 
 /// There is no log: because nothing was called yet, or because the name is wrong?
 async fn explain_absence(client: &Client, wanted: &Wanted, follow: bool, session: &Session) -> Result<(), Problem> {
-    let message = match wanted {
-        Wanted::Group(group) => {
+    let message = match (wanted, wanted.own_function()) {
+        (_, Some(name)) => {
+            let input = json!({ "FunctionName": name });
+            match client.call("lambda", "GetFunctionConfiguration", &input).await {
+                Ok(_) => format!("{name} has not been called yet, so it has no log."),
+                Err(error) if error.is_not_found() => return Err(lookup::no_such_function(client, name).await),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        (Wanted::Group(group), None) => {
             let all = lookup::log_groups(client, None).await?;
             let names = all.iter().filter_map(|group| group.get("logGroupName")?.as_str());
             let problem = Problem::new(format!("There is no log group '{group}' at {}.", client.endpoint()));
@@ -242,15 +299,9 @@ async fn explain_absence(client: &Client, wanted: &Wanted, follow: bool, session
                     .unwrap_or_else(|| "See which there are with: freehold ls logs".to_owned()),
             ));
         }
-        Wanted::Function(name) => {
-            let input = json!({ "FunctionName": name });
-            match client.call("lambda", "GetFunctionConfiguration", &input).await {
-                Ok(_) => format!("{name} has not been called yet, so it has no log."),
-                Err(error) if error.is_not_found() => return Err(lookup::no_such_function(client, name).await),
-                Err(error) => return Err(error.into()),
-            }
+        (Wanted::Function(..) | Wanted::AllFunctions, None) => {
+            "No function has been called yet, so there is no log.".to_owned()
         }
-        Wanted::AllFunctions => "No function has been called yet, so there is no log.".to_owned(),
     };
     let rest = if follow { " Waiting for the first line…" } else { "" };
     session.screen.say(&session.screen.err.faint(&format!("{message}{rest}")));
@@ -262,8 +313,7 @@ async fn explain_absence(client: &Client, wanted: &Wanted, follow: bool, session
 async fn look(
     client: &Client,
     groups: &[String],
-    filter: Option<&str>,
-    since_ms: i64,
+    search: Search<'_>,
     mut show: impl FnMut(&[Event]) -> Result<(), Problem>,
 ) -> Result<usize, Problem> {
     let (mut held, mut shown) = (Vec::new(), 0);
@@ -275,8 +325,8 @@ async fn look(
         Ok::<_, Problem>(shown)
     };
     for group in groups {
-        let mut input = json!({ "logGroupName": group, "startTime": since_ms });
-        if let Some(filter) = filter {
+        let mut input = json!({ "logGroupName": group, "startTime": search.since_ms });
+        if let Some(filter) = search.filter {
             input["filterPattern"] = json!(filter);
         }
         loop {
@@ -287,7 +337,7 @@ async fn look(
                 Err(error) => return Err(error.into()),
             };
             let events = page.get("events").and_then(|events| events.as_array()).into_iter().flatten();
-            held.extend(events.filter_map(|event| Event::read(group, event)));
+            held.extend(events.filter_map(|event| Event::read(group, event)).filter(|event| search.takes(event)));
             if groups.len() == 1 || held.len() >= EVENTS_HELD_MAX {
                 release(&mut held)?;
             }
@@ -312,10 +362,15 @@ mod tests {
             assert_eq!(wanted, expected);
         };
         check(None, Wanted::AllFunctions, "/aws/lambda/");
-        check(Some("greet"), Wanted::Function("greet".to_owned()), "/aws/lambda/greet");
-        check(Some("/aws/lambda/greet"), Wanted::Function("greet".to_owned()), "/aws/lambda/greet");
+        check(Some("greet"), Wanted::Function("greet".to_owned(), None), "/aws/lambda/greet");
+        // The group, with what other functions log to it.
+        check(Some("/aws/lambda/greet"), Wanted::Group("/aws/lambda/greet".to_owned()), "/aws/lambda/greet");
+        assert_eq!(Wanted::new(Some("/aws/lambda/greet")).function(), None);
+        assert_eq!(Wanted::new(Some("greet")).function(), Some("greet"));
         check(Some("my/group"), Wanted::Group("my/group".to_owned()), "my/group");
         assert!(!Wanted::new(Some("greet")).takes("/aws/lambda/greeter"));
+        let shared = Wanted::Function("greet".to_owned(), Some("/shop".to_owned()));
+        assert!(shared.takes("/shop") && !shared.takes("/aws/lambda/greet") && shared.function() == Some("greet"));
         assert!(Wanted::AllFunctions.takes("/aws/lambda/x") && !Wanted::AllFunctions.takes("/other"));
     }
 }

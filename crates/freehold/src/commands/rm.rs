@@ -110,7 +110,7 @@ fn find(name: &str, applications: &[Application], functions: &[&str]) -> Result<
             owner.name
         ))
         .advise(format!(
-            "Take it out of the template and deploy again, or delete all of it with: freehold rm {}",
+            "Take it out of the application's folder or template and deploy again, or delete all of it with: freehold rm {}",
             owner.name
         ))),
         None => Ok(Doomed::Function(name.to_owned())),

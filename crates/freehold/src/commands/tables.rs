@@ -27,6 +27,9 @@ Keys are typed as they are: text, numbers, and bytes in base64. Items in JSON ar
 
 Exit codes: 0 shown (perhaps nothing), 1 the node cannot be asked or there is no such table, 2 the command line is wrong.";
 
+/// What the node calls a name that cannot be one.
+const INVALID: &str = "ValidationException";
+
 /// Show tables and what lies in them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -167,7 +170,8 @@ async fn tables(client: &Client) -> Result<Vec<Value>, Error> {
 async fn keys(client: &Client, table: &str, index: Option<&str>) -> Result<Keys, Problem> {
     let described = match client.call("dynamodb", "DescribeTable", &json!({ "TableName": table })).await {
         Ok(answer) => answer,
-        Err(error) if error.is_not_found() => {
+        // A name that no table can have is refused as such: there is none of that name either.
+        Err(error) if error.is_not_found() || error.fault().is_some_and(|fault| fault.code == INVALID) => {
             let problem = Problem::new(format!("There is no table '{table}' at {}.", client.endpoint()));
             // Why the list cannot be had matters less than that the table is not there.
             let names = lookup::tables(client).await.unwrap_or_default();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::ByteSize;
 use serde_json::Value;
 
+use super::signals::Signals;
 use crate::client::Client;
 use crate::problem::{Exit, Problem};
 use crate::screen::{Look, Screen};
@@ -49,13 +50,18 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
     }
     let interval = Duration::from_secs(args.interval);
     let (mut before, mut then) = (Counted::read(&first), session.clock.elapsed());
+    // Before the page is there: who listens anew at each turn misses what is pressed while the node is asked.
+    let mut signals = Signals::listen()?;
     let page = session.screen.out.terminal.then(|| Page::open(&session.screen)).transpose()?;
     loop {
         tokio::select! {
             () = session.clock.sleep(interval) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+            () = signals.next() => return Ok(Exit::Done),
         }
-        let report = look(&client).await?;
+        let report = tokio::select! {
+            report = look(&client) => report?,
+            () = signals.next() => return Ok(Exit::Done),
+        };
         let now = session.clock.elapsed();
         let after = Counted::read(&report);
         let text = after.text(&before, now.saturating_sub(then), &session.screen.out);
@@ -102,6 +108,11 @@ impl Drop for Page<'_> {
 #[derive(Debug, Default)]
 struct Counted {
     functions: BTreeMap<String, Function>,
+    starting: u64,
+    /// Guests that are nobody's yet.
+    ahead: u64,
+    /// What belongs to no instance.
+    other_bytes: u64,
 }
 
 /// One function's numbers.
@@ -148,7 +159,13 @@ impl Counted {
             }
             function.memory_bytes += number(&one, "memoryBytes");
         }
-        Self { functions }
+        let ahead = report.get("bootedAhead").cloned().unwrap_or_default();
+        Self {
+            functions,
+            starting: number(report, "starting"),
+            ahead: number(&ahead, "ready"),
+            other_bytes: number(&ahead, "memoryBytes") + number(report, "inProcessBytes"),
+        }
     }
 
     /// What happened since an earlier moment, the busiest function first.
@@ -168,12 +185,14 @@ impl Counted {
         let sum = |number: fn(&Function) -> u64| self.functions.values().map(number).sum::<u64>();
         let rate: f64 = lines.iter().map(|line| line.0).sum();
         let mut text = format!(
-            "{} calls/s · instances: {} busy, {} idle, {} frozen · {} of memory\n\n",
+            "{} calls/s · instances: {} busy, {} idle, {} frozen, {} starting · {} booted ahead · {} of memory\n\n",
             short(rate),
             sum(|one| one.busy),
             sum(|one| one.idle),
             sum(|one| one.frozen),
-            ByteSize(sum(|one| one.memory_bytes)),
+            self.starting,
+            self.ahead,
+            ByteSize(sum(|one| one.memory_bytes) + self.other_bytes),
         );
         if lines.is_empty() {
             text.push_str(&look.faint("No function was called since the node started.\n"));
@@ -272,6 +291,9 @@ mod tests {
                 { "arn": "arn:aws:lambda:us-east-1:000000000000:function:greet", "state": "busy", "memoryBytes": 1 << 20 },
                 { "arn": "arn:aws:lambda:us-east-1:000000000000:function:greet", "state": "frozen", "memoryBytes": 1 << 20 },
             ],
+            "starting": 2,
+            "bootedAhead": { "ready": 3, "taken": 9, "memoryBytes": 4 << 20 },
+            "inProcessBytes": 1 << 20,
         })
     }
 
@@ -280,7 +302,7 @@ mod tests {
         let (before, after) = (Counted::read(&report(100, 90, 10)), Counted::read(&report(300, 285, 15)));
         assert_eq!(
             after.text(&before, Duration::from_secs(2), &Look::plain()),
-            "100 calls/s · instances: 1 busy, 0 idle, 1 frozen · 2 MiB of memory\n\n\
+            "100 calls/s · instances: 1 busy, 0 idle, 1 frozen, 2 starting · 3 booted ahead · 7 MiB of memory\n\n\
              FUNCTION  CALLS/S  P50      P99     ERRORS  COLD  THROTTLED  BUSY  IDLE  FROZEN  MEMORY  ON LAMBDA\n\
              greet     100      0.03 ms  882 ms  2       1     3          1     0     1       2 MiB   $0.001060\n\
              quiet     0.0      -        -       0       0     0          0     0     0       0 B     $0.000001\n"

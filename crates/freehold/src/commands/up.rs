@@ -3,9 +3,9 @@
 mod banner;
 mod live;
 mod running;
-mod signals;
 mod watch;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use node::Config;
 use self::banner::Banner;
 use self::live::Live;
 use self::running::Running;
-use self::signals::Signals;
 use self::watch::Watch;
+use super::signals::Signals;
 use crate::function;
 use crate::package::{Options, Package};
 use crate::problem::{Exit, Problem};
@@ -51,6 +51,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", default_value_t = crate::endpoint::LISTEN_DEFAULT, value_parser = address)]
     listen: SocketAddr,
 
+    /// What others call it: who types it is told what to type
+    #[arg(long, short, hide = true, value_name = "PORT", value_parser = port)]
+    port: Option<Infallible>,
+
     /// A second address that serves nothing but functions
     #[arg(long, value_name = "ADDR", value_parser = address)]
     public: Option<SocketAddr>,
@@ -67,6 +71,11 @@ pub(crate) struct Args {
     /// How much isolation functions get: all that this machine gives, all or no start, or none
     #[arg(long, value_name = "MODE", default_value = "auto")]
     sandbox: Sandbox,
+
+    /// What functions reach that do not say it themselves (FREEHOLD_NETWORK among their variables): the world, only the platform, or
+    /// nobody
+    #[arg(long, value_name = "REACH", default_value = "full")]
+    network: Network,
 
     /// What keeps the data in its folder: the node's own store, or an SQLite database
     #[arg(long, value_name = "ENGINE", default_value = "embedded", conflicts_with = "memory")]
@@ -129,6 +138,17 @@ enum Sandbox {
     Off,
 }
 
+/// `--network`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Network {
+    /// The world and the platform, as on Lambda
+    Full,
+    /// The platform's own services
+    Platform,
+    /// Nobody
+    None,
+}
+
 /// Starts, deploys, tells, and runs until it is stopped.
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem> {
     let start = session.clock.elapsed();
@@ -148,6 +168,12 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<Exit, Problem>
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "write it as IP:PORT, such as 127.0.0.1:4567, or 0.0.0.0:4567 for all of the machine's addresses")
+}
+
+/// The option that is meant.
+fn port(text: &str) -> Result<Infallible, String> {
+    let port = text.parse::<u16>().map_or_else(|_| "PORT".to_owned(), |port| port.to_string());
+    Err(format!("say the whole address: --listen 127.0.0.1:{port}"))
 }
 
 /// What browsers say of a page: a scheme, a host and perhaps a port. A path would fit no page.
@@ -187,6 +213,11 @@ fn config(args: &Args, data: &Path) -> Result<Config, Problem> {
             Sandbox::Auto => sandbox::Mode::Auto,
             Sandbox::Required => sandbox::Mode::Required,
             Sandbox::Off => sandbox::Mode::Off,
+        },
+        network: match args.network {
+            Network::Full => sandbox::Network::Full,
+            Network::Platform => sandbox::Network::Platform,
+            Network::None => sandbox::Network::None,
         },
         blobs: args.blobs.clone(),
         hosts: args.hosts.clone(),
@@ -242,6 +273,13 @@ async fn live(args: &Args, session: &Session, node: &Running, start: Duration) -
     // A node whose banner nobody reads is a node all the same.
     drop(screen.print(&banner.render(&screen.out)));
     problems.iter().for_each(|problem| screen.say(problem.render(&screen.err).trim_end()));
+    if !problems.is_empty() {
+        let next = match watch {
+            Some(_) => "The node runs on, and watches: save the mended file, and it is deployed.",
+            None => "The node runs on. When it is mended, deploy it with: freehold deploy DIR",
+        };
+        screen.say(&screen.err.faint(&format!("  {next}")));
+    }
     match watch {
         Some(mut watch) => live.follow(&mut watch, &mut resets).await,
         None => std::future::pending().await,
@@ -312,6 +350,8 @@ mod tests {
         assert_eq!(usual.data, node::Data::Folder { path: data.to_owned(), engine: node::Engine::Embedded });
         let wide = of("freehold up --listen 0.0.0.0:80 --sandbox required --host a.example --host b.example");
         assert_eq!((wide.auth(), wide.sandbox), (Ok(node::Auth::Iam), sandbox::Mode::Required));
+        let near = of("freehold up --network platform");
+        assert_eq!((usual.network, near.network), (sandbox::Network::Full, sandbox::Network::Platform));
         assert_eq!(wide.hosts, ["a.example", "b.example"]);
         assert_eq!(of("freehold up --memory").data, node::Data::Memory);
         assert_eq!(

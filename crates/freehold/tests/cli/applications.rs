@@ -91,6 +91,20 @@ fn a_folder_is_up_answers_and_logs() {
 }
 
 #[test]
+fn who_follows_the_log_of_a_node_that_dies_is_told_so() {
+    let node = Node::start_in(folder_with("greet", "hello"), &["greet", "--no-watch"]);
+    assert_eq!(node.get("/_fn/greet/").0, 200);
+    let mut following = node.follow(&["logs", "-f", "greet"]);
+    following.output.wait_for("saying hello");
+    let endpoint = node.endpoint.clone();
+    node.kill();
+    assert_eq!(following.ended().code(), Some(1));
+    let told = following.output.so_far();
+    assert!(told.contains(&format!("error: The node at {endpoint} went away before its answer was whole")), "{told}");
+    assert!(told.contains("Start it again with: freehold up") && !told.contains("/_logs/"), "{told}");
+}
+
+#[test]
 fn saving_a_file_redeploys_and_a_broken_one_is_told() {
     let node = Node::start_in(folder_with("greet", "before"), &["greet"]);
     assert_eq!(node.get("/_fn/greet/").1, "{\"words\":\"before\"}");

@@ -152,6 +152,20 @@ fn a_bad_template_is_told_with_its_line_and_changes_nothing() {
 }
 
 #[test]
+fn a_first_deployment_that_fails_leaves_no_empty_application() {
+    let node = Node::start(&[]);
+    let group = "Resources: {G: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: mine}}}\n";
+    write(&node.path(), &[("one/template.yaml", group), ("two/template.yaml", group)]);
+    assert_eq!(node.run(&["deploy", "one"]).code, Some(0));
+    let refused = node.run(&["deploy", "two"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("Everything is as it was before."), "{refused:?}");
+    let listed = node.run(&["ls", "--json"]).json();
+    let names: Vec<_> = listed["applications"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["one"], "{listed}");
+}
+
+#[test]
 fn two_folders_of_one_name_are_told_apart() {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let code = "def handler(event, context):\n    return 1\n";
@@ -166,7 +180,13 @@ fn an_application_that_cannot_be_deployed_leaves_the_node_up() {
     write(folder.path(), &[("bad/template.yaml", "Resources: 7\n")]);
     let node = Node::start_in(folder, &["bad"]);
     node.output().wait_for("error:");
+    node.output().wait_for("save the mended file, and it is deployed");
     assert_eq!(node.get("/_health").0, 200);
+    // Nothing of it runs, so nothing is said to go on.
+    write(&node.path(), &[("bad/template.yaml", "Resources: 8\n")]);
+    node.output().wait_for("  Save the mended file, and it is deployed.");
+    write(&node.path(), &[("bad/template.yaml", "Resources: {G: {Type: AWS::Logs::LogGroup}}\n")]);
+    node.output().wait_for("bad redeployed in");
     let (status, output) = node.stop();
     assert_eq!(status.code(), Some(0), "{output}");
 }

@@ -57,6 +57,26 @@ fn completions_are_scripts() {
 }
 
 #[test]
+fn usage_names_what_is_to_be_typed_and_not_what_the_environment_says() {
+    let folder = here();
+    let variables = [("AWS_REGION", "eu-west-1"), ("FREEHOLD_ENDPOINT", "http://localhost:1"), ("RUST_LOG", "warn")];
+    for (arguments, expected) in
+        [(&["deploy"][..], "deploy <DIR>\n"), (&["deploy", "--region", "a-1"], "deploy --region <REGION> <DIR>\n")]
+    {
+        let done = freehold(folder.path()).args(arguments).envs(variables).output().unwrap();
+        let text = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2));
+        assert!(text.contains(&format!("Usage: freehold {expected}")), "{text}");
+    }
+    let port = run(folder.path(), &["up", "--port", "4567"]);
+    assert!(port.code == Some(2) && port.stderr.contains("--listen 127.0.0.1:4567"), "{port:?}");
+    // What is wrong with a variable is told all the same.
+    let done = freehold(folder.path()).arg("ls").env("AWS_REGION", "Mars!").output().unwrap();
+    let text = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(2) && text.contains("Mars!") && text.contains("us-east-1"), "{text}");
+}
+
+#[test]
 fn nobody_there_says_how_to_start() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for arguments in [&["ls"][..], &["invoke", "greet"], &["logs"], &["rm", "greet"]] {

@@ -88,6 +88,9 @@ fn what_is_not_there_gets_suggestions() {
         }
     };
     check("tables peek order", 1, &["There is no table 'order'", "Did you mean 'orders'?"]);
+    // Names that no table can have are no names of tables.
+    check("tables peek x", 1, &["There is no table 'x'", "See which there are with: freehold tables"]);
+    check("tables query no/such/table x", 1, &["There is no table 'no/such/table'"]);
     check("tables query orders x --index by-stat", 1, &["has no index 'by-stat'", "Did you mean 'by-state'?"]);
     check("tables query orders ada 1 2", 2, &["has no key number 3: its keys are customer, number."]);
     check("tables query orders ada one", 2, &["The key 'number' is a number, and 'one' is none."]);

@@ -312,6 +312,9 @@ async fn what_goes_wrong_is_told_as_aws_tells_it() {
         let (head, body) = house.send(request("GET", path, "")).await;
         assert_eq!((head.status.as_u16(), head.headers["x-amzn-errortype"].to_str().expect("text")), (status, kind));
         assert!(body.contains(told.trim_end_matches(['"', '}', '.'])), "{path}: {body}");
+        // Whoever may try again is told when.
+        let later = head.headers.get("retry-after").map(|seconds| seconds.to_str().expect("text"));
+        assert_eq!(later, [429, 503].contains(&status).then_some("1"), "{path}");
     }
     let endless = "x".repeat(60_000);
     assert!(house.get(&format!("/_fn/{endless}/")).await.1.len() < 600, "what cannot be a name is not repeated whole");

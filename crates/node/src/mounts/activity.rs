@@ -25,7 +25,14 @@ impl Mount for Activity {
     fn handle<'a>(&'a self, _request: Request<RequestBody>, _visit: &'a Visit) -> BoxFuture<'a, Response<Body>> {
         let functions: Vec<Value> = self.0.functions().iter().map(function).collect();
         let instances: Vec<Value> = self.0.instances().iter().map(instance).collect();
-        let report = json!({ "functions": functions, "instances": instances });
+        let ahead = self.0.booted_ahead();
+        let report = json!({
+            "functions": functions,
+            "instances": instances,
+            "starting": self.0.starting(),
+            "bootedAhead": { "ready": ahead.ready, "taken": ahead.taken, "memoryBytes": ahead.memory_bytes },
+            "inProcessBytes": self.0.in_process_bytes(),
+        });
         Box::pin(std::future::ready(document(StatusCode::OK, &report)))
     }
 }

@@ -26,6 +26,8 @@ struct Folder {
     name: Option<String>,
     /// What was sent last: the same again is not sent.
     sent: Option<String>,
+    /// Whether any of it was ever deployed by this `up`.
+    stands: bool,
     /// What it was made from last.
     sources: Vec<PathBuf>,
 }
@@ -42,8 +44,13 @@ pub(super) struct Live<'a> {
 impl<'a> Live<'a> {
     /// Nothing is deployed yet. `options`: what this node cannot run, among others.
     pub(super) fn new(session: &'a Session, client: &'a Client, options: Options, paths: &[PathBuf]) -> Self {
-        let folder =
-            |path: &PathBuf| Folder { path: path.clone(), name: None, sent: None, sources: vec![path.clone()] };
+        let folder = |path: &PathBuf| Folder {
+            path: path.clone(),
+            name: None,
+            sent: None,
+            stands: false,
+            sources: vec![path.clone()],
+        };
         let folders = paths.iter().map(folder).collect();
         Self { session, client, options, folders }
     }
@@ -96,7 +103,7 @@ impl<'a> Live<'a> {
                 match self.deploy(number).await {
                     Err(_) if backoff.tries() < TRIES_MAX => self.session.clock.sleep(backoff.next(&random)).await,
                     ended => {
-                        self.tell(ended, self.session.clock.elapsed());
+                        self.tell(number, ended, self.session.clock.elapsed());
                         break;
                     }
                 }
@@ -107,11 +114,11 @@ impl<'a> Live<'a> {
     async fn redeploy(&mut self, number: usize) {
         let start = self.session.clock.elapsed();
         let deployed = self.deploy(number).await;
-        self.tell(deployed, start);
+        self.tell(number, deployed, start);
     }
 
     /// Says what came of a deployment that began at `start`.
-    fn tell(&self, deployed: Result<Option<Outcome>, Problem>, start: Duration) {
+    fn tell(&self, number: usize, deployed: Result<Option<Outcome>, Problem>, start: Duration) {
         let screen = &self.session.screen;
         match deployed {
             Ok(Some(outcome)) if outcome.changed => {
@@ -124,7 +131,11 @@ impl<'a> Live<'a> {
             Ok(Some(_) | None) => {}
             Err(problem) => {
                 screen.say(problem.render(&screen.err).trim_end());
-                screen.say(&screen.err.faint("  The version before goes on running."));
+                let next = match self.folders[number].stands {
+                    true => "The version before goes on running.",
+                    false => "Save the mended file, and it is deployed.",
+                };
+                screen.say(&screen.err.faint(&format!("  {next}")));
             }
         }
     }
@@ -148,6 +159,7 @@ impl<'a> Live<'a> {
             outcome?
         };
         self.folders[number].sent = Some(fingerprint);
+        self.folders[number].stands = true;
         Ok(Some(outcome))
     }
 

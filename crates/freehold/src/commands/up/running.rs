@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use node::{Auth, Config, Data, Node, StartError};
+use node::{Auth, BindError, Config, Data, Node, StartError};
 
 use crate::credentials::{Credentials, Source};
 use crate::endpoint::Endpoint;
@@ -113,6 +113,11 @@ fn not_started(error: &StartError) -> Problem {
     }
     match error {
         StartError::Compute(_) => problem.advise("See what is missing, and how to get it, with: freehold doctor"),
+        StartError::Bind(BindError::Taken(address)) => problem.advise(format!(
+            "No node was started. If a node listens there already, it takes more than one application:\n\
+             freehold deploy DIR --endpoint {}",
+            Endpoint::of(*address)
+        )),
         StartError::Open(_)
         | StartError::Bind(_)
         | StartError::Store(_)
@@ -154,5 +159,8 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let problem = not_started(&StartError::Folder { path: ".freehold".into(), source: denied });
         assert!(problem.to_string().ends_with("No node was started."), "{problem}");
+        let taken = StartError::Bind(BindError::Taken("0.0.0.0:4566".parse().unwrap()));
+        let text = not_started(&taken).to_string();
+        assert!(text.contains("--listen") && text.ends_with("freehold deploy DIR --endpoint http://127.0.0.1:4566"));
     }
 }
