@@ -36,6 +36,10 @@ ENVIRONMENT = {
 class Node:
     """A running `freehold up`. Its output is read all the time, and shown when it does not start."""
 
+    binary = BINARY
+    # The id of the user that it runs as; as whom the tests run, if none.
+    user = None
+
     def __init__(self, data, *arguments, listen="127.0.0.1:0"):
         self.data = pathlib.Path(data)
         self.arguments = arguments
@@ -45,7 +49,7 @@ class Node:
         self.output = []
 
     def start(self, deadline=30):
-        command = [BINARY, "up", "--listen", self.listen, "--data", self.data, *self.arguments]
+        command = [self.binary, "up", "--listen", self.listen, "--data", self.data, *self.arguments]
         environment = {**os.environ, "NO_COLOR": "1"}
         environment.pop("AWS_ENDPOINT_URL", None)
         self.output = []
@@ -56,6 +60,7 @@ class Node:
             stderr=subprocess.STDOUT,
             text=True,
             env=environment,
+            **self.identity(),
         )
         listening = threading.Event()
         threading.Thread(target=self._read, args=(self.process, listening), daemon=True).start()
@@ -68,6 +73,10 @@ class Node:
         self.listen = self.endpoint.removeprefix("http://")
         self.await_health(deadline)
         return self
+
+    def identity(self):
+        """For `subprocess`: who it runs as."""
+        return {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": [], "cwd": "/"}
 
     def _read(self, process, listening):
         for line in process.stdout:
@@ -114,15 +123,17 @@ class Node:
             config=Config(**settings),
         )
 
+    def root_keys(self):
+        root = json.loads((self.data / "credentials.json").read_text())
+        return dict(aws_access_key_id=root["AccessKeyId"], aws_secret_access_key=root["SecretAccessKey"])
+
     def root_client(self, service, **settings):
         """As whoever owns the node, which one started with `--auth iam` asks for."""
-        root = json.loads((self.data / "credentials.json").read_text())
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
             region_name="us-east-1",
-            aws_access_key_id=root["AccessKeyId"],
-            aws_secret_access_key=root["SecretAccessKey"],
+            **self.root_keys(),
             config=Config(retries={"max_attempts": 1}, **settings),
         )
 

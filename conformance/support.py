@@ -1,9 +1,12 @@
-"""Small things that several tests use: code packages, and waiting for a state with a deadline."""
+"""Small things that several tests use: code packages, refusals, and waiting for a state with a deadline."""
 
 import io
 import stat
 import time
 import zipfile
+
+import pytest
+from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/any"
 
@@ -29,6 +32,14 @@ def zipped(files):
     return buffer.getvalue()
 
 
+def refusal(call, **arguments):
+    """The code and the words that a call is refused with."""
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
 def python_zip(text=PYTHON_ECHO):
     return zipped({"app.py": text})
 
@@ -42,9 +53,8 @@ def create(client, name, runtime="python3.13", handler="app.handler", code=None,
         FunctionName=name,
         Runtime=runtime,
         Handler=handler,
-        Role=ROLE,
         Code={"ZipFile": code or python_zip()},
-        **settings,
+        **{"Role": ROLE, **settings},
     )
 
 

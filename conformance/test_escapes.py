@@ -82,7 +82,8 @@ def test_a_function_finds_nothing_of_another(node, lambda_client):
     secret = uuid.uuid4().hex
     victim, prowler = (f"{kind}-{uuid.uuid4().hex[:12]}" for kind in ("victim", "prowler"))
     create(lambda_client, victim, code=zipped({"app.py": VICTIM}), Environment={"Variables": {"SECRET": secret}})
-    create(lambda_client, prowler, code=zipped({"app.py": PROWLER}))
+    # It reads all that it can, and waits for ports that nobody answers at.
+    create(lambda_client, prowler, code=zipped({"app.py": PROWLER}), Timeout=60)
     # Its instance stays, with all of it, while the other one looks.
     credentials = call(lambda_client, victim)
     # Not the secret itself: what was sent would be found in the prowler's own memory.

@@ -114,6 +114,30 @@ def test_levels_leave_out_what_matters_less(lambda_client, name):
     assert [record["message"] for record in records if "level" in record] == ["a", "b { c: 1 }"]
 
 
+def test_functions_that_share_a_group_are_told_apart(node, lambda_client, logs_client):
+    mark = uuid.uuid4().hex[:8]
+    group, names = f"/shop/{mark}", [f"tea-{mark}", f"cup-{mark}"]
+    code = python_zip("def handler(event, context):\n    print('I am', context.function_name)\n")
+    for name in names:
+        create(lambda_client, name, "python3.13", "app.handler", code, LoggingConfig={"LogGroup": group})
+        lambda_client.invoke(FunctionName=name)
+
+    def streams():
+        try:
+            found = logs_client.describe_log_streams(logGroupName=group)["logStreams"]
+        except logs_client.exceptions.ResourceNotFoundException:
+            return []
+        return sorted(stream["logStreamName"].split("/")[-1].split("[")[0] for stream in found)
+
+    eventually(lambda: streams() == sorted(names), what="a stream of each function")
+    said = eventually(lambda: node.freehold("logs", names[0]).stdout, what="its log")
+    assert f"I am {names[0]}" in said and names[1] not in said
+    every = node.freehold("logs").stdout
+    assert all(f" {name} I am {name}" in every for name in names)
+    for name in names:
+        lambda_client.delete_function(FunctionName=name)
+
+
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
 Resources:

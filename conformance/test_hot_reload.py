@@ -38,6 +38,12 @@ def test_calls_run_what_was_saved_last(own_node, tmp_path):
     for word in ["two", "six", "ten", "many more", "two"]:
         say(folder, word)
         assert said(client, "greet") == word
+    # However it is called.
+    say(folder, "streamed")
+    parts = list(client.invoke_with_response_stream(FunctionName="greet")["EventStream"])
+    assert b"".join(part["PayloadChunk"]["Payload"] for part in parts[:-1]) == b'"streamed"'
+    say(folder, "two")
+    assert said(client, "greet") == "two"
     # A version is what was in the folder, and stays so.
     version = client.publish_version(FunctionName="greet")["Version"]
     (folder / "word.py").write_text("WORD = 'imported'\n")

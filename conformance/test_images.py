@@ -86,6 +86,59 @@ def test_saved_archives_and_registries_have_images(lambda_client, registry, tmp_
     lambda_client.delete_function(FunctionName="saved")
 
 
+def test_buckets_have_images(lambda_client, node, tmp_path):
+    s3 = node.client("s3")
+    s3.create_bucket(Bucket="images")
+    image = Image(API, app__file="out of a bucket")
+    image.saved(tmp_path / "image.tar", "app:1.0")
+    s3.upload_file(str(tmp_path / "image.tar"), "images", "app/image.tar")
+    made = make(lambda_client, "bucketed", "s3://images/app/image.tar#app:1.0")
+    code = lambda_client.get_function(FunctionName="bucketed")["Code"]
+    assert code["ImageUri"] == "s3://images/app/image.tar#app:1.0"
+    assert code["ResolvedImageUri"].endswith(f"@sha256:{made['CodeSha256']}")
+    # What is in the bucket then is of no matter.
+    s3.delete_object(Bucket="images", Key="app/image.tar")
+    assert call(lambda_client, "bucketed")["file"] == "out of a bucket"
+    # A layout in a tar, packed, is one too.
+    Image(API, app__file="second").layout(tmp_path / "layout")
+    shutil.make_archive(str(tmp_path / "layout"), "gztar", tmp_path / "layout")
+    s3.upload_file(str(tmp_path / "layout.tar.gz"), "images", "layout")
+    lambda_client.update_function_code(FunctionName="bucketed", ImageUri="s3://images/layout")
+    assert call(lambda_client, "bucketed")["file"] == "second"
+    s3.put_object(Bucket="images", Key="text", Body=b"no image at all")
+    refusals = [
+        ("s3://images/gone.tar", "S3 Error Code: NoSuchKey"),
+        ("s3://nobody-has-this/image.tar", "S3 Error Code: NoSuchBucket"),
+        ("s3://images", "s3://BUCKET/KEY"),
+        ("s3://images/layout#other:1", "s3://images/layout"),
+        ("s3://images/text", "s3://images/text"),
+    ]
+    for uri, said in refusals:
+        with pytest.raises(ClientError, match=said) as caught:
+            lambda_client.update_function_code(FunctionName="bucketed", ImageUri=uri)
+        assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException", uri
+        assert "/tmp/" not in str(caught.value), uri
+    assert call(lambda_client, "bucketed")["file"] == "second"
+    lambda_client.delete_function(FunctionName="bucketed")
+
+
+def test_images_in_buckets_are_for_who_may_read_them(guarded):
+    root = guarded.root_client("s3")
+    root.create_bucket(Bucket="private-images")
+    root.put_object(Bucket="private-images", Key="image.tar", Body=b"no image at all")
+    owner = guarded.root_client("lambda")
+    # Read, and found to be none.
+    with pytest.raises(ClientError, match="s3://private-images/image.tar") as caught:
+        make(owner, "refused", "s3://private-images/image.tar")
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    denial = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::private-images/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denial]})
+    root.put_bucket_policy(Bucket="private-images", Policy=policy)
+    with pytest.raises(ClientError, match="Your access has been denied by S3") as caught:
+        make(owner, "refused", "s3://private-images/image.tar")
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
 def test_an_image_may_be_a_web_server(node, lambda_client, tmp_path):
     config = {"Cmd": ["/app/guest", "serve"], "Env": ["PORT=3000"]}
     # The adapter itself is built in: that the image brings it says what the image is.

@@ -2,10 +2,13 @@
 
 import datetime
 import json
+import re
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -199,6 +202,115 @@ def test_conditions_on_tags_that_are_there(owner, bucket, stranger):
     assert stranger(f"{bucket}/open/k") == (200, b"for all")
     owner.delete_object_tagging(Bucket=bucket, Key="open/k")
     assert stranger(f"{bucket}/open/k")[0] == 403
+
+
+def test_conditions_on_how_a_request_came(guarded, owner, bucket, stranger):
+    def denied(**condition):
+        denial = statement(bucket, "s3:GetObject", Condition=condition)
+        policy(owner, bucket, statement(bucket, "s3:GetObject"), {**denial, "Effect": "Deny"})
+
+    signer = guarded.root_client("s3", signature_version="s3v4", s3={"addressing_style": "path"})
+    link = signer.generate_presigned_url("get_object", Params=dict(Bucket=bucket, Key="open/k"))
+    link = link.removeprefix(f"{guarded.endpoint}/")
+    header = dict(Bucket=bucket, Key="open/k")
+
+    denied(StringEquals={"s3:authType": "REST-QUERY-STRING"})
+    assert stranger(link)[0] == 403
+    assert owner.get_object(**header)["Body"].read() == b"for all"
+    denied(StringEquals={"s3:authType": "REST-HEADER"})
+    assert stranger(link)[0] == 200
+    assert refusal(owner.get_object, **header) == "AccessDenied"
+
+    # Negative ages there are none: a link is as old as its signature, and headers have no age.
+    denied(NumericGreaterThanEquals={"s3:signatureAge": "0"})
+    assert stranger(link)[0] == 403
+    assert owner.get_object(**header)["Body"].read() == b"for all"
+    denied(NumericGreaterThan={"s3:signatureAge": "86400000"})
+    assert stranger(link)[0] == 200
+
+    denied(StringNotLike={"aws:Referer": "https://mine.example/*"})
+    assert stranger(f"{bucket}/open/k")[0] == 403
+    assert stranger(f"{bucket}/open/k", Referer="https://other.example/")[0] == 403
+    assert stranger(f"{bucket}/open/k", Referer="https://mine.example/page")[0] == 200
+
+
+# Without a word about it, boto3 signs links and forms the old way in the first region.
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_links_are_good_for_what_was_signed(guarded, owner, shut, stranger, version, style):
+    signer = guarded.root_client("s3", signature_version=version, s3={"addressing_style": style})
+    port = guarded.endpoint.rpartition(":")[2]
+    at = "s3.localhost" if style == "virtual" else "localhost"
+    signer = boto3.client(
+        "s3", endpoint_url=f"http://{at}:{port}", region_name="us-east-1", **guarded.root_keys(), config=signer.meta.config
+    )
+
+    def ask(link, method="GET", data=None, **headers):
+        url = urllib.parse.urlsplit(link)
+        host = {"Host": url.netloc}
+        return stranger(url._replace(scheme="", netloc="").geturl().lstrip("/"), method, data, **host, **headers)
+
+    def link(operation, expires=600, **arguments):
+        return signer.generate_presigned_url(operation, Params=dict(Bucket=shut, **arguments), ExpiresIn=expires)
+
+    good = link("get_object", Key="open/k", ResponseContentType="text/plain")
+    assert ask(good) == (200, b"for all")
+    assert ask(link("put_object", Key="a b+c", ContentType="text/x"), "PUT", b"put", Content_Type="text/x")[0] == 200
+    assert ask(link("get_object", Key="a b+c")) == (200, b"put")
+    assert b"<KeyCount>1</KeyCount>" in ask(link("list_objects_v2", Prefix="a"))[1]
+
+    told = dict(Metadata={"a": "b c"}, ACL="bucket-owner-full-control")
+    said = link("put_object", Key="said", ContentType="text/x", **told)
+    # Of a link that is signed in the newer way these are headers that must be sent, unless the client hides them in it.
+    sent = {} if version == "s3" else {"x_amz_meta_a": "b c", "x_amz_acl": "bucket-owner-full-control"}
+    assert ask(said, "PUT", b"x", Content_Type="text/x", **sent)[0] == 200
+    assert owner.head_object(Bucket=shut, Key="said")["Metadata"] == {"a": "b c"}
+
+    def code(answer):
+        status, body = answer
+        assert status == 403
+        return re.search("<Code>(.*)</Code>", body.decode()).group(1)
+
+    assert code(ask(good.replace("text%2Fplain", "text%2Fhtml"))) == "SignatureDoesNotMatch"
+    assert code(ask(good.replace("open/k", "a%20b%2Bc"))) == "SignatureDoesNotMatch"
+    assert code(ask(good, "DELETE")) == "SignatureDoesNotMatch"
+    assert code(ask(good, x_amz_meta_a="1")) in ("SignatureDoesNotMatch", "AccessDenied")
+    assert code(ask(good + "&acl")) == "SignatureDoesNotMatch"
+    if version == "s3":
+        # What was signed as a header and what stands in the link is signed alike: a copy stays one, whatever is sent with it.
+        copy = link("copy_object", Key="copied", CopySource=f"{shut}/open/k", ContentType="text/x")
+        status, answer = ask(copy, "PUT", b"other", Content_Type="text/x")
+        assert status == 200 and b"<CopyObjectResult" in answer, answer
+        assert owner.get_object(Bucket=shut, Key="copied")["Body"].read() == b"for all"
+        assert code(ask(link("get_object", expires=-10, Key="open/k"))) == "AccessDenied"
+    unknown = good.replace(guarded.root_keys()["aws_access_key_id"], "AKIAIOSFODNN7EXAMPLE")
+    assert code(ask(unknown)) == "InvalidAccessKeyId"
+    # Words that the old way does not sign would let whoever has the link do something else with it.
+    assert code(ask(link("put_object", Key="a b+c") + "&retention", "PUT", b"")) in ("SignatureDoesNotMatch", "AccessDenied")
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_forms_are_good_for_what_was_signed(guarded, owner, shut, version):
+    signer = guarded.root_client("s3", signature_version=version, s3={"addressing_style": "path"})
+    form = signer.generate_presigned_post(shut, "posted", Fields={"success_action_status": "201"},
+                                          Conditions=[{"success_action_status": "201"}])
+
+    def post(fields):
+        body, boundary = b"", "boundary"
+        for name, value in [*fields.items(), ("file", "posted")]:
+            body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        body += f"--{boundary}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(form["url"], data=body, headers=headers), timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert post(form["fields"]) == 201
+    assert owner.get_object(Bucket=shut, Key="posted")["Body"].read() == b"posted"
+    signature = "signature" if version == "s3" else "x-amz-signature"
+    assert post({**form["fields"], signature: "A" * len(form["fields"][signature])}) == 403
 
 
 def test_versions_are_a_right_of_their_own(owner, bucket, stranger):

@@ -121,6 +121,29 @@ def test_queues_hear_of_every_change(s3, sqs, bucket, queue):
     assert sequencers == sorted(sequencers)
 
 
+def test_queues_hear_of_what_is_said_of_an_object(s3, sqs, bucket, queue):
+    url, arn = queue
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", StorageClass="GLACIER")
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    notify(s3, bucket, QueueConfigurations=[to_queue(arn, "s3:ObjectTagging:*", "s3:ObjectAcl:Put", "s3:ObjectRestore:*")])
+    assert take(sqs, url, 1)[0]["Event"] == "s3:TestEvent"
+    there = dict(Bucket=bucket, Key="k")
+    for call, arguments, told in [
+        (s3.put_object_tagging, {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}, {"ObjectTagging:Put": "2.3"}),
+        (s3.delete_object_tagging, {}, {"ObjectTagging:Delete": "2.3"}),
+        (s3.put_object_acl, {"ACL": "private"}, {"ObjectAcl:Put": "2.3"}),
+        (s3.restore_object, {"RestoreRequest": {"Days": 1}}, {"ObjectRestore:Post": "2.1", "ObjectRestore:Completed": "2.1"}),
+    ]:
+        call(**there, **arguments)
+        records = [message["Records"][0] for message in take(sqs, url, len(told))]
+        assert {record["eventName"]: record["eventVersion"] for record in records} == told
+        for record in records:
+            assert (record["s3"]["object"]["key"], record["awsRegion"]) == ("k", "us-east-1")
+            if record["eventName"] == "ObjectRestore:Completed":
+                restored = record["glacierEventData"]["restoreEventData"]
+                assert restored["lifecycleRestoreStorageClass"] == "GLACIER"
+
+
 def test_filters_choose_who_is_told(s3, sqs, bucket, queue):
     url, arn = queue
     other_url, other_arn = new_queue(sqs)

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import datetime
+import email.utils
 import hashlib
 import io
 import random
@@ -112,6 +113,15 @@ def test_keys_are_anything(s3, bucket, key):
     assert [found["Key"] for found in s3.list_objects(Bucket=bucket)["Contents"]] == [key]
 
 
+def test_keys_are_utf8(node, s3, bucket):
+    for key in ("%FF", "a%C3"):
+        request = urllib.request.Request(f"{node.endpoint}/{bucket}/{key}", data=b"x", method="PUT")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=30)
+        assert caught.value.code == 400 and b"<Code>InvalidURI</Code>" in caught.value.read()
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
 def test_limits_of_what_is_said(s3, bucket):
     assert refused(s3.put_object, Bucket=bucket, Key="x" * 1025) == (400, "KeyTooLongError")
     big = {"m": "x" * 2048}
@@ -142,6 +152,38 @@ def test_conditions_of_reads(s3, bucket):
             assert refused(s3.get_object, Bucket=bucket, Key="k", **arguments) == expected, arguments
         else:
             assert body(s3, bucket, "k", **arguments) == b"x"
+
+
+@pytest.mark.parametrize("header", ["If-Modified-Since", "If-Unmodified-Since"])
+def test_conditions_that_are_no_dates_are_none(node, s3, bucket, header):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    request = urllib.request.Request(f"{node.endpoint}/{bucket}/k", headers={header: "the day before yesterday"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert (answer.status, answer.read()) == (200, b"x")
+    copy = {"x-amz-copy-source": f"/{bucket}/k", f"x-amz-copy-source-{header.lower()}": "never"}
+    request = urllib.request.Request(f"{node.endpoint}/{bucket}/copy", method="PUT", headers=copy)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("expires", ["Thu, 01 Dec 2044 16:00:00 GMT", "0", "-1", "never"])
+def test_expires_is_given_back_as_it_was_said(node, s3, bucket, expires):
+    request = urllib.request.Request(f"{node.endpoint}/{bucket}/k", data=b"x", method="PUT", headers={"Expires": expires})
+    urllib.request.urlopen(request, timeout=60).close()
+    with urllib.request.urlopen(f"{node.endpoint}/{bucket}/k", timeout=60) as answer:
+        assert answer.headers["Expires"] == expires
+    assert s3.head_object(Bucket=bucket, Key="k")["ExpiresString"] == expires
+
+
+def test_whose_a_bucket_is_said_to_be(s3, bucket):
+    ours, other = "000000000000", "123456789012"
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ExpectedBucketOwner=ours)
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"y", ExpectedBucketOwner=other) == (403, "AccessDenied")
+    assert refused(s3.list_objects_v2, Bucket=bucket, ExpectedBucketOwner=other) == (403, "AccessDenied")
+    copy = dict(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")
+    assert refused(s3.copy_object, ExpectedSourceBucketOwner=other, **copy) == (403, "AccessDenied")
+    s3.copy_object(ExpectedSourceBucketOwner=ours, **copy)
+    assert body(s3, bucket, "k", ExpectedBucketOwner=ours) == b"x"
 
 
 def test_conditions_of_writes(s3, bucket):
@@ -245,6 +287,52 @@ def test_many_are_deleted_at_once(s3, bucket):
     assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": []}) == (400, "MalformedXML")
     many = [{"Key": str(number)} for number in range(1001)]
     assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": many}) == (400, "MalformedXML")
+
+
+def test_deletions_say_a_checksum(node, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    document = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    md5 = base64.b64encode(hashlib.md5(document).digest()).decode()
+    for headers, expected in [({}, 400), ({"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}, 400), ({"Content-MD5": md5}, 200)]:
+        headers = {"Content-Type": "application/xml", **headers}
+        request = urllib.request.Request(f"{node.endpoint}/{bucket}?delete", data=document, method="POST", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                status = answer.status
+        except urllib.error.HTTPError as error:
+            status = error.code
+        assert status == expected
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_copies_keep_the_kind_of_checksum(s3, bucket):
+    create = dict(Bucket=bucket, Key="parts", ChecksumAlgorithm="SHA256")
+    arguments = dict(Bucket=bucket, Key="parts", UploadId=s3.create_multipart_upload(**create)["UploadId"])
+    part = s3.upload_part(PartNumber=1, Body=b"hello", ChecksumAlgorithm="SHA256", **arguments)
+    listed = [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
+    copy = dict(Bucket=bucket, Key="copy", CopySource=f"{bucket}/parts")
+    result = s3.copy_object(**copy)["CopyObjectResult"]
+    sha256 = base64.b64encode(hashlib.sha256(b"hello").digest()).decode()
+    assert (result["ChecksumSHA256"], result["ChecksumType"]) == (sha256, "FULL_OBJECT")
+    assert refused(s3.copy_object, ChecksumAlgorithm="CRC7", **copy) == (400, "InvalidRequest")
+
+
+def test_keys_of_clients_are_changed(s3, bucket):
+    old, new = ({"SSECustomerAlgorithm": "AES256", "SSECustomerKey": letter * 32} for letter in "ab")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"secret", **old)
+    source = {f"CopySource{name}": value for name, value in old.items()}
+    s3.copy_object(Bucket=bucket, Key="k", CopySource=f"{bucket}/k", **source, **new)
+    assert body(s3, bucket, "k", **new) == b"secret"
+    assert refused(s3.get_object, Bucket=bucket, Key="k", **old)[0] == 403
+    # What an object is like is told to whom its content is told.
+    asked = dict(Bucket=bucket, Key="k", ObjectAttributes=["ETag"])
+    assert refused(s3.get_object_attributes, **asked)[0] == 400
+    # Of this operation boto3 does not encode the key itself.
+    key = (b"b" * 32, hashlib.md5(b"b" * 32).digest())
+    key, md5 = (base64.b64encode(each).decode() for each in key)
+    encoded = dict(SSECustomerAlgorithm="AES256", SSECustomerKey=key, SSECustomerKeyMD5=md5)
+    assert "ETag" in s3.get_object_attributes(**asked, **encoded)
 
 
 def test_copies(s3, bucket):
@@ -357,6 +445,14 @@ def test_uploads_in_parts(s3, bucket):
     assert second["Body"].read() == parts[1] and second["PartsCount"] == 3
     assert refused(s3.get_object, Bucket=bucket, Key="k", PartNumber=4) == (416, "InvalidPartNumber")
     assert refused(s3.list_parts, **arguments) == (404, "NoSuchUpload")
+    # Who missed the answer asks again.
+    again = {"Parts": [{"PartNumber": number, "ETag": tags[number]} for number in numbers]}
+    repeated = s3.complete_multipart_upload(MultipartUpload=again, **arguments)
+    assert (repeated["ETag"], repeated["Key"]) == (done["ETag"], "k")
+    again["Parts"].pop()
+    assert refused(s3.complete_multipart_upload, MultipartUpload=again, **arguments) == (404, "NoSuchUpload")
+    assert refused(s3.abort_multipart_upload, **arguments) == (404, "NoSuchUpload")
+    assert body(s3, bucket, "k") == whole
     # A copy is one piece.
     copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")["CopyObjectResult"]["ETag"]
     assert copied == f'"{hashlib.md5(whole).hexdigest()}"' and body(s3, bucket, "copy") == whole
@@ -441,6 +537,26 @@ def test_parts_are_copied(s3, bucket):
     listed = [{"PartNumber": number + 1, "ETag": tag} for number, tag in enumerate(tags)]
     s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
     assert body(s3, bucket, "k") == data[: 5 * MIB] + data
+
+
+def test_parts_are_copied_whole(s3, bucket):
+    data = random.Random(6).randbytes(5 * MIB)
+    begin = lambda key: dict(Bucket=bucket, Key=key, UploadId=s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"])
+    arguments = begin("from")
+    put = [s3.upload_part(PartNumber=n, Body=piece, **arguments)["ETag"] for n, piece in enumerate([data, b"end"], 1)]
+    listed = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(put, 1)]
+    first = s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
+    arguments = begin("k")
+    copied = []
+    for number, stretch in enumerate([f"0-{5 * MIB - 1}", f"{5 * MIB}-{5 * MIB + 2}"], 1):
+        source = dict(CopySource=f"{bucket}/from", CopySourceRange=f"bytes={stretch}")
+        copied.append(s3.upload_part_copy(PartNumber=number, **source, **arguments)["CopyPartResult"]["ETag"])
+    assert copied == put
+    s3.delete_object(Bucket=bucket, Key="from")
+    second = s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **arguments)
+    sums = [{name: value for name, value in made.items() if name in ("ETag", "ChecksumCRC32")} for made in (first, second)]
+    assert sums[0] == sums[1]
+    assert body(s3, bucket, "k") == data + b"end"
 
 
 @pytest.mark.parametrize("algorithm, kind", [("CRC32", "FULL_OBJECT"), ("CRC32", "COMPOSITE"), ("SHA256", "COMPOSITE")])
@@ -637,6 +753,65 @@ def test_locks_need_a_bucket_for_them(s3, bucket):
     call = dict(Bucket=bucket, Key="k", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=later)
     assert refused(s3.put_object, **call) == (400, "InvalidRequest")
     assert refused(s3.get_object_lock_configuration, Bucket=bucket) == (404, "ObjectLockConfigurationNotFoundError")
+
+
+def test_answers_say_when_an_object_goes(s3, bucket):
+    expires = {"ID": "soon", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}
+    aborts = {"ID": "left", "Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [expires, aborts]})
+    midnight = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    ends = [midnight + datetime.timedelta(days=days) for days in (4, 5)]
+    told = [f'expiry-date="{email.utils.format_datetime(at, usegmt=True)}", rule-id="soon"' for at in ends]
+    assert s3.put_object(Bucket=bucket, Key="tmp/k", Body=b"x")["Expiration"] in told
+    assert s3.head_object(Bucket=bucket, Key="tmp/k")["Expiration"] in told
+    assert s3.get_object(Bucket=bucket, Key="tmp/k")["Expiration"] in told
+    assert s3.copy_object(Bucket=bucket, Key="tmp/copy", CopySource=f"{bucket}/tmp/k")["Expiration"] in told
+    assert "Expiration" not in s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    created = s3.create_multipart_upload(Bucket=bucket, Key="tmp/parts")
+    assert created["AbortRuleId"] == "left"
+    assert created["AbortDate"] in [midnight + datetime.timedelta(days=days) for days in (3, 4)]
+    arguments = dict(Bucket=bucket, Key="tmp/parts", UploadId=created["UploadId"])
+    part = s3.upload_part(PartNumber=1, Body=b"x", **arguments)
+    assert s3.list_parts(**arguments)["AbortRuleId"] == "left"
+    listed = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    assert s3.complete_multipart_upload(MultipartUpload=listed, **arguments)["Expiration"] in told
+
+
+def test_archives_are_restored_when_they_are_asked_for(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="cold", Body=b"x", StorageClass="GLACIER")
+    s3.put_object(Bucket=bucket, Key="warm", Body=b"x")
+    assert "Restore" not in s3.head_object(Bucket=bucket, Key="cold")
+    days = {"Days": 2, "GlacierJobParameters": {"Tier": "Bulk"}}
+    answer = s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest=days)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 202
+    # One that lasts still only lasts longer.
+    answer = s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest=days)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    restored = s3.head_object(Bucket=bucket, Key="cold")["Restore"]
+    midnight = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    possible = [midnight + datetime.timedelta(days=days) for days in (2, 3)]
+    told = [f'ongoing-request="false", expiry-date="{email.utils.format_datetime(at, usegmt=True)}"' for at in possible]
+    assert restored in told
+    assert body(s3, bucket, "cold") == b"x"
+    for listing, lines in [(s3.list_objects, "Contents"), (s3.list_objects_v2, "Contents"), (s3.list_object_versions, "Versions")]:
+        cold, warm = listing(Bucket=bucket, OptionalObjectAttributes=["RestoreStatus"])[lines]
+        assert cold["RestoreStatus"]["IsRestoreInProgress"] is False
+        assert cold["RestoreStatus"]["RestoreExpiryDate"] in possible
+        assert "RestoreStatus" not in warm
+        assert all("RestoreStatus" not in line for line in listing(Bucket=bucket)[lines])
+        unknown = dict(Bucket=bucket, OptionalObjectAttributes=["Colour"])
+        assert refused(listing, **unknown) == (400, "InvalidArgument")
+    refusals = [
+        ("warm", days, (403, "InvalidObjectState")),
+        ("gone", days, (404, "NoSuchKey")),
+        ("cold", {"Days": 0}, (400, "InvalidArgument")),
+        ("cold", {}, (400, "MalformedXML")),
+    ]
+    for key, asked, expected in refusals:
+        assert refused(s3.restore_object, Bucket=bucket, Key=key, RestoreRequest=asked) == expected, key
+    # What is put anew was not restored.
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/cold", StorageClass="GLACIER")
+    assert "Restore" not in s3.head_object(Bucket=bucket, Key="copy")
 
 
 def test_attributes(s3, bucket):

@@ -89,8 +89,11 @@ class Bank:
         person = {"AttributeName": "person", "AttributeType": "S"}
         table(self.dynamodb, "bank", attributes=[person], GlobalSecondaryIndexes=[by_person])
         for account in range(ACCOUNTS):
-            self.dynamodb.put_item(TableName="bank", Item={"id": {"S": f"account-{account}"}, "balance": {"N": str(START)}})
+            item = {"id": {"S": f"account-{account}"}, "balance": {"N": str(START)}, "changes": {"N": "0"}}
+            self.dynamodb.put_item(TableName="bank", Item=item)
         self.acknowledged = [[] for _ in range(PEOPLE)]
+        # When each that was answered was begun and had ended: transfers by their notes, and what was seen of all accounts.
+        self.history = []
 
     def person(self, number, seed, stop):
         """Moves money until told to stop, or until the node is gone."""
@@ -106,7 +109,11 @@ class Bank:
                 "amount": {"N": str(amount)},
             }
             actions = [self.move(source, -amount), self.move(target, amount), {"Put": {"TableName": "bank", "Item": note}}]
+            begun = time.monotonic()
             try:
+                if chance.random() < 0.2:
+                    self.look()
+                    continue
                 self.dynamodb.transact_write_items(TransactItems=actions, ClientRequestToken=transfer[-36:])
             except GONE:
                 return
@@ -115,23 +122,34 @@ class Bank:
                 assert refused.response["Error"]["Code"] == "TransactionCanceledException", refused
                 continue
             self.acknowledged[number].append(transfer)
+            self.history.append((begun, time.monotonic(), transfer))
 
     def move(self, account, amount):
         return {
             "Update": {
                 "TableName": "bank",
                 "Key": {"id": {"S": f"account-{account}"}},
-                "UpdateExpression": "SET balance = balance + :amount",
+                "UpdateExpression": "SET balance = balance + :amount, changes = changes + :one",
                 "ConditionExpression": "balance >= :least",
-                "ExpressionAttributeValues": {":amount": {"N": str(amount)}, ":least": {"N": str(max(-amount, 0))}},
+                "ExpressionAttributeValues": {
+                    ":amount": {"N": str(amount)},
+                    ":least": {"N": str(max(-amount, 0))},
+                    ":one": {"N": "1"},
+                },
             }
         }
 
-    def balances(self):
-        """All accounts, as of one moment."""
+    def look(self):
+        """All accounts, as of one moment: how often each was changed, and what is in it."""
         gets = [{"Get": {"TableName": "bank", "Key": {"id": {"S": f"account-{n}"}}}} for n in range(ACCOUNTS)]
+        begun = time.monotonic()
         found = self.dynamodb.transact_get_items(TransactItems=gets)["Responses"]
-        return [int(one["Item"]["balance"]["N"]) for one in found]
+        seen = tuple(account(one["Item"]) for one in found)
+        self.history.append((begun, time.monotonic(), seen))
+        return seen
+
+    def balances(self):
+        return [balance for _, balance in self.look()]
 
     def check(self):
         """What was acknowledged is there, each transfer is there whole, in the table, its index and its stream."""
@@ -157,18 +175,50 @@ class Bank:
         return known
 
 
+    def check_order(self, records):
+        """The stream is the order of all commits: whatever was seen is what one of them left, and nothing is before what had ended when
+        it was begun. What was not answered may be in it or not."""
+        states, places, accounts, last = [], {}, [(0, 0)] * ACCOUNTS, None
+        for record in records:
+            told = record["dynamodb"]
+            name, commit = told["Keys"]["id"]["S"], told["SequenceNumber"][:-5]
+            if name.startswith("account-"):
+                accounts[int(name.removeprefix("account-"))] = account(told["NewImage"])
+            if commit != last:
+                states.append(None)
+                last = commit
+            states[-1] = tuple(accounts)
+            if name.startswith("transfer-"):
+                places[name] = len(states) - 1
+        assert {sum(balance for _, balance in state) for state in states[ACCOUNTS - 1 :]} == {START * ACCOUNTS}
+        places |= {state: place for place, state in enumerate(states)}
+        by_end = sorted(self.history, key=lambda event: event[1])
+        earliest, done = -1, 0
+        for begun, _, what in sorted(self.history, key=lambda event: event[0]):
+            while by_end[done][1] < begun:
+                earliest = max(earliest, places[by_end[done][2]])
+                done += 1
+            is_write = isinstance(what, str)
+            assert places[what] >= earliest + is_write, f"{what} is at {places[what]}, and {earliest} had ended before it was begun"
+        return len(states)
+
+
+def account(item):
+    return int(item["changes"]["N"]), int(item["balance"]["N"])
+
+
 def told_by_stream(node, arn):
-    """The ids of all items that a stream says were made."""
+    """All records of a stream, in their order."""
     streams = node.client("dynamodbstreams")
-    made = []
+    records = []
     for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
         asked = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
         at = streams.get_shard_iterator(**asked)["ShardIterator"]
         while at:
             page = streams.get_records(ShardIterator=at)
-            made += [record["dynamodb"]["Keys"]["id"]["S"] for record in page["Records"] if record["eventName"] == "INSERT"]
+            records += page["Records"]
             at = page.get("NextShardIterator") if page["Records"] else None
-    return made
+    return records
 
 
 def test_transfers_neither_make_nor_lose_money(own_node):
@@ -189,10 +239,14 @@ def test_transfers_neither_make_nor_lose_money(own_node):
             worker.join()
         node.start()
         known = bank.check()
-    told = [name for name in told_by_stream(node, arn) if name.startswith("transfer-")]
+    records = told_by_stream(node, arn)
+    made = [record["dynamodb"]["Keys"]["id"]["S"] for record in records if record["eventName"] == "INSERT"]
+    told = [name for name in made if name.startswith("transfer-")]
     assert sorted(told) == sorted(known), "the stream tells of each transfer once"
+    commits = bank.check_order(records)
     acknowledged = sum(map(len, bank.acknowledged))
-    print(f"{KILLS} kills: {acknowledged} transfers acknowledged, {len(known)} done, none by half")
+    looks = len(bank.history) - acknowledged
+    print(f"{KILLS} kills: {acknowledged} transfers acknowledged, {len(known)} done, none by half; {looks} looks in the order of {commits} commits")
     assert acknowledged > 0
     assert node.stop() == 0
 

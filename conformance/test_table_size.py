@@ -7,11 +7,14 @@ import os
 import pathlib
 import threading
 
+import pytest
 from support import eventually
 
 ITEMS = int(os.environ.get("FREEHOLD_BIG_ITEMS", 16_000)) // 100 * 100
 WRITERS = 8
-BODY = "x" * 8_000
+BATCH = 10
+# How many items, and how many bytes each: many, and as long as they may be, nearly.
+SIZES = [(ITEMS, 8_000), (ITEMS // 8_000 * 100, 350_000)]
 # What pages, batches and the store's own caches may take beyond what is there after the writing.
 GROWTH_MAX = 120 << 20
 
@@ -36,20 +39,20 @@ class Raw:
         return document
 
 
-def item(number):
+def item(number, body):
     return {
         "p": {"S": f"p{number // 100}"},
         "s": {"N": str(number % 100)},
         "kind": {"S": f"k{number % 50}"},
-        "body": {"S": BODY},
+        "body": {"S": body},
     }
 
 
-def fill(node, wrong, first):
+def fill(node, wrong, first, count, body):
     try:
         raw = Raw(node)
-        for start in range(first * 25, ITEMS, WRITERS * 25):
-            puts = [{"PutRequest": {"Item": item(number)}} for number in range(start, start + 25)]
+        for start in range(first * BATCH, count, WRITERS * BATCH):
+            puts = [{"PutRequest": {"Item": item(number, body)}} for number in range(start, start + BATCH)]
             raw.call("BatchWriteItem", {"RequestItems": {"big": puts}})
     except Exception as why:  # noqa: BLE001 (told by whoever waits for this thread)
         wrong.append(why)
@@ -70,7 +73,8 @@ def memory(node, name):
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(name))
 
 
-def test_reading_and_indexing_a_large_table_takes_little_memory(own_node):
+@pytest.mark.parametrize(("count", "size"), SIZES)
+def test_reading_and_indexing_a_large_table_takes_little_memory(own_node, count, size):
     node = own_node().start()
     dynamodb = node.client("dynamodb", read_timeout=60)
     dynamodb.create_table(
@@ -81,7 +85,7 @@ def test_reading_and_indexing_a_large_table_takes_little_memory(own_node):
     )
     dynamodb.get_waiter("table_exists").wait(TableName="big", WaiterConfig={"Delay": 1})
     wrong = []
-    writers = [threading.Thread(target=fill, args=(node, wrong, n), daemon=True) for n in range(WRITERS)]
+    writers = [threading.Thread(target=fill, args=(node, wrong, n, count, "x" * size), daemon=True) for n in range(WRITERS)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -90,8 +94,8 @@ def test_reading_and_indexing_a_large_table_takes_little_memory(own_node):
     before = memory(node, "VmHWM")
 
     seen = sum(page["ScannedCount"] for page in pages(dynamodb.scan, TableName="big", Select="COUNT"))
-    assert seen == ITEMS
-    for partition in [0, ITEMS // 200, ITEMS // 100 - 1]:
+    assert seen == count
+    for partition in [0, count // 200, count // 100 - 1]:
         asked = {"KeyConditionExpression": "p = :p", "ExpressionAttributeValues": {":p": {"S": f"p{partition}"}}}
         found = [item for page in pages(dynamodb.query, TableName="big", **asked) for item in page["Items"]]
         assert [int(item["s"]["N"]) for item in found] == list(range(100))
@@ -119,9 +123,9 @@ def test_reading_and_indexing_a_large_table_takes_little_memory(own_node):
         "ExpressionAttributeValues": {":kind": {"S": "k7"}},
     }
     counted = sum(page["Count"] for page in pages(dynamodb.query, TableName="big", Select="COUNT", **asked))
-    assert counted == ITEMS // 50
+    assert counted == count // 50
     made = memory(node, "VmHWM")
     mebibytes = [round(size / (1 << 20)) for size in (before, read, made)]
-    print(f"{ITEMS} items of 8 KB: at most {mebibytes} MiB when they were put, then read, then indexed")
+    print(f"{count} items of {size} bytes: at most {mebibytes} MiB when they were put, then read, then indexed")
     assert made - before < GROWTH_MAX, mebibytes
     assert node.stop() == 0

@@ -1,6 +1,7 @@
 """Event source mappings of tables' streams as boto3 sees them: changes become invocations, in order, and a restart loses none."""
 
 import json
+import re
 import uuid
 
 import pytest
@@ -197,6 +198,27 @@ def test_what_was_reported_comes_again_and_is_given_up_in_the_end(node):
     eventually(lambda: line.flat()[-1] == "d", what="the record after what was given up")
 
 
+def test_a_bucket_gets_the_records_that_are_given_up(node):
+    line = Line(node)
+    s3 = node.client("s3", s3={"addressing_style": "path"})
+    bucket = line.name
+    s3.create_bucket(Bucket=bucket)
+    destination = {"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}}
+    made = line.connect(StartingPosition="LATEST", MaximumRetryAttempts=0, DestinationConfig=destination)
+    assert made["DestinationConfig"] == destination
+    line.put("a", do="fail")
+    found = eventually(lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"), what="the object")
+    key = found[0]["Key"]
+    lost = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    event = eventually(lambda: line.told() and line.events[0])
+    assert json.loads(lost["payload"]) == event
+    assert (lost["requestContext"]["condition"], lost["DDBStreamBatchInfo"]["batchSize"]) == ("RetryAttemptsExhausted", 1)
+    shard = lost["DDBStreamBatchInfo"]["shardId"]
+    assert re.fullmatch(
+        rf"aws/lambda/{line.id}/{shard}/\d{{4}}/\d\d/\d\d/\d{{4}}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{{36}}", key
+    )
+
+
 def test_only_what_the_filter_wants_comes(node):
     pattern = json.dumps({"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["order"]}}}})
     line = Line(node, StartingPosition="LATEST", FilterCriteria={"Filters": [{"Pattern": pattern}]})
@@ -216,6 +238,17 @@ def test_a_window_carries_its_state(node):
     assert first["state"] == {} and first["eventSourceARN"] == line.arn and first["shardId"].startswith("shardId-")
     assert set(first["window"]) == {"start", "end"}
     assert last["Records"] == [] and last["state"]["seen"] >= 1
+
+
+def test_what_was_changed_before_its_table_was_deleted_is_handed_over(node):
+    line = Line(node, StartingPosition="TRIM_HORIZON", Enabled=False)
+    line.put("a")
+    line.put("b")
+    line.tables.delete_table(TableName=line.name)
+    streams = node.client("dynamodbstreams")
+    assert streams.describe_stream(StreamArn=line.arn)["StreamDescription"]["StreamStatus"] == "DISABLED"
+    line.functions.update_event_source_mapping(UUID=line.id, Enabled=True)
+    eventually(lambda: line.flat() == ["a", "b"])
 
 
 def test_a_restart_goes_on_where_it_was(own_node):

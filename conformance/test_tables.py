@@ -10,8 +10,7 @@ import uuid
 import botocore.exceptions
 import boto3.dynamodb.conditions as conditions
 import pytest
-from botocore.exceptions import ClientError
-from support import eventually
+from support import eventually, refusal
 
 KILLS = int(os.environ.get("FREEHOLD_TABLE_KILLS", 3))
 GONE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
@@ -52,13 +51,6 @@ def table(dynamodb):
     name = create(dynamodb)
     yield name
     dynamodb.delete_table(TableName=name)
-
-
-def refusal(call, **arguments):
-    with pytest.raises(ClientError) as refused:
-        call(**arguments)
-    error = refused.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 @pytest.fixture
@@ -166,6 +158,26 @@ def test_refusals_are_dynamodbs_word_for_word(dynamodb, table):
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
         ),
         (dynamodb.scan, {"IndexName": "nothing"}, "The table does not have the specified index: nothing"),
+        (
+            dynamodb.scan,
+            {"FilterExpression": "n = :n", "ExpressionAttributeValues": {":n": {"N": "1"}, ":m": {"N": "2"}}},
+            "Value provided in ExpressionAttributeValues unused in expressions: keys: {:m}",
+        ),
+        (
+            dynamodb.get_item,
+            {"Key": key, "ProjectionExpression": "n", "ExpressionAttributeNames": {"#n": "n"}},
+            "Value provided in ExpressionAttributeNames unused in expressions: keys: {#n}",
+        ),
+        (
+            dynamodb.scan,
+            {"ConditionalOperator": "OR"},
+            "ConditionalOperator cannot be used without Filter or Expected",
+        ),
+        (
+            dynamodb.scan,
+            {"ProjectionExpression": "p.a"},
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: p",
+        ),
     ]
     for call, arguments, message in cases:
         assert refusal(call, TableName=table, **arguments) == ("ValidationException", message)

@@ -10,8 +10,7 @@ import time
 import uuid
 
 import pytest
-from botocore.exceptions import ClientError
-from support import eventually
+from support import eventually, refusal
 
 ITEMS = int(os.environ.get("FREEHOLD_BACKUP_ITEMS", 400))
 
@@ -77,13 +76,6 @@ def active(client, name):
         return table if table["TableStatus"] == "ACTIVE" else None
 
     return eventually(look, deadline=60, what="the table")
-
-
-def refusal(call, **arguments):
-    with pytest.raises(ClientError) as refused:
-        call(**arguments)
-    error = refused.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def test_a_table_is_backed_up_and_brought_back(dynamodb):
@@ -260,7 +252,7 @@ def test_a_table_is_exported_to_a_bucket(dynamodb, bucket):
     assert (failed["ExportStatus"], failed["FailureCode"]) == ("FAILED", "NoSuchBucket")
 
 
-def test_a_bucket_is_imported_as_a_table(dynamodb, bucket):
+def test_a_bucket_is_imported_as_a_table(dynamodb, logs_client, bucket):
     s3, where = bucket
     lines = [json.dumps({"Item": {"p": {"S": f"p{n % 7}"}, "s": {"N": str(n)}, "g": {"S": "in"}}}) for n in range(300)]
     s3.put_object(Bucket=where, Key="in/1.json.gz", Body=gzip.compress("\n".join(lines[:200]).encode()))
@@ -287,7 +279,13 @@ def test_a_bucket_is_imported_as_a_table(dynamodb, bucket):
         TableCreationParameters=parameters,
     )["ImportTableDescription"]
     done = ended(describe, begun["ImportArn"], "Import")
-    assert (done["ImportStatus"], done["ProcessedItemCount"]) == ("COMPLETED", 301)
+    # What was no item is told of, and all others are there.
+    assert (done["ImportStatus"], done["FailureCode"]) == ("FAILED", "ItemValidationError")
+    assert done["ProcessedItemCount"] == 301
+    stream = f"{done['ImportArn'].rsplit('/', 1)[1]}/error"
+    logged = logs_client.get_log_events(logGroupName="/aws-dynamodb/imports", logStreamName=stream)["events"]
+    place = {"bucket": where, "key": "in/2.json.gz", "itemIndex": 100}
+    assert [json.loads(line["message"])["itemS3Pointer"] for line in logged] == [place]
     assert (done["ImportedItemCount"], done["ErrorCount"]) == (300, 1)
     assert [int(item["s"]["N"]) for item in contents(dynamodb, name)].count(299) == 1
     assert dynamodb.describe_table(TableName=name)["Table"]["ItemCount"] == 300
@@ -302,8 +300,20 @@ def test_a_bucket_is_imported_as_a_table(dynamodb, bucket):
         TableCreationParameters=again,
     )["ImportTableDescription"]
     done = ended(describe, begun["ImportArn"], "Import")
-    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 1, 1)
+    assert (done["FailureCode"], done["ImportedItemCount"], done["ErrorCount"]) == ("ItemValidationError", 1, 1)
     assert contents(dynamodb, f"{name}-csv") == [{"p": {"S": "a"}, "s": {"N": "1"}, "text": {"S": "one, two"}}]
+
+    ion = b"$ion_1_0 {Item:{p:\"a\",s:1.,tags:$dynamodb_SS::[\"x\",\"y\"]}}\n$ion_1_0 {Item:{p:\"b\",s:20d-1}}\n"
+    s3.put_object(Bucket=where, Key="ion/1.ion", Body=ion)
+    begun = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": where, "S3KeyPrefix": "ion/"},
+        InputFormat="ION",
+        TableCreationParameters={**parameters, "TableName": f"{name}-ion"},
+    )["ImportTableDescription"]
+    assert ended(describe, begun["ImportArn"], "Import")["ImportStatus"] == "COMPLETED"
+    found = contents(dynamodb, f"{name}-ion")
+    tagged = {"p": {"S": "a"}, "s": {"N": "1"}, "tags": {"SS": ["x", "y"]}}
+    assert found == [tagged, {"p": {"S": "b"}, "s": {"N": "2"}}]
 
     begun = dynamodb.import_table(
         S3BucketSource={"S3Bucket": where, "S3KeyPrefix": "csv/"},
