@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,7 @@ impl Peer {
         Self::start(command, |line| line.strip_prefix("listening ").map(|port| format!("127.0.0.1:{}", port.trim())))
     }
 
-    /// A program of a Python package, listening at `127.0.0.1:port`; installed beside the build on first use. None where it cannot be
-    /// had, after a word about that.
+    /// A program of a Python package, listening at `127.0.0.1:port`. None where it cannot be had, after a word about that.
     pub async fn python(
         root: &Path,
         package: &str,
@@ -54,21 +53,27 @@ impl Peer {
         arguments: &[&str],
         port: u16,
     ) -> Result<Option<Self>> {
+        let Some(home) = Self::python_home(root, package, program) else { return Ok(None) };
+        let mut command = Command::new(home.join("bin").join(program));
+        command.args(arguments).env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
+    }
+
+    /// The Python environment that has `program`, of a package that is installed there on first use, beside the build. None where it
+    /// cannot be had, after a word about that.
+    pub fn python_home(root: &Path, package: &str, program: &str) -> Option<PathBuf> {
         let home = root.join("target/bench-peers");
-        let installed = home.join("bin").join(program);
-        if !installed.exists() {
+        if !home.join("bin").join(program).exists() {
             eprintln!("installing {package} into {}", home.display());
             let made = Command::new("python3").args(["-m", "venv"]).arg(&home).status();
             let pip = home.join("bin/pip");
             let got = made.and_then(|_| Command::new(pip).args(["install", "--quiet", package]).status());
             if !got.is_ok_and(|status| status.success()) {
                 eprintln!("{package} cannot be installed here: going on without it");
-                return Ok(None);
+                return None;
             }
         }
-        let mut command = Command::new(installed);
-        command.args(arguments).env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        Self::at(command, format!("127.0.0.1:{port}")).await.map(Some)
+        Some(home)
     }
 
     /// A program of an npm package, listening at `127.0.0.1:port`; installed beside the build on first use. None where it cannot be had,

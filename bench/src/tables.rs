@@ -15,6 +15,8 @@ use crate::table::{machine, median, print};
 const CLIENTS: usize = 16;
 const ROUNDS: usize = 3;
 const ROUND_TIME: Duration = Duration::from_secs(2);
+/// How long an emulator may take for a round or what comes before the first.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How many different requests each client sends in turn.
 const REQUESTS: usize = 200;
 /// Items of one collection, as a query reads them.
@@ -50,10 +52,13 @@ pub async fn run(root: &Path) -> Result<()> {
     println!("medians of {ROUNDS} rounds of {ROUND_TIME:?}, rounds alternate; requests/s\n");
     let data = tempfile::tempdir()?;
     let freehold = Peer::freehold(root, data.path(), None)?;
-    let others = emulators(root).await?;
     prepare(&freehold.address).await.context("preparing ours")?;
-    for (name, emulator) in &others {
-        prepare(&emulator.address).await.with_context(|| format!("preparing {name}"))?;
+    let mut others = Vec::new();
+    for (name, emulator) in emulators(root).await? {
+        match patiently(prepare(&emulator.address)).await {
+            Ok(()) => others.push((name, emulator)),
+            Err(why) => eprintln!("going on without {name}: {why:#}"),
+        }
     }
     let mut rows = Vec::new();
     for (work, name, target) in WORK {
@@ -61,9 +66,9 @@ pub async fn run(root: &Path) -> Result<()> {
         for _ in 0..ROUNDS {
             ours.push(round(&freehold.address, work).await?);
             for ((other, emulator), rates) in others.iter().zip(&mut theirs) {
-                match round(&emulator.address, work).await {
+                match patiently(round(&emulator.address, work)).await {
                     Ok(rate) => rates.push(rate),
-                    Err(why) => eprintln!("{other} does not do {name}: {why}"),
+                    Err(why) => eprintln!("{other} does not do {name}: {why:#}"),
                 }
             }
         }
@@ -90,6 +95,11 @@ async fn emulators(root: &Path) -> Result<Vec<(&'static str, Peer)>> {
     let fakecloud = Peer::cargo(root, "fakecloud", &["--addr", &address], FAKECLOUD_PORT).await?;
     let all = [("dynalite", dynalite), ("moto", moto), ("fakecloud", fakecloud)];
     Ok(all.into_iter().filter_map(|(name, peer)| Some((name, peer?))).collect())
+}
+
+/// What an emulator does not do, or hangs at, is no reason to end what the others are measured by.
+async fn patiently<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, work).await.with_context(|| format!("it was not done within {PATIENCE:?}"))?
 }
 
 async fn prepare(server: &str) -> Result<()> {
