@@ -217,6 +217,19 @@ pub enum OpenError {
     /// The bucket that blobs are kept in cannot be used.
     #[error("the bucket of blobs cannot be used: {0}")]
     Bucket(String),
+    /// Commits that were on the disk are there no longer, and what was committed after them is: no power cut leaves that.
+    #[error(
+        "{} is damaged at byte {at}, before commits that were acknowledged: the disk has lost or changed what it held. Nothing was \
+         touched. Copy the folder, check the disk, and bring the folder back from a backup; to go on with what lies before the \
+         damage, and lose what was committed after it, run: truncate --size={at} {0}",
+        path.display()
+    )]
+    Rotten {
+        /// The file.
+        path: PathBuf,
+        /// Where what does not hold begins.
+        at: u64,
+    },
     /// The storage engine refused.
     #[error("the storage engine cannot open {}: {why}", path.display())]
     Engine {

@@ -5,6 +5,8 @@
 //! should cost little. Not used, because each has lost or broken data in some release: `clear`, ingestion, key-value
 //! separation, FIFO compaction. Only the writer thread commits here: fjall makes writers sleep when it cannot keep up.
 
+mod journal;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,6 +52,7 @@ impl Keyspaces {
 /// Opens, or makes, a store; tells the last commit in it.
 pub(crate) fn open(path: &Path, cache: ByteSize) -> Result<(Embedded, Sequence), OpenError> {
     let directory = Directory::open(path, NAME)?;
+    journal::mend(&directory.engine_path())?;
     let fail = |error: fjall::Error| match error {
         fjall::Error::Locked => OpenError::Locked { path: path.to_owned() },
         fjall::Error::Io(source) => OpenError::Io { path: path.to_owned(), source },

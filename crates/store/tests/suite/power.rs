@@ -4,13 +4,27 @@
 //!
 //! Acknowledgements and the beginning of the cut carry the machine's monotonic time: while the shutdown runs, a sync
 //! that is under way may report success without being one, which is a race of the simulation and not of the store.
+//!
+//! A file system that is shut down loses all of what was not synced, or its end. A disk writes in any order: so after each cut one more
+//! commit is made that nobody is told of, and pages of it, chosen by chance, are taken out of the embedded engine's journal.
 
-use store::Store;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base::Random;
+use store::{Key, Range, Store};
 
 use crate::disk::Disk;
+use crate::fixture::{all, commit};
 use crate::load::{self, Ack, Engine, Load};
 
 const DISK_BYTES: u64 = 1 << 30;
+
+/// What a disk loses or keeps as one.
+const PAGE_BYTES: usize = 4 << 10;
+
+/// Of the commit that is torn.
+const VALUES: u64 = 4;
 
 #[test]
 fn embedded_survives_power_cuts() {
@@ -43,7 +57,12 @@ fn survives_power_cuts(test: &str, engine: Engine) {
         late += acks.len() - before.len();
         disk.mount_again();
         runtime.block_on(async {
+            if engine == Engine::Embedded {
+                tear_a_commit(&disk.data(), &Random::seeded(round)).await;
+            }
             let store = Store::open(engine.options(&disk.data())).unwrap();
+            let torn = all(&store, Range::prefix(&Key::new("torn"))).await.len() as u64;
+            assert!(torn.is_multiple_of(VALUES), "a commit is torn: {torn} of its {VALUES} values are there");
             load::check(&store, round..round + 1, &before).await;
             load::writes_go_on(&store, round).await;
             load::forget(&store, round).await;
@@ -53,4 +72,39 @@ fn survives_power_cuts(test: &str, engine: Engine) {
     println!(
         "{engine}: {rounds} power cuts, {acknowledged} commits acknowledged before them, none lost, none torn ({late} later)"
     );
+}
+
+/// Commits, and loses half of the pages that were written for it.
+async fn tear_a_commit(data: &Path, random: &Random) {
+    let store = Store::open(Engine::Embedded.options(data)).unwrap();
+    let path = youngest_journal(data);
+    let before = fs::read(&path).unwrap();
+    let round = random.below(u64::MAX);
+    let values: Vec<_> = (0..VALUES)
+        .map(|_| {
+            let mut value = vec![0; 20_000 + random.below(40_000) as usize];
+            random.fill(&mut value);
+            value
+        })
+        .collect();
+    let write = |tx: &store::Transaction| {
+        (0..).zip(&values).for_each(|(part, value)| tx.put(Key::new("torn").with(round).with(part), value.clone()));
+    };
+    commit(&store, write).await;
+    drop(store);
+    let mut journal = fs::read(&path).unwrap();
+    for start in (before.len() / PAGE_BYTES * PAGE_BYTES..journal.len()).step_by(PAGE_BYTES) {
+        if random.below(2) == 0 {
+            // What was there before stays.
+            let end = journal.len().min(start + PAGE_BYTES);
+            journal[start.max(before.len())..end].fill(0);
+        }
+    }
+    fs::write(path, journal).unwrap();
+}
+
+fn youngest_journal(data: &Path) -> PathBuf {
+    let files = fs::read_dir(data.join("fjall")).unwrap().map(|entry| entry.unwrap().path());
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok();
+    files.filter(|path| number(path).is_some()).max_by_key(number).unwrap()
 }
