@@ -63,3 +63,4 @@ pub use sequence::Sequence;
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use transaction::Transaction;
+pub use view::Reads;

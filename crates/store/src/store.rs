@@ -13,7 +13,7 @@ use crate::options::{Fatal, Location, Options};
 use crate::queue::{Outcome, Queue};
 use crate::snapshot::Snapshot;
 use crate::transaction::Transaction;
-use crate::view::Views;
+use crate::view::{Reads, Views};
 use crate::window::{Limits, Window};
 use crate::writer::{Desk, Writer};
 use crate::{Error, Key, OpenError, Sequence};
@@ -141,6 +141,11 @@ impl Store {
     /// The last commit that is on disk.
     pub fn sequence(&self) -> Sequence {
         self.0.desk.published()
+    }
+
+    /// How often the engine was asked since the store was opened.
+    pub fn reads(&self) -> Reads {
+        self.0.views.reads()
     }
 
     /// The store's clock.

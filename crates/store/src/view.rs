@@ -3,6 +3,7 @@
 //! Snapshots that are taken while nothing is committed share one view, so that a burst of transactions costs the engine
 //! one. A view that is held for too long is taken away from its holders: whoever holds it, old versions go.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -18,9 +19,25 @@ const SHARED_FOR: Duration = Duration::from_secs(1);
 /// A scan reads so many pairs before it lets other tasks run.
 const SCAN_STEP: usize = 512;
 
+/// How often the engine was asked: what an operation costs, whatever the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// For one key.
+    pub gets: u64,
+    /// For a range, a step at a time: some hundred pairs.
+    pub scans: u64,
+}
+
+#[derive(Default)]
+struct Counted {
+    gets: AtomicU64,
+    scans: AtomicU64,
+}
+
 /// Makes views, and takes them away again.
 pub(crate) struct Views {
     state: Mutex<State>,
+    counted: Arc<Counted>,
     clock: Clock,
     age_max: Duration,
 }
@@ -36,7 +53,13 @@ struct State {
 impl Views {
     pub(crate) fn new(driver: Arc<dyn Driver>, clock: Clock, age_max: Duration) -> Self {
         let state = State { driver: Some(driver), latest: Weak::new(), live: Vec::new(), tidy_at: 64 };
-        Self { state: Mutex::new(state), clock, age_max }
+        Self { state: Mutex::new(state), counted: Arc::default(), clock, age_max }
+    }
+
+    /// How often the engine was asked since the store was opened.
+    pub(crate) fn reads(&self) -> Reads {
+        let Counted { gets, scans } = &*self.counted;
+        Reads { gets: gets.load(Ordering::Relaxed), scans: scans.load(Ordering::Relaxed) }
     }
 
     /// A view of the store at `published` or later. `published` must have been read before the call.
@@ -55,6 +78,7 @@ impl Views {
             opened: now,
             age_max: self.age_max,
             clock: self.clock.clone(),
+            counted: Arc::clone(&self.counted),
             engine: RwLock::new(Some(engine)),
         });
         state.latest = Arc::downgrade(&view);
@@ -90,12 +114,14 @@ pub(crate) struct SharedView {
     opened: Duration,
     age_max: Duration,
     clock: Clock,
+    counted: Arc<Counted>,
     engine: RwLock<Option<Box<dyn View>>>,
 }
 
 impl SharedView {
     pub(crate) fn get(&self, key: &Key) -> Result<Option<Bytes>, Error> {
         key.check()?;
+        self.counted.gets.fetch_add(1, Ordering::Relaxed);
         self.read(|view| view.get(key))
     }
 
@@ -105,6 +131,7 @@ impl SharedView {
         let mut rest = Some(range.clone());
         while let Some(range) = rest.take() {
             let step = Scan { limit: SCAN_STEP.min(scan.limit - items.len()), order: scan.order };
+            self.counted.scans.fetch_add(1, Ordering::Relaxed);
             let page = self.read(|view| view.scan(&range, step))?;
             bytes += page.items.iter().map(|(_, value)| value.len()).sum::<usize>();
             items.extend(page.items);

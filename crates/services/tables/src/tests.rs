@@ -13,6 +13,7 @@ mod limits;
 mod model;
 mod moments;
 mod particulars;
+mod reads;
 mod refusals;
 mod rights;
 mod selects;
