@@ -184,6 +184,23 @@ fn a_batch_leaves_room_for_the_state() {
     assert_eq!(only(&mut shard, 9_000).records.len(), 4);
 }
 
+#[test]
+fn what_is_tried_again_leaves_room_for_a_state_that_has_grown() {
+    let wanted = Settings { tumbling: Some(Duration::from_secs(10)), ..settings() };
+    let mut shard = Shard::new(wanted, Checkpoint::default());
+    let stream: Vec<Record> =
+        (1..=6).map(|number| Record { bytes: 1_000_000, ..record(number, "a", 1_000 + number as i64) }).collect();
+    shard.feed(stream, 9_000);
+    let first = only(&mut shard, 9_000);
+    assert_eq!(sequences(&first), [1, 2, 3, 4, 5, 6]);
+    let grown = json!({ "x": "x".repeat(Window::STATE_BYTES_MAX - 10) });
+    shard.end(first, Ending::UpTo { sequence: 1, state: Some(grown) });
+    let again = only(&mut shard, 9_000);
+    assert_eq!((sequences(&again), again.tries), (vec![1, 2, 3, 4, 5], 1));
+    shard.end(again, Ending::Done { state: json!({}) });
+    assert_eq!(sequences(&only(&mut shard, 9_000)), [6]);
+}
+
 #[tokio::test]
 async fn checkpoints_are_kept() {
     let store = Store::memory(Clock::system());

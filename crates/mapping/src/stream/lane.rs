@@ -83,7 +83,14 @@ impl Lane {
         let ends_early = self.state_bytes > Window::STATE_BYTES_MAX;
         let again = if ends_early { None } else { self.again.pop_front() };
         let attempt = match again {
-            Some(Again { records, tries }) => self.attempt(lane, records, tries, settings),
+            Some(Again { mut records, tries }) => {
+                // The state may have grown since they were cut.
+                let rest = records.split_off(self.fitting(records.iter()));
+                if !rest.is_empty() {
+                    self.again.push_front(Again { records: rest, tries });
+                }
+                self.attempt(lane, records, tries, settings)
+            }
             None if ends_early || self.window_is_over(settings, now_ms) => Attempt {
                 lane,
                 records: Vec::new(),
@@ -128,16 +135,20 @@ impl Lane {
         };
         let most = self.waiting.len().min(settings.batch.max(1));
         let inside = |(record, _): &&(Record, i64)| end_ms.is_none_or(|end_ms| record.arrived_ms < end_ms);
-        // The state goes with it.
-        let (mut bytes, mut first) = (self.state_bytes, true);
-        let fits = |(record, _): &&(Record, i64)| {
-            bytes += record.bytes + 1;
-            std::mem::take(&mut first) || bytes <= BATCH_BYTES_MAX
-        };
-        let count = self.waiting.iter().take(most).take_while(inside).take_while(fits).count();
+        let count = self.fitting(self.waiting.iter().take(most).take_while(inside).map(|(record, _)| record));
         let full = count == settings.batch.max(1) || count < most;
         let waited = now_ms.saturating_sub(*came_ms) >= millis(settings.window);
         ((full || waited) && count > 0).then_some(count)
+    }
+
+    /// How many of these go into one event, with the state: one at least.
+    fn fitting<'a>(&self, records: impl Iterator<Item = &'a Record>) -> usize {
+        let (mut bytes, mut first) = (self.state_bytes, true);
+        let fits = |record: &&Record| {
+            bytes += record.bytes + 1;
+            std::mem::take(&mut first) || bytes <= BATCH_BYTES_MAX
+        };
+        records.take_while(fits).count()
     }
 
     pub(super) fn due_ms(&self, settings: &Settings) -> Option<i64> {
