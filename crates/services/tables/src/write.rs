@@ -108,7 +108,7 @@ impl Tables {
     pub(crate) async fn write(&self, write: &Write) -> Result<Written, Unwritten> {
         let now_ms = self.now_ms();
         write.admit(now_ms)?;
-        let written = self.cellar.store.transact(|tx| async move { write.apply(&tx, now_ms).await }).await;
+        let written = self.cellar.transact_wide(|tx| async move { write.apply(&tx, now_ms).await }).await;
         match &written {
             Ok(written) => write.account(written, now_ms),
             // What was looked at is paid for.

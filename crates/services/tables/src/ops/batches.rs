@@ -210,13 +210,16 @@ impl Tables {
                 }
                 Ok::<_, Unwritten>(written)
             };
-            match self.cellar.transact_if_it_fits(write).await? {
+            // One write alone may be wide: a long item has an entry in each index, and images of what was and is.
+            let fitting = match part.len() {
+                1 => Some(self.cellar.transact_wide(write).await?),
+                _ => self.cellar.transact_if_it_fits(write).await?,
+            };
+            match fitting {
                 Some(written) => {
                     part.iter().zip(&written).for_each(|(write, written)| write.account(written, now_ms));
                     done.extend(written);
                 }
-                // One write alone fits, whatever lies beside its item: its size times the indexes and images that there may be.
-                None if part.len() < 2 => return Err(Error::Internal),
                 None => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);

@@ -327,3 +327,28 @@ async fn a_batch_of_reads_brings_sixteen_megabytes_and_names_the_rest() {
     assert_eq!(page["Count"], 3, "a page ends with the item that crosses 1 MB");
     assert_ne!(page["LastEvaluatedKey"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_long_item_is_written_with_all_of_its_indexes() {
+    let index = |name: String, hash: &str, range: &str| {
+        let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+        json!({"IndexName": name, "KeySchema": [key(hash, "HASH"), key(range, "RANGE")], "Projection": {"ProjectionType": "ALL"}})
+    };
+    let of_type = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let bench = bench(json!({
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [of_type("id"), of_type("at"), of_type("l")],
+        "GlobalSecondaryIndexes": (0..20).map(|number| index(format!("global-{number}"), "l", "id")).collect::<Value>(),
+        "LocalSecondaryIndexes": (0..5).map(|number| index(format!("local-{number}"), "id", "l")).collect::<Value>(),
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    }))
+    .await;
+    // What is a byte in DynamoDB's measure takes two where it lies: the most that an item can be.
+    let long =
+        json!({"id": {"S": "i"}, "at": {"S": "0"}, "l": {"S": "x"}, "empty": {"L": vec![json!({"S": ""}); 409_500]}});
+    let put = json!({"TableName": "full", "Item": long});
+    assert_eq!(ask::<aws::PutItem>(&bench, put).await, None);
+    let batch = json!({"RequestItems": {"full": [{"PutRequest": {"Item": long}}]}});
+    assert_eq!(bench.call::<aws::BatchWriteItem>(batch).await["UnprocessedItems"], json!({}));
+    assert_eq!(ask::<aws::DeleteItem>(&bench, json!({"TableName": "full", "Key": key("i")})).await, None);
+}
