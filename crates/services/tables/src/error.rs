@@ -111,6 +111,11 @@ impl Error {
             Refused::TransactionTooLarge { limit, .. } => Self::Invalid(format!(
                 "The items of the transaction, with their entries in indexes, records in streams and earlier versions, exceed {limit} bytes"
             )),
+            // Items are stored in pieces. What is not is a table's description, with its tags and the policies of it and of its streams.
+            Refused::ValueTooLong { bytes, limit } => Self::Limit(format!(
+                "Subscriber limit exceeded: The table's settings, tags and the policies of it and of its streams take {bytes} bytes together, \
+                 which is more than {limit}"
+            )),
             other => {
                 tracing::error!(error = %other, "the store failed a table");
                 Self::Internal

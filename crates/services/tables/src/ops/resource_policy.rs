@@ -17,6 +17,10 @@ use crate::{Error, Tables};
 
 const POLICY_BYTES_MAX: usize = 20 << 10;
 
+/// All that lie with a table: its own and those of its streams, also of disabled ones as long as their records are kept. They are part of
+/// the table's record, which has its settings and tags too and must not become longer than a value of the store can be.
+const POLICIES_BYTES_MAX: usize = 48 << 10;
+
 /// Sets the policy of the table or stream of that ARN. Gives its revision.
 pub(super) fn put(table: &mut Table, arn: &str, text: &str, now_ms: i64) -> Result<String, Error> {
     if text.len() > POLICY_BYTES_MAX {
@@ -31,11 +35,24 @@ pub(super) fn put(table: &mut Table, arn: &str, text: &str, now_ms: i64) -> Resu
     if let Some(same) = old.filter(|old| old.text == text) {
         return Ok(same.revision.clone());
     }
+    let others = table.policies.iter().filter(|(of, _)| *of != arn).map(|(_, policy)| policy.text.as_str());
+    let all: usize = others.chain([text]).map(kept_bytes).sum();
+    if all > POLICIES_BYTES_MAX {
+        return Err(Error::Limit(format!(
+            "Subscriber limit exceeded: The resource-based policies of a table and its streams take {all} bytes together, \
+             which is more than {POLICIES_BYTES_MAX}"
+        )));
+    }
     // Revisions grow, also within a millisecond.
     let before: i64 = old.and_then(|old| old.revision.parse().ok()).unwrap_or_default();
     let revision = now_ms.max(before + 1).to_string();
     table.policies.insert(arn.to_owned(), Policy { text: text.to_owned(), revision: revision.clone() });
     Ok(revision)
+}
+
+/// How long a text is in a record.
+fn kept_bytes(text: &str) -> usize {
+    serde_json::Value::from(text).to_string().len()
 }
 
 /// Refuses when the policy is not at the revision that the caller thinks.

@@ -251,3 +251,42 @@ async fn tags_policies_and_settings_are_kept() {
         format!("Requested resource not found: ResourcArn: {missing} not found")
     );
 }
+
+#[tokio::test]
+async fn policies_of_a_table_and_its_streams_have_their_bytes() {
+    let bench = Bench::new().await;
+    let stream = |on: bool| match on {
+        true => json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}),
+        false => json!({"StreamEnabled": false}),
+    };
+    let made = bench
+        .call::<aws::CreateTable>(json!({
+            "TableName": "shared", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}], "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "StreamSpecification": stream(true),
+        }))
+        .await;
+    let put = |arn: &Value| {
+        let statement =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "dynamodb:*", "Resource": arn, "Sid": "S"});
+        let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        json!({"ResourceArn": arn, "Policy": format!("{text}{}", " ".repeat((20 << 10) - text.len()))})
+    };
+    let first = made["TableDescription"]["LatestStreamArn"].clone();
+    bench.call::<aws::PutResourcePolicy>(put(&made["TableDescription"]["TableArn"])).await;
+    bench.call::<aws::PutResourcePolicy>(put(&first)).await;
+    // Another stream beside the disabled one, whose records can be read still, and so its policy says who may.
+    bench.pass(1);
+    for on in [false, true] {
+        bench.call::<aws::UpdateTable>(json!({"TableName": "shared", "StreamSpecification": stream(on)})).await;
+    }
+    let second = bench.describe("shared").await["LatestStreamArn"].clone();
+    assert_ne!(first, second);
+    let (code, words) = bench.refused::<aws::PutResourcePolicy>(put(&second)).await;
+    assert_eq!(code, "LimitExceededException");
+    assert!(
+        words.starts_with("Subscriber limit exceeded: The resource-based policies of a table and its streams take "),
+        "{words}"
+    );
+    bench.call::<aws::DeleteResourcePolicy>(json!({"ResourceArn": first})).await;
+    bench.call::<aws::PutResourcePolicy>(put(&second)).await;
+}
