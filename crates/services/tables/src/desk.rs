@@ -244,9 +244,12 @@ impl Desks {
 
     /// The desks under which there may be streams of a table of that name: the one that is there, and then those that are gone.
     pub(crate) fn with_left(&self, scope: &Scope, name: &str) -> impl Iterator<Item = Arc<Desk>> {
-        let left = std::iter::once_with(|| self.all_left()).flatten();
-        let of_name = left.filter(move |desk| desk.scope == *scope && desk.sight().table.name == name);
-        self.get(scope, name).into_iter().chain(of_name)
+        let of_name = move || -> Vec<Arc<Desk>> {
+            let left = self.left.read().unwrap_or_else(PoisonError::into_inner);
+            let is_of_name = |desk: &&Arc<Desk>| desk.scope == *scope && desk.sight().table.name == name;
+            left.values().filter(is_of_name).cloned().collect()
+        };
+        self.get(scope, name).into_iter().chain(std::iter::once_with(of_name).flatten())
     }
 
     /// All of a node.
