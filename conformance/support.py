@@ -3,6 +3,7 @@
 import io
 import stat
 import time
+import uuid
 import zipfile
 
 import pytest
@@ -67,3 +68,29 @@ def eventually(check, deadline=30, what="the state"):
             return found
         assert time.monotonic() < until, f"{what} did not come within {deadline} s"
         time.sleep(0.02)
+
+
+def create_table(client, **more):
+    """The name of a new table with a hash and a range key and an index, that is ready."""
+    name = f"t-{uuid.uuid4()}"
+    settings = {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "p", "AttributeType": "S"},
+            {"AttributeName": "s", "AttributeType": "N"},
+            {"AttributeName": "g", "AttributeType": "S"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "by-g",
+                "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    settings.update(more)
+    client.create_table(**settings)
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    return name

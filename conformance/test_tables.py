@@ -10,7 +10,7 @@ import uuid
 import botocore.exceptions
 import boto3.dynamodb.conditions as conditions
 import pytest
-from support import eventually, refusal
+from support import create_table, eventually, refusal
 
 KILLS = int(os.environ.get("FREEHOLD_TABLE_KILLS", 3))
 GONE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
@@ -21,34 +21,9 @@ def dynamodb(node):
     return node.client("dynamodb")
 
 
-def create(client, **more):
-    name = f"t-{uuid.uuid4()}"
-    settings = {
-        "TableName": name,
-        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
-        "AttributeDefinitions": [
-            {"AttributeName": "p", "AttributeType": "S"},
-            {"AttributeName": "s", "AttributeType": "N"},
-            {"AttributeName": "g", "AttributeType": "S"},
-        ],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": "by-g",
-                "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        "BillingMode": "PAY_PER_REQUEST",
-    }
-    settings.update(more)
-    client.create_table(**settings)
-    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    return name
-
-
 @pytest.fixture
 def table(dynamodb):
-    name = create(dynamodb)
+    name = create_table(dynamodb)
     yield name
     dynamodb.delete_table(TableName=name)
 
@@ -271,7 +246,7 @@ def test_an_index_can_be_made_later_and_taken_away(dynamodb, table):
 
 def test_a_stream_tells_of_every_change(node, dynamodb):
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-    table = create(dynamodb, StreamSpecification=stream)
+    table = create_table(dynamodb, StreamSpecification=stream)
     arn = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     streams = node.client("dynamodbstreams")
     key = {"p": {"S": "a"}, "s": {"N": "1"}}
@@ -311,7 +286,7 @@ def test_nothing_acknowledged_is_lost(own_node):
     print(f"replay with FREEHOLD_SEED={seed}")
     chance = random.Random(seed)
     node = own_node().start()
-    table = create(node.client("dynamodb"))
+    table = create_table(node.client("dynamodb"))
     counts = [0] * 8
 
     def count(client, worker, stop):

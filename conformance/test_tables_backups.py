@@ -10,7 +10,7 @@ import time
 import uuid
 
 import pytest
-from support import eventually, refusal
+from support import create_table, eventually, refusal
 
 ITEMS = int(os.environ.get("FREEHOLD_BACKUP_ITEMS", 400))
 
@@ -18,30 +18,6 @@ ITEMS = int(os.environ.get("FREEHOLD_BACKUP_ITEMS", 400))
 @pytest.fixture(scope="module")
 def dynamodb(node):
     return node.client("dynamodb")
-
-
-def create(client, **more):
-    name = f"b-{uuid.uuid4()}"
-    settings = {
-        "TableName": name,
-        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
-        "AttributeDefinitions": [
-            {"AttributeName": "p", "AttributeType": "S"},
-            {"AttributeName": "s", "AttributeType": "N"},
-            {"AttributeName": "g", "AttributeType": "S"},
-        ],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": "by-g",
-                "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        "BillingMode": "PAY_PER_REQUEST",
-    }
-    settings.update(more)
-    client.create_table(**settings)
-    return name
 
 
 def put(client, name, numbers, value, size=10):
@@ -79,7 +55,7 @@ def active(client, name):
 
 
 def test_a_table_is_backed_up_and_brought_back(dynamodb):
-    name = create(dynamodb)
+    name = create_table(dynamodb)
     put(dynamodb, name, range(100), "before")
     before = contents(dynamodb, name)
     made = dynamodb.create_backup(TableName=name, BackupName="nightly")["BackupDetails"]
@@ -114,7 +90,7 @@ def test_a_table_is_backed_up_and_brought_back(dynamodb):
 
 
 def test_a_table_is_brought_back_to_a_moment(dynamodb):
-    name = create(dynamodb)
+    name = create_table(dynamodb)
     put(dynamodb, name, range(60), "before")
     assert refusal(
         dynamodb.restore_table_to_point_in_time,
@@ -170,7 +146,7 @@ def test_what_a_kill_cuts_off_goes_on(own_node):
     """Backups and restores, killed again and again, end as if nobody had killed them."""
     node = own_node().start()
     client = node.client("dynamodb")
-    name = create(client)
+    name = create_table(client)
     put(client, name, range(ITEMS), "before", size=20_000)
     before = contents(client, name)
     arn = client.create_backup(TableName=name, BackupName="nightly")["BackupDetails"]["BackupArn"]
@@ -211,7 +187,7 @@ def ended(describe, arn, of):
 
 def test_a_table_is_exported_to_a_bucket(dynamodb, bucket):
     s3, where = bucket
-    name = create(dynamodb)
+    name = create_table(dynamodb)
     recovery = {"PointInTimeRecoveryEnabled": True}
     dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
     put(dynamodb, name, range(200), "there", size=500)
@@ -357,7 +333,7 @@ def test_exports_and_imports_outlive_kills(own_node):
     """What is exported under kills, and imported again under kills, is the table as it was."""
     node = own_node().start()
     client, s3 = node.client("dynamodb"), node.client("s3")
-    name = create(client)
+    name = create_table(client)
     recovery = {"PointInTimeRecoveryEnabled": True}
     client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
     put(client, name, range(ITEMS), "before", size=20_000)
