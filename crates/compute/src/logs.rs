@@ -77,6 +77,11 @@ impl LogBatch {
         })
     }
 
+    /// Its text in one piece, and for each line its time and where it ends there.
+    pub fn into_parts(self) -> (String, Vec<(i64, usize)>) {
+        (self.text, self.lines)
+    }
+
     /// How many lines.
     pub fn len(&self) -> usize {
         self.lines.len()

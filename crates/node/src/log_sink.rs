@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compute::{LogBatch, LogSink};
 use contract::{AccountId, Arn, Region};
 use futures_util::future::{BoxFuture, join_all};
-use logs::{Line, Logs, Output};
+use logs::{Lines, Logs, Output};
 
 /// Hands lines over; waits where the logs have no room, so that only whoever prints too much is slowed down.
 pub(crate) struct Sink(pub(crate) Arc<Logs>);
@@ -27,26 +27,23 @@ impl LogSink for Sink {
 impl Sink {
     /// The batches of one group, in order.
     async fn hand_over(&self, batches: Vec<LogBatch>) {
-        for batch in &batches {
+        for batch in batches {
+            let stream = Arc::clone(&batch.stream);
             if let Err(error) = self.0.ingest(output(batch)).await {
-                tracing::warn!(function = %batch.stream.arn, %error, "what a function printed could not be kept");
+                tracing::warn!(function = %stream.arn, %error, "what a function printed could not be kept");
             }
         }
     }
 }
 
-fn output(batch: &LogBatch) -> Output {
+fn output(batch: LogBatch) -> Output {
+    let stream = Arc::clone(&batch.stream);
     // The ARN is compute's own copy of what the functions service wrote: well-formed, or nobody's.
-    let arn = Arn::parse(&batch.stream.arn);
+    let arn = Arn::parse(&stream.arn);
     let region = arn.as_ref().and_then(|arn| Region::parse(&arn.region)).unwrap_or_else(Region::default_one);
     let account = arn.as_ref().and_then(|arn| AccountId::parse(&arn.account)).unwrap_or(AccountId::ONLY);
-    let line =
-        |(time_ms, text): (i64, &str)| Line { time_ms: u64::try_from(time_ms).unwrap_or(0), message: text.to_owned() };
-    Output {
-        account,
-        region,
-        group: batch.stream.group.clone(),
-        stream: batch.stream.name.clone(),
-        lines: batch.lines().map(line).collect(),
-    }
+    let (text, ends) = batch.into_parts();
+    let ends = ends.into_iter().map(|(time_ms, end)| (u64::try_from(time_ms).unwrap_or(0), end));
+    let (group, stream) = (stream.group.clone(), stream.name.clone());
+    Output { account, region, group, stream, lines: Lines::of(text, ends) }
 }

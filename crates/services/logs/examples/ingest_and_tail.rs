@@ -8,7 +8,7 @@ use base::task::{Kind, Tasks};
 use base::{Clock, Random};
 use contract::{AccountId, Call, Handle, Origin, Principal, Region, Trace};
 use logs::pattern::Pattern;
-use logs::{Deps, FollowRequest, Line, Logs, Output, Scope};
+use logs::{Deps, FollowRequest, Logs, Output, Scope};
 use store::{Location, Options, Store};
 use wire::logs as aws;
 
@@ -216,7 +216,7 @@ async fn follow(logs: &Arc<Logs>, clock: &Clock) -> Result<(), logs::Error> {
 
 fn output(clock: &Clock, group: &str, texts: Vec<String>) -> Output {
     let time_ms = u64::try_from(clock.now_ms()).unwrap_or_default();
-    let lines = texts.into_iter().map(|message| Line { time_ms, message }).collect();
+    let lines = texts.into_iter().map(|message| (time_ms, message)).collect();
     Output { account: AccountId::ONLY, region: Region::default_one(), group: group.into(), stream: "s".into(), lines }
 }
 

@@ -251,14 +251,14 @@ async fn carry(archive: &Archive, random: &Random, jobs: Vec<Job>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Line, Missing};
+    use crate::store::Missing;
     use contract::{AccountId, Region};
 
     fn batch(group: &str, bytes: usize, lines: usize) -> Append {
-        let line = Line { time_ms: 0, message: "x".repeat(bytes / lines) };
+        let line = (0, "x".repeat(bytes / lines));
         let scope = Scope { account: AccountId::ONLY, region: Region::default_one() };
         let (group, stream) = (group.to_owned(), "s".to_owned());
-        Append { scope, group, stream, missing: Missing::Make, lines: vec![line; lines] }
+        Append { scope, group, stream, missing: Missing::Make, lines: std::iter::repeat_n(line, lines).collect() }
     }
 
     fn taken(intake: &Intake) -> Vec<(String, usize)> {

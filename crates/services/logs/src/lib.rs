@@ -24,6 +24,7 @@ mod error;
 mod follow;
 pub mod fuzz;
 mod intake;
+mod lines;
 pub mod model;
 pub mod ops;
 pub mod pattern;
@@ -41,8 +42,9 @@ use futures_util::Stream;
 
 pub use crate::error::Error;
 pub use crate::follow::{Follow, FollowRequest, Followed};
+pub use crate::lines::Lines;
 pub use crate::ops::register;
-pub use crate::store::{Line, Scope};
+pub use crate::store::Scope;
 
 use crate::intake::Intake;
 use crate::model::EVENT_OVERHEAD_BYTES;
@@ -71,7 +73,7 @@ pub struct Output {
     /// The stream's name, such as `2026/11/21/[$LATEST]8f3c…`.
     pub stream: String,
     /// The lines. Empty ones are left out, over-long ones are cut into several events.
-    pub lines: Vec<Line>,
+    pub lines: Lines,
 }
 
 /// The service.
@@ -105,19 +107,19 @@ impl Logs {
     /// Takes what a function printed. Returns when it is in the queue, which may mean waiting for room; not when it is on
     /// disk (see above). Fails only when the service is closed.
     pub async fn ingest(&self, output: Output) -> Result<(), Error> {
-        let Output { account, region, group, stream, mut lines } = output;
-        if !lines.is_sorted_by_key(|line| line.time_ms) {
-            lines.sort_by_key(|line| line.time_ms);
+        let Output { account, region, group, stream, lines } = output;
+        let (scope, lines) = (Scope { account, region }, lines.in_order());
+        let is_event = |message: &str| !message.is_empty() && message.len() <= MESSAGE_BYTES_MAX;
+        if lines.bytes() <= PIECE_BYTES && lines.iter().all(|(_, message)| is_event(message)) {
+            return if lines.is_empty() { Ok(()) } else { self.queue(&scope, &group, &stream, lines).await };
         }
-        let scope = Scope { account, region };
-        let mut piece = Vec::new();
-        let mut bytes = 0;
-        for line in lines.into_iter().flat_map(cut) {
-            bytes += line.message.len() + EVENT_OVERHEAD_BYTES as usize;
-            piece.push(line);
-            if bytes >= PIECE_BYTES {
-                bytes = 0;
-                self.queue(&scope, &group, &stream, std::mem::take(&mut piece)).await?;
+        let mut piece = Lines::default();
+        for (time_ms, line) in lines.iter() {
+            for message in cut(line) {
+                piece.push(time_ms, message);
+                if piece.bytes() >= PIECE_BYTES {
+                    self.queue(&scope, &group, &stream, std::mem::take(&mut piece)).await?;
+                }
             }
         }
         if !piece.is_empty() {
@@ -151,7 +153,7 @@ impl Logs {
         self.follow(request).lines()
     }
 
-    async fn queue(&self, scope: &Scope, group: &str, stream: &str, lines: Vec<Line>) -> Result<(), Error> {
+    async fn queue(&self, scope: &Scope, group: &str, stream: &str, lines: Lines) -> Result<(), Error> {
         let (group, stream) = (group.to_owned(), stream.to_owned());
         let batch = Append { scope: scope.clone(), group, stream, missing: Missing::Make, lines };
         // Nobody waits for the answer; the intake logs what could not be stored.
@@ -171,18 +173,12 @@ fn scope(call: &Call) -> Scope {
     Scope { account: call.account, region: call.region.clone() }
 }
 
-/// A line as events: none if it is empty, several if it is too long.
-fn cut(line: Line) -> Vec<Line> {
-    let Line { time_ms, message } = line;
-    if message.len() <= MESSAGE_BYTES_MAX {
-        return if message.is_empty() { Vec::new() } else { vec![Line { time_ms, message }] };
-    }
-    let mut rest = &message[..];
-    let mut lines = Vec::new();
-    while !rest.is_empty() {
-        let (head, tail) = rest.split_at(rest.floor_char_boundary(MESSAGE_BYTES_MAX));
-        lines.push(Line { time_ms, message: head.to_owned() });
+/// A line as messages of events: none if it is empty, several if it is too long.
+fn cut(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let (message, tail) = rest.split_at(rest.floor_char_boundary(MESSAGE_BYTES_MAX));
         rest = tail;
-    }
-    lines
+        (!message.is_empty()).then_some(message)
+    })
 }

@@ -28,7 +28,7 @@ use base::Clock;
 use contract::{AccountId, Region};
 use store::{Key, Snapshot, Store, Watch};
 
-pub use append::{Append, Line, Missing};
+pub use append::{Append, Missing};
 pub use groups::NewGroup;
 pub use read::{Query, Sought};
 pub use streams::StreamOrder;

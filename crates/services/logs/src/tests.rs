@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use store::Store;
 use wire::logs as aws;
 
-use crate::{Deps, Line, Logs, Output, Scope};
+use crate::{Deps, Logs, Output, Scope};
 
 /// 2026-11-21, 12:00:00 UTC.
 const NOW: i64 = 1_795_262_400_000;
@@ -171,10 +171,7 @@ fn output(group: &str, stream: &str, lines: &[(i64, &str)]) -> Output {
         region: Region::default_one(),
         group: group.into(),
         stream: stream.into(),
-        lines: lines
-            .iter()
-            .map(|(offset, message)| Line { time_ms: (NOW + offset) as u64, message: (*message).into() })
-            .collect(),
+        lines: lines.iter().map(|(offset, message)| ((NOW + offset) as u64, message)).collect(),
     }
 }
 

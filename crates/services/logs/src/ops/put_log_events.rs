@@ -6,8 +6,9 @@ use wire::logs::{PutLogEvents, PutLogEventsRequest, PutLogEventsResponse, Reject
 
 use super::names::{from_wire_ms, stream_arn};
 use crate::error::Error;
+use crate::lines::Lines;
 use crate::model::{Input, Position, Rejected, admit};
-use crate::store::{Append, Line, Missing};
+use crate::store::{Append, Missing};
 use crate::{Logs, scope};
 
 impl Handle<PutLogEvents> for Logs {
@@ -29,7 +30,7 @@ impl Handle<PutLogEvents> for Logs {
         let now_ms = self.archive.now_ms();
         let admitted = admit(&events, now_ms, group.expired_before_ms(now_ms)).map_err(Error::from)?;
         let taken = events.drain(admitted.taken);
-        let lines: Vec<Line> = taken.map(|Input { time_ms, message }| Line { time_ms, message }).collect();
+        let lines: Lines = taken.map(|Input { time_ms, message }| (time_ms, message)).collect();
         let last = if lines.is_empty() {
             Position { time_ms: now_ms, batch: 0, stream: stream.id, index: 0 }
         } else {

@@ -11,16 +11,8 @@ use super::streams::make_stream;
 use super::{Archive, Keys, Scope};
 use crate::chunk::{Chunk, ChunkId, OPEN_BYTES_MAX, Summary};
 use crate::error::Error;
+use crate::lines::Lines;
 use crate::model::{GroupClass, GroupId, Position, StreamId};
-
-/// An event on its way in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// When it happened, in milliseconds.
-    pub time_ms: u64,
-    /// What was logged.
-    pub message: String,
-}
 
 /// What to do where the group or the stream is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +35,13 @@ pub struct Append {
     /// What to do where they are not there.
     pub missing: Missing,
     /// The events, in order of time.
-    pub lines: Vec<Line>,
+    pub lines: Lines,
 }
 
 impl Append {
     /// What it counts for in limits and queues.
     pub fn bytes(&self) -> usize {
-        self.lines.iter().map(|line| line.message.len() + crate::model::EVENT_OVERHEAD_BYTES as usize).sum()
+        self.lines.bytes()
     }
 }
 
@@ -111,8 +103,8 @@ impl Desk<'_> {
         // One number for each stretch of a batch that goes into one chunk: so a number never spans two chunks, and an
         // event's place among those of its number is its place in the chunk.
         let mut stretch = None;
-        for Line { time_ms, message } in &batch.lines {
-            let time_ms = (*time_ms).min(Position::TIME_MS_MAX);
+        for (time_ms, message) in batch.lines.iter() {
+            let time_ms = time_ms.min(Position::TIME_MS_MAX);
             let has_room = stream.chunk.as_ref().is_some_and(|chunk| chunk.has_room(time_ms, message));
             if !has_room {
                 stream.seal(&self.tx, &keys, group);
