@@ -7,7 +7,8 @@ use contract::{AccountId, Fault};
 use wire::s3;
 
 use crate::error::{Error, invalid_argument, invalid_request, malformed_xml, refused};
-use crate::ops::{owner_id, read};
+use crate::ops::owner_id;
+use crate::store::read;
 
 const CANNED: [&str; 8] = [
     "private",

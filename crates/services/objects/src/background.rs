@@ -73,8 +73,7 @@ impl Objects {
     async fn expire_in(&self, bucket: &Bucket) -> Result<(), Error> {
         let configured = self.configured_as::<GetBucketLifecycleConfigurationOutput>(&bucket.name, LIFECYCLE).await?;
         let Some(configured) = configured else { return Ok(()) };
-        let rules = configured.rules.unwrap_or_default();
-        let rules: Vec<_> = rules.into_iter().filter(|rule| rule.status == ExpirationStatus::Enabled).collect();
+        let rules: Vec<_> = enabled(&configured).cloned().collect();
         self.expire_versions(bucket, &rules, configured.transition_default_minimum_object_size.as_ref()).await?;
         self.expire_uploads(bucket, &rules).await
     }
@@ -216,6 +215,13 @@ impl Objects {
         }
         Ok(())
     }
+}
+
+/// The rules that are carried out.
+pub(crate) fn enabled(
+    configured: &GetBucketLifecycleConfigurationOutput,
+) -> impl Iterator<Item = &LifecycleRule> + Clone + use<'_> {
+    configured.rules.iter().flatten().filter(|rule| rule.status == ExpirationStatus::Enabled)
 }
 
 /// How a version ends.

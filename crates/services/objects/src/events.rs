@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::model::Bucket;
 use crate::notify::record::Told;
 use crate::notify::{self, Entry, Kind};
-use crate::ops::read;
 use crate::{Objects, store};
 
 /// What kind of change, by S3's names.
@@ -107,13 +106,8 @@ impl Objects {
         bucket: &Bucket,
         event: Event<'_>,
     ) -> Result<(), Error> {
-        if !bucket.has.contains(store::NOTIFICATION) {
-            return Ok(());
-        }
-        let Some(document) = self.shelf.config_in(tx, &bucket.name, store::NOTIFICATION, "").await? else {
-            return Ok(());
-        };
-        let configuration: NotificationConfiguration = read(document)?;
+        let configuration = self.shelf.setting_in::<NotificationConfiguration>(tx, bucket, store::NOTIFICATION).await?;
+        let Some(configuration) = configuration else { return Ok(()) };
         let at_ms = self.now_ms();
         let told = Told { bucket: &bucket.name, region: &bucket.region, event, call, at_ms };
         let sender = Sender::of(call, at_ms);

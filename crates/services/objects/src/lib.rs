@@ -36,6 +36,7 @@ pub mod model;
 mod notify;
 pub mod ops;
 mod policies;
+mod remembered;
 pub mod resources;
 mod store;
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub struct Bucket {
     /// What is set up for it, by name: configurations lie beside it.
     #[serde(default)]
     pub has: BTreeSet<String>,
+    /// The number of the snapshot that this was last changed on: what was read while it was the same is still so.
+    #[serde(default)]
+    pub set_on: u64,
 }
 
 impl Record for Bucket {

@@ -24,7 +24,6 @@ mod versioning;
 
 pub(crate) use self::about::tags;
 pub(crate) use self::acls::is_enforced;
-pub(crate) use self::configurations::read;
 pub(crate) use self::delete_object::check_lock;
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use crate::Objects;
 use crate::acl::{List, Of, Signed};
 use crate::error::{Error, access_denied, no_such_bucket};
 use crate::model::{Bucket, Version};
-use crate::ops::{is_enforced, object_arn, read};
+use crate::ops::{is_enforced, object_arn};
 use crate::store::{ACL, OWNERSHIP, POLICY, PUBLIC_ACCESS, bucket_key};
 
 impl Attachments for Objects {
@@ -109,12 +109,8 @@ impl Scene<'_> {
         }
     }
 
-    async fn block(&self, objects: &Objects) -> Result<PublicAccessBlockConfiguration, Error> {
-        if !self.has(PUBLIC_ACCESS) {
-            return Ok(PublicAccessBlockConfiguration::default());
-        }
-        let block = objects.shelf.config(self.snapshot, &self.bucket.name, PUBLIC_ACCESS, "").await?;
-        Ok(block.map(read).transpose()?.unwrap_or_default())
+    async fn block(&self, objects: &Objects) -> Result<Arc<PublicAccessBlockConfiguration>, Error> {
+        Ok(objects.shelf.setting(self.snapshot, self.bucket, PUBLIC_ACCESS).await?.unwrap_or_default())
     }
 
     /// The bucket's policy, as far as it counts for that caller: to people whom the account does not know a public policy gives nothing
@@ -162,11 +158,9 @@ impl Scene<'_> {
     /// Whether access control lists grant anything here: not where the owner owns everything, nor where public ones are ignored, for a
     /// grant to somebody whom the account does not know is a public one.
     async fn lists_count(&self, objects: &Objects) -> Result<bool, Error> {
-        if self.has(OWNERSHIP) {
-            let controls = objects.shelf.config(self.snapshot, &self.bucket.name, OWNERSHIP, "").await?;
-            if controls.map(read::<OwnershipControls>).transpose()?.as_ref().is_some_and(is_enforced) {
-                return Ok(false);
-            }
+        let controls = objects.shelf.setting::<OwnershipControls>(self.snapshot, self.bucket, OWNERSHIP).await?;
+        if controls.as_deref().is_some_and(is_enforced) {
+            return Ok(false);
         }
         Ok(self.block(objects).await?.ignore_public_acls != Some(true))
     }

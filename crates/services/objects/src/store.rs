@@ -9,6 +9,9 @@ mod keys;
 mod parts;
 mod versions;
 
+use std::any::Any;
+use std::sync::Arc;
+
 use ::store::{Blobs, Held, Key, Range, Record, Scan, Snapshot, Store, Transaction, record};
 use base::Random;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -20,6 +23,13 @@ pub(crate) use self::versions::{EndedRestore, Found, Removed, found, missing_ver
 
 use crate::error::{Error, no_such_bucket};
 use crate::model::{Body, Bucket};
+use crate::remembered::Remembered;
+
+/// So many bytes of settings' documents are remembered as what they mean, which takes some times as much.
+const SETTINGS_BYTES_MAX: usize = 4 << 20;
+
+/// A bucket's setting as the shape that it is, and as of which change of the bucket's settings.
+type Setting = (u64, Arc<dyn Any + Send + Sync>);
 
 /// Everything that is kept.
 #[derive(Clone)]
@@ -29,11 +39,14 @@ pub(crate) struct Shelf {
     pub(crate) random: Random,
     /// What bodies are sealed with.
     pub(crate) key: [u8; 32],
+    /// What settings of buckets say, by bucket and kind: every request asks.
+    settings: Arc<Remembered<(String, &'static str), Setting>>,
 }
 
 impl Shelf {
     pub(crate) fn new(store: Store, blobs: Blobs, random: Random, key: [u8; 32]) -> Self {
-        Self { store, blobs, random, key }
+        let settings = Arc::new(Remembered::new(SETTINGS_BYTES_MAX));
+        Self { store, blobs, random, key, settings }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

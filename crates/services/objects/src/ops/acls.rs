@@ -36,7 +36,7 @@ impl Objects {
     /// Whether the bucket's owner owns everything in it, and lists do not count.
     pub(crate) async fn is_enforced(&self, bucket: &str) -> Result<bool, Error> {
         let controls = self.configured_as::<s3::OwnershipControls>(bucket, OWNERSHIP).await?;
-        Ok(controls.as_ref().is_some_and(is_enforced))
+        Ok(controls.as_deref().is_some_and(is_enforced))
     }
 
     /// In open mode nothing is refused to anybody, so nothing would be protected by it.

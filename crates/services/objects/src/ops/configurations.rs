@@ -7,6 +7,8 @@ mod rows;
 pub(super) use self::checks::tag_map;
 pub(super) use self::rows::register;
 
+use std::sync::Arc;
+
 use contract::Fault;
 use serde_json::Value;
 use wire::StaticShape;
@@ -62,21 +64,15 @@ impl Objects {
         self.shelf.config(&snapshot, name, kind, id).await
     }
 
-    /// The same as a shape.
-    pub(crate) async fn configured_as<T: StaticShape>(&self, name: &str, kind: &str) -> Result<Option<T>, Error> {
-        self.configured(name, kind, "").await?.map(read).transpose()
-    }
-}
-
-/// A document as the shape that it was.
-pub(crate) fn read<T: StaticShape>(document: Value) -> Result<T, Error> {
-    let mut shape = T::default();
-    match wire::document::read_into(&mut shape, document) {
-        Ok(_missing) => Ok(shape),
-        Err(error) => {
-            tracing::error!(%error, "a bucket's configuration cannot be read");
-            Err(Error::Internal)
-        }
+    /// What one says of which a bucket has one.
+    pub(crate) async fn configured_as<T: StaticShape>(
+        &self,
+        name: &str,
+        kind: &'static str,
+    ) -> Result<Option<Arc<T>>, Error> {
+        let snapshot = self.shelf.snapshot();
+        let bucket = self.shelf.bucket(&snapshot, name).await?;
+        self.shelf.setting(&snapshot, &bucket, kind).await
     }
 }
 

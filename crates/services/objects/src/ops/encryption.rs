@@ -88,8 +88,8 @@ impl Objects {
             None => {
                 let configured =
                     self.configured_as::<s3::ServerSideEncryptionConfiguration>(bucket, ENCRYPTION).await?;
-                let rule = configured.and_then(|configured| configured.rules.into_iter().next());
-                match rule.and_then(|rule| rule.apply_server_side_encryption_by_default) {
+                let rule = configured.as_ref().and_then(|configured| configured.rules.first());
+                match rule.and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref()) {
                     Some(default) => Ok(named(&default.sse_algorithm, default.kms_master_key_id.as_deref())?),
                     None => Ok(Sealing::Node),
                 }

@@ -1,10 +1,12 @@
 //! What a bucket's lifecycle means for one object or upload, as answers about it say: when it goes, and by which rule.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use wire::s3::{BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule};
+use wire::s3::{GetBucketLifecycleConfigurationOutput, LifecycleRule};
 
 use crate::Objects;
-use crate::background::{fits, midnight_after, prefix};
+use crate::background::{enabled, fits, midnight_after, prefix};
 use crate::conditions::http_date;
 use crate::error::Error;
 use crate::model::{Bucket, Upload, Version};
@@ -13,7 +15,8 @@ use crate::store::LIFECYCLE;
 impl Objects {
     /// When the current version of that key goes, as its headers say it. Without a lifecycle this costs a look at the bucket.
     pub(super) async fn expiry(&self, bucket: &Bucket, key: &str, version: &Version) -> Result<Option<String>, Error> {
-        Ok(expiry(&self.rules(bucket).await?, key, version))
+        let configured = self.lifecycle(bucket).await?;
+        Ok(configured.and_then(|configured| expiry(enabled(&configured), key, version)))
     }
 
     /// When an upload goes that nobody ends, and by which rule.
@@ -23,23 +26,22 @@ impl Objects {
         key: &str,
         upload: &Upload,
     ) -> Result<(Option<Timestamp>, Option<String>), Error> {
-        let found = abortion(&self.rules(bucket).await?, key, upload);
+        let configured = self.lifecycle(bucket).await?;
+        let found = configured.and_then(|configured| abortion(enabled(&configured), key, upload));
         Ok(found.map_or((None, None), |(at_ms, rule)| (Timestamp::from_millisecond(at_ms).ok(), Some(rule))))
     }
 
-    async fn rules(&self, bucket: &Bucket) -> Result<Vec<LifecycleRule>, Error> {
-        if !bucket.has.contains(LIFECYCLE) {
-            return Ok(Vec::new());
+    async fn lifecycle(&self, bucket: &Bucket) -> Result<Option<Arc<GetBucketLifecycleConfigurationOutput>>, Error> {
+        match bucket.has.contains(LIFECYCLE) {
+            true => self.configured_as(&bucket.name, LIFECYCLE).await,
+            false => Ok(None),
         }
-        let configured = self.configured_as::<BucketLifecycleConfiguration>(&bucket.name, LIFECYCLE).await?;
-        let rules = configured.map(|configuration| configuration.rules).unwrap_or_default();
-        Ok(rules.into_iter().filter(|rule| rule.status == ExpirationStatus::Enabled).collect())
     }
 }
 
 /// The rule that is the first to end it, and when.
-fn expiry(rules: &[LifecycleRule], key: &str, version: &Version) -> Option<String> {
-    let ends = rules.iter().filter(|rule| fits(rule, key, version)).filter_map(|rule| {
+fn expiry<'a>(rules: impl Iterator<Item = &'a LifecycleRule>, key: &str, version: &Version) -> Option<String> {
+    let ends = rules.filter(|rule| fits(rule, key, version)).filter_map(|rule| {
         let expiration = rule.expiration.as_ref()?;
         let by_date = expiration.date.map(Timestamp::as_millisecond);
         let at_ms = by_date.or_else(|| Some(midnight_after(version.at_ms, expiration.days?)))?;
@@ -51,8 +53,8 @@ fn expiry(rules: &[LifecycleRule], key: &str, version: &Version) -> Option<Strin
     Some(format!("expiry-date=\"{}\", rule-id=\"{}\"", http_date(at_ms), id.replace('"', "%22")))
 }
 
-fn abortion(rules: &[LifecycleRule], key: &str, upload: &Upload) -> Option<(i64, String)> {
-    let ends = rules.iter().filter(|rule| key.starts_with(prefix(rule))).filter_map(|rule| {
+fn abortion<'a>(rules: impl Iterator<Item = &'a LifecycleRule>, key: &str, upload: &Upload) -> Option<(i64, String)> {
+    let ends = rules.filter(|rule| key.starts_with(prefix(rule))).filter_map(|rule| {
         let days = rule.abort_incomplete_multipart_upload.as_ref()?.days_after_initiation?;
         Some((midnight_after(upload.at_ms, days), rule.id.clone().unwrap_or_default()))
     });
@@ -89,15 +91,15 @@ mod tests {
             ("tmp/a", "expiry-date=\"Sat, 03 Jan 1970 00:00:00 GMT\", rule-id=\"tmp\""),
             ("dated/a", "expiry-date=\"Sun, 04 Jan 1970 00:00:00 GMT\", rule-id=\"day\""),
         ] {
-            assert_eq!(expiry(&rules, key, &version).as_deref(), Some(expected), "{key}");
+            assert_eq!(expiry(rules.iter(), key, &version).as_deref(), Some(expected), "{key}");
         }
-        assert_eq!(expiry(&rules[1..], "a", &version), None);
+        assert_eq!(expiry(rules[1..].iter(), "a", &version), None);
         let never =
             rule(r#"{"ID":"never","Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":2147483647}}"#);
-        assert_eq!(expiry(&[never], "a", &version), None);
+        assert_eq!(expiry([never].iter(), "a", &version), None);
         let upload = Upload { at_ms: 1, ..Upload::default() };
-        assert_eq!(abortion(&rules, "u", &upload), Some((3 * 86_400_000, "up2".into())));
-        assert_eq!(abortion(&rules, "a", &upload), Some((4 * 86_400_000, "up".into())));
-        assert_eq!(abortion(&rules[..3], "a", &upload), None);
+        assert_eq!(abortion(rules.iter(), "u", &upload), Some((3 * 86_400_000, "up2".into())));
+        assert_eq!(abortion(rules.iter(), "a", &upload), Some((4 * 86_400_000, "up".into())));
+        assert_eq!(abortion(rules[..3].iter(), "a", &upload), None);
     }
 }

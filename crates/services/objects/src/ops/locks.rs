@@ -4,13 +4,12 @@ use contract::{Arn, Call, Effect, Fault, Handle};
 use jiff::Timestamp;
 use wire::s3::{self, ObjectLockEnabled, ObjectLockRetentionMode};
 
-use super::configurations::read;
 use super::object_tags::which;
 use super::{bucket_arn, object_arn, time};
 use crate::Objects;
 use crate::error::{Error, invalid_argument, invalid_request, malformed_xml, refused};
 use crate::model::{Bucket, Retention, Version};
-use crate::store::LOCK;
+use crate::store::{LOCK, read};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -67,7 +66,8 @@ impl Objects {
 
     async fn default_retention(&self, bucket: &Bucket) -> Result<Option<Retention>, Error> {
         let configuration = self.configured_as::<s3::ObjectLockConfiguration>(&bucket.name, LOCK).await?;
-        let default = configuration.and_then(|configuration| configuration.rule?.default_retention);
+        let default =
+            configuration.as_ref().and_then(|configuration| configuration.rule.as_ref()?.default_retention.as_ref());
         let Some(default) = default else { return Ok(None) };
         let days =
             default.days.map(i64::from).or(default.years.map(|years| i64::from(years) * 365)).unwrap_or_default();

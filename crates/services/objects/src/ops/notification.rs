@@ -13,7 +13,7 @@ use crate::Objects;
 use crate::error::{invalid_argument, refused};
 use crate::notify::record::test_event;
 use crate::notify::{self, Entry, Kind};
-use crate::store::NOTIFICATION;
+use crate::store::{NOTIFICATION, read};
 
 impl Handle<s3::PutBucketNotificationConfiguration> for Objects {
     const EFFECT: Effect = Effect::Write;
@@ -59,7 +59,8 @@ impl Handle<s3::GetBucketNotificationConfiguration> for Objects {
         _call: &Call,
         input: s3::GetBucketNotificationConfigurationRequest,
     ) -> Result<s3::NotificationConfiguration, Fault> {
-        Ok(self.configured_as(&input.bucket, NOTIFICATION).await?.unwrap_or_default())
+        let kept = self.configured(&input.bucket, NOTIFICATION, "").await?;
+        Ok(kept.map(read).transpose()?.unwrap_or_default())
     }
 }
 

@@ -2,10 +2,13 @@
 //! longer than a value of the store (a thousand lifecycle rules are), so it lies in pieces.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ::store::{Key, Range, Record, Scan, Snapshot, Transaction};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wire::StaticShape;
 
 use super::{Shelf, bucket_key, configs_key};
 use crate::error::Error;
@@ -59,19 +62,62 @@ impl Shelf {
         id: &str,
     ) -> Result<Option<Value>, Error> {
         let page = snapshot.scan(Range::prefix(&config_key(bucket, kind, id)), Scan::first(PIECES_MAX)).await?;
-        whole(page.items.iter().map(|(_, bytes)| bytes.as_ref()))
+        parsed(&joined(page.items.iter().map(|(_, bytes)| bytes.as_ref()))?)
     }
 
-    /// A document, as it is in a transaction.
-    pub(crate) async fn config_in(
+    /// What a document says of which a bucket has one. It is read once for each change of the bucket's settings, and remembered.
+    /// `bucket` is as it is in that snapshot.
+    pub(crate) async fn setting<T: StaticShape>(
+        &self,
+        snapshot: &Snapshot,
+        bucket: &Bucket,
+        kind: &'static str,
+    ) -> Result<Option<Arc<T>>, Error> {
+        match self.remembered(bucket, kind) {
+            Some(remembered) => Ok(remembered),
+            None => {
+                let range = Range::prefix(&config_key(&bucket.name, kind, ""));
+                self.remember(bucket, kind, snapshot.scan(range, Scan::first(PIECES_MAX)).await?.items)
+            }
+        }
+    }
+
+    /// The same in a transaction, which has read the bucket itself and changes no settings.
+    pub(crate) async fn setting_in<T: StaticShape>(
         &self,
         tx: &Transaction,
-        bucket: &str,
-        kind: &str,
-        id: &str,
-    ) -> Result<Option<Value>, Error> {
-        let page = tx.scan(Range::prefix(&config_key(bucket, kind, id)), Scan::first(PIECES_MAX)).await?;
-        whole(page.items.iter().map(|(_, bytes)| bytes.as_ref()))
+        bucket: &Bucket,
+        kind: &'static str,
+    ) -> Result<Option<Arc<T>>, Error> {
+        match self.remembered(bucket, kind) {
+            Some(remembered) => Ok(remembered),
+            None => {
+                let range = Range::prefix(&config_key(&bucket.name, kind, ""));
+                self.remember(bucket, kind, tx.scan(range, Scan::first(PIECES_MAX)).await?.items)
+            }
+        }
+    }
+
+    /// What is known without a look at the document: that there is none, or what it said when it was read.
+    fn remembered<T: StaticShape>(&self, bucket: &Bucket, kind: &'static str) -> Option<Option<Arc<T>>> {
+        if !bucket.has.contains(kind) {
+            return Some(None);
+        }
+        let (set_on, shape) = self.settings.get(&(bucket.name.clone(), kind))?;
+        shape.downcast().ok().filter(|_| set_on == bucket.set_on).map(Some)
+    }
+
+    fn remember<T: StaticShape>(
+        &self,
+        bucket: &Bucket,
+        kind: &'static str,
+        pieces: Vec<(Key, Bytes)>,
+    ) -> Result<Option<Arc<T>>, Error> {
+        let text = joined(pieces.iter().map(|(_, bytes)| bytes.as_ref()))?;
+        let Some(document) = parsed(&text)? else { return Ok(None) };
+        let shape = Arc::new(read::<T>(document)?);
+        self.settings.put((bucket.name.clone(), kind), (bucket.set_on, Arc::clone(&shape) as _), text.len());
+        Ok(Some(shape))
     }
 
     /// All documents of a kind, in the order of their ids, from behind `after` on, and whether there are more.
@@ -157,20 +203,37 @@ impl Shelf {
                 }
             }
         }
+        bucket.set_on = tx.snapshot_sequence().number();
         tx.put_record(bucket_key(&bucket.name), bucket);
         Ok(())
     }
 }
 
-fn whole<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Value>, Error> {
+/// A document as the shape that it was.
+pub(crate) fn read<T: StaticShape>(document: Value) -> Result<T, Error> {
+    let mut shape = T::default();
+    match wire::document::read_into(&mut shape, document) {
+        Ok(_missing) => Ok(shape),
+        Err(error) => {
+            tracing::error!(%error, "a bucket's configuration cannot be read");
+            Err(Error::Internal)
+        }
+    }
+}
+
+fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<String, Error> {
     let mut text = String::new();
     for piece in pieces {
         text.push_str(&::store::record::decode::<Piece>(piece)?.text);
     }
+    Ok(text)
+}
+
+fn parsed(text: &str) -> Result<Option<Value>, Error> {
     if text.is_empty() {
         return Ok(None);
     }
-    serde_json::from_str(&text).map(Some).map_err(|error| {
+    serde_json::from_str(text).map(Some).map_err(|error| {
         tracing::error!(%error, "a bucket's configuration cannot be read");
         Error::Internal
     })

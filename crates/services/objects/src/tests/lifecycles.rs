@@ -1,9 +1,12 @@
 //! Lifecycles from end to end, over a clock that is moved by days.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use wire::s3;
 
 use super::bench::Bench;
+use crate::store::LIFECYCLE;
 
 /// Every version of the bucket: key, whether it is a marker, whether it is the newest.
 async fn versions(bench: &Bench) -> Vec<(String, bool, bool)> {
@@ -183,4 +186,33 @@ async fn rules_are_about_dates_and_sizes_and_never_about_what_is_locked() {
     let listed = bench.call::<s3::ListObjectVersions>(json!({ "Bucket": "locked" })).await;
     // The current one, and the one that is held.
     assert_eq!(listed["Versions"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn what_a_lifecycle_says_is_read_once_and_never_told_when_it_is_old() {
+    let bench = Bench::new().await;
+    let read = || bench.objects.configured_as::<s3::GetBucketLifecycleConfigurationOutput>("bucket", LIFECYCLE);
+    let told = async || {
+        let put = bench.put("k", "1").await.expiration.unwrap_or_default();
+        let head = bench.call::<s3::HeadObject>(json!({ "Bucket": "bucket", "Key": "k" })).await;
+        assert_eq!(put, head["Expiration"].as_str().unwrap_or_default());
+        put.split_once("rule-id=").map(|(_, id)| id.to_owned())
+    };
+    let days = |id: &str| json!([{ "ID": id, "Status": "Enabled", "Filter": {}, "Expiration": { "Days": 1 } }]);
+    set(&bench, days("one")).await;
+    assert_eq!(told().await.as_deref(), Some("\"one\""));
+    let (first, again) = (read().await.expect("read").expect("there"), read().await.expect("read").expect("there"));
+    assert!(Arc::ptr_eq(&first, &again), "it was read again");
+    set(&bench, days("two")).await;
+    assert_eq!(told().await.as_deref(), Some("\"two\""));
+    bench.call::<s3::DeleteBucketLifecycle>(json!({ "Bucket": "bucket" })).await;
+    assert_eq!(told().await, None);
+    bench.call::<s3::DeleteObject>(json!({ "Bucket": "bucket", "Key": "k" })).await;
+    set(&bench, days("three")).await;
+    read().await.expect("read");
+    bench.call::<s3::DeleteBucket>(json!({ "Bucket": "bucket" })).await;
+    bench.call::<s3::CreateBucket>(json!({ "Bucket": "bucket" })).await;
+    assert_eq!(told().await, None);
+    set(&bench, days("four")).await;
+    assert_eq!(told().await.as_deref(), Some("\"four\""));
 }

@@ -6,9 +6,10 @@ use serde_json::json;
 use wire::Empty;
 use wire::s3;
 
-use super::{Absent, checks, read};
+use super::{Absent, checks};
 use crate::Objects;
 use crate::ops::bucket_arn;
+use crate::store::read;
 
 /// How small an object may be and still be moved to another class, where nobody says.
 const SMALLEST_MOVED: s3::TransitionDefaultMinimumObjectSize =
