@@ -1,6 +1,7 @@
 //! What was worked out once and is asked for again and again. Bounded: what is full forgets everything and begins anew, for whoever asks
 //! works it out again.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,10 @@ impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
         Self { held: Mutex::new(Held { values: HashMap::new(), weight: 0 }), weight_max }
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         self.lock().values.get(key).map(|(value, _)| value.clone())
     }
 

@@ -18,7 +18,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub(crate) use self::configs::*;
 pub(crate) use self::keys::*;
-pub(crate) use self::parts::NumberedPart;
+pub(crate) use self::parts::{Ends, Made, NumberedPart};
 pub(crate) use self::versions::{EndedRestore, Found, Removed, found, missing_version};
 
 use crate::error::{Error, no_such_bucket};
@@ -27,6 +27,9 @@ use crate::remembered::Remembered;
 
 /// So many bytes of settings' documents are remembered as what they mean, which takes some times as much.
 const SETTINGS_BYTES_MAX: usize = 4 << 20;
+
+/// So many parts are remembered for where they end: those of a hundred of the objects that have most.
+const ENDS_MAX: usize = 1_000_000;
 
 /// A bucket's setting as the shape that it is, and as of which change of the bucket's settings.
 type Setting = (u64, Arc<dyn Any + Send + Sync>);
@@ -41,12 +44,15 @@ pub(crate) struct Shelf {
     pub(crate) key: [u8; 32],
     /// What settings of buckets say, by bucket and kind: every request asks.
     settings: Arc<Remembered<(String, &'static str), Setting>>,
+    /// Where the parts of objects end, by upload.
+    ends: Arc<Remembered<String, Ends>>,
 }
 
 impl Shelf {
     pub(crate) fn new(store: Store, blobs: Blobs, random: Random, key: [u8; 32]) -> Self {
         let settings = Arc::new(Remembered::new(SETTINGS_BYTES_MAX));
-        Self { store, blobs, random, key, settings }
+        let ends = Arc::new(Remembered::new(ENDS_MAX));
+        Self { store, blobs, random, key, settings, ends }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

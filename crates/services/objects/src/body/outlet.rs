@@ -11,7 +11,7 @@ use wire::{ByteStream, Payload};
 use super::seal::{Cipher, Customer, frames};
 use crate::error::Error;
 use crate::model::{Body, Sealed, Version};
-use crate::store::{NumberedPart, Shelf, data_key, owner_key};
+use crate::store::{Made, NumberedPart, Shelf, data_key, owner_key};
 
 /// A stretch of an object that lies in one place.
 pub(crate) enum Piece {
@@ -64,16 +64,13 @@ impl Shelf {
         let mut pieces = Vec::new();
         match &version.body {
             Body::Parts(upload) => {
-                let mut offset = 0;
-                for part in self.parts(snapshot, upload, 0, usize::MAX).await? {
-                    let (from, to) = (start.max(offset), end.min(offset + part.part.size));
-                    if from < to {
-                        let within = (from - offset, to - offset);
-                        let NumberedPart { part, data, .. } = &part;
-                        let kept = Kept { body: &part.body, data, sealed: part.sealed.as_ref(), size: part.size };
-                        pieces.push(self.piece(snapshot, kept, customer, within).await?);
-                    }
-                    offset += part.part.size;
+                let made = Made { upload, size: version.size };
+                for (offset, NumberedPart { part, data, .. }) in
+                    &self.parts_across(snapshot, made, (start, end)).await?
+                {
+                    let within = (start.max(*offset) - offset, end.min(offset + part.size) - offset);
+                    let kept = Kept { body: &part.body, data, sealed: part.sealed.as_ref(), size: part.size };
+                    pieces.push(self.piece(snapshot, kept, customer, within).await?);
                 }
             }
             body if start < end => {

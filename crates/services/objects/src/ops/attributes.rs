@@ -10,6 +10,7 @@ use crate::body::{check_reader, show};
 use crate::error::invalid_argument;
 use crate::model::{Body, Version};
 use crate::ops::object_tags::shown_id;
+use crate::store::Made;
 
 const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
 
@@ -76,10 +77,14 @@ impl Objects {
         let marker = input.part_number_marker.unwrap_or_default();
         let skip = usize::try_from(marker).unwrap_or_default();
         // Parts are numbered anew, without the gaps that the upload may have had.
-        let all = self.shelf.parts(snapshot, upload, 0, usize::MAX).await?;
-        let parts = all.iter().enumerate().skip(skip).take(limit).map(|(index, numbered)| {
+        let all = self.shelf.ends(snapshot, Made { upload, size: version.size }).await?;
+        let found = match all.get(skip) {
+            Some((first, _)) => self.shelf.parts(snapshot, upload, first.saturating_sub(1), limit).await?,
+            None => Vec::new(),
+        };
+        let parts = found.iter().enumerate().map(|(index, numbered)| {
             let mut part = s3::ObjectPart {
-                part_number: i32::try_from(index + 1).ok(),
+                part_number: i32::try_from(skip + index + 1).ok(),
                 size: i64::try_from(numbered.part.size).ok(),
                 ..s3::ObjectPart::default()
             };

@@ -12,7 +12,7 @@ use crate::body::{check_reader, show};
 use crate::conditions::Conditions;
 use crate::error::{Error, invalid_argument, no_such_key, refused};
 use crate::model::{Body, Bucket, Checksum, Version, Versioning};
-use crate::store::{Found, missing_version};
+use crate::store::{Found, Made, missing_version};
 
 /// What is read of a version.
 pub(crate) struct Looked {
@@ -105,8 +105,10 @@ impl Objects {
     ) -> Result<Option<Checksum>, Error> {
         match (&version.body, part.and_then(|number| usize::try_from(number).ok())) {
             (Body::Parts(upload), Some(number)) => {
-                let parts = self.shelf.parts(snapshot, upload, 0, number).await?;
-                Ok(parts.into_iter().nth(number.saturating_sub(1)).and_then(|numbered| numbered.part.checksum))
+                let ends = self.shelf.ends(snapshot, Made { upload, size: version.size }).await?;
+                let Some((number, _)) = ends.get(number.saturating_sub(1)) else { return Ok(None) };
+                let part = self.shelf.parts(snapshot, upload, number.saturating_sub(1), 1).await?.pop();
+                Ok(part.and_then(|numbered| numbered.part.checksum))
             }
             (Body::Inline | Body::Beside(_) | Body::Blob { .. }, Some(_)) => Ok(version.checksum.clone()),
             (_, None) => Ok(version.checksum.clone().filter(|_| !stretch.partial)),
@@ -129,15 +131,11 @@ impl Objects {
             let whole = Stretch { start: 0, end: version.size, partial: true };
             return if number == 1 { Ok(whole) } else { Err(unsatisfiable()) };
         };
-        let mut start = 0;
-        for (index, part) in self.shelf.parts(snapshot, upload, 0, usize::MAX).await?.iter().enumerate() {
-            let end = start + part.part.size;
-            if index + 1 == number as usize {
-                return Ok(Stretch { start, end, partial: true });
-            }
-            start = end;
-        }
-        Err(unsatisfiable())
+        let ends = self.shelf.ends(snapshot, Made { upload, size: version.size }).await?;
+        let index = number as usize - 1;
+        let (_, end) = *ends.get(index).ok_or_else(unsatisfiable)?;
+        let start = index.checked_sub(1).map_or(0, |before| ends[before].1);
+        Ok(Stretch { start, end, partial: true })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Uploads and their parts.
 
+use std::sync::Arc;
+
 use ::store::{Range, Scan, Snapshot, Transaction, record};
 use bytes::Bytes;
 
@@ -13,6 +15,18 @@ pub(crate) struct NumberedPart {
     pub(crate) part: Part,
     pub(crate) data: Bytes,
 }
+
+/// An object that was made of parts.
+#[derive(Clone, Copy)]
+pub(crate) struct Made<'a> {
+    /// Of which upload.
+    pub(crate) upload: &'a str,
+    /// How long it is.
+    pub(crate) size: u64,
+}
+
+/// Of the parts of an object their numbers, and where in it they end.
+pub(crate) type Ends = Arc<[(u32, u64)]>;
 
 impl Shelf {
     /// An upload that goes on.
@@ -58,21 +72,60 @@ impl Shelf {
         Ok(found)
     }
 
+    /// Where the parts end of an object that was made of them. They never change, so all are gone through once and remembered: who
+    /// reads an object stretch by stretch does not go through ten thousand parts for each.
+    pub(crate) async fn ends(&self, snapshot: &Snapshot, made: Made<'_>) -> Result<Ends, Error> {
+        if let Some(ends) = self.ends.get(made.upload) {
+            return Ok(ends);
+        }
+        let mut end = 0;
+        let ends = self.parts(snapshot, made.upload, 0, usize::MAX).await?.into_iter().map(|numbered| {
+            end += numbered.part.size;
+            (numbered.number, end)
+        });
+        let ends: Ends = ends.collect();
+        // What is not whole is no object's.
+        if end == made.size {
+            self.ends.put(made.upload.to_owned(), Arc::clone(&ends), ends.len());
+        }
+        Ok(ends)
+    }
+
+    /// The parts of an object in which bytes from `start` up to `end` lie, each with where it begins.
+    pub(crate) async fn parts_across(
+        &self,
+        snapshot: &Snapshot,
+        made: Made<'_>,
+        (start, end): (u64, u64),
+    ) -> Result<Vec<(u64, NumberedPart)>, Error> {
+        let ends = self.ends(snapshot, made).await?;
+        let first = ends.partition_point(|(_, end)| *end <= start);
+        let behind = (ends.partition_point(|(_, known)| *known < end) + 1).min(ends.len());
+        let Some((number, _)) = ends.get(first).filter(|_| start < end) else { return Ok(Vec::new()) };
+        let mut begins = first.checked_sub(1).map_or(0, |before| ends[before].1);
+        let mut placed = Vec::with_capacity(behind - first);
+        let parts = self.parts(snapshot, made.upload, number.saturating_sub(1), behind - first).await?;
+        // Where one is missing, all others would be taken for what they are not.
+        for (numbered, end) in parts.into_iter().zip(&ends[first..behind]) {
+            if *end != (numbered.number, begins + numbered.part.size) {
+                break;
+            }
+            placed.push((begins, numbered));
+            begins = end.1;
+        }
+        Ok(placed)
+    }
+
     /// The part of an object whose bytes are those from `start` up to `end`, and no others.
     pub(crate) async fn part_at(
         &self,
         snapshot: &Snapshot,
-        upload: &str,
+        made: Made<'_>,
         (start, end): (u64, u64),
     ) -> Result<Option<Part>, Error> {
-        let mut offset = 0;
-        for NumberedPart { part, .. } in self.parts(snapshot, upload, 0, usize::MAX).await? {
-            if offset >= start {
-                return Ok((offset == start && offset + part.size == end).then_some(part));
-            }
-            offset += part.size;
-        }
-        Ok(None)
+        let across = self.parts_across(snapshot, made, (start, end)).await?;
+        let fits = |(begins, numbered): &(u64, NumberedPart)| *begins == start && begins + numbered.part.size == end;
+        Ok(across.into_iter().find(fits).map(|(_, numbered)| numbered.part))
     }
 
     /// All parts in a transaction.

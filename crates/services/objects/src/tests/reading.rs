@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use wire::Payload;
 
 use crate::body::{BESIDE_BYTES_MAX, Intake, Sealing, Wanted};
+use crate::error::Error;
 use crate::model::{Body, Bucket, Part, Version};
-use crate::store::Shelf;
+use crate::store::{Made, Shelf, part_key};
 
 #[tokio::test]
 async fn a_reading_goes_on_to_its_end_whatever_becomes_of_the_object() {
@@ -41,6 +42,54 @@ async fn a_reading_goes_on_to_its_end_whatever_becomes_of_the_object() {
     assert!(got == contents.concat());
     drop(reading);
     assert_eq!(sweep().await, 3);
+}
+
+#[tokio::test]
+async fn a_stretch_of_many_parts_is_found_without_going_through_all() {
+    let clock = Clock::system();
+    let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(7), [0; 32]);
+    let contents = ["abc", "", "de", "fghi", "j"].map(|text| Bytes::from_static(text.as_bytes()));
+    put_in_parts(&shelf, &contents).await;
+    let found = shelf.current(&shelf.snapshot(), "b", "k").await.expect("read").expect("there");
+    let read = async |start: usize, end: usize| {
+        let there = (start as u64, end as u64);
+        let payload = shelf.read(&shelf.snapshot(), &found.version, &found.data, None, there).await.ok()?;
+        let mut got = payload.whole().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        if let Some(mut stream) = payload.take_stream() {
+            while let Some(piece) = stream.next().await {
+                got.extend_from_slice(&piece.expect("read"));
+            }
+        }
+        String::from_utf8(got).ok()
+    };
+    const ALL: &str = "abcdefghij";
+    for start in 0..=ALL.len() {
+        for end in start..=ALL.len() {
+            assert_eq!(read(start, end).await.as_deref(), Some(&ALL[start..end]), "{start}..{end}");
+        }
+    }
+    let made = Made { upload: "upload", size: 10 };
+    for (stretch, expected) in [
+        ((0, 3), true),
+        ((3, 5), true),
+        ((5, 9), true),
+        ((9, 10), true),
+        ((0, 5), false),
+        ((3, 4), false),
+        ((4, 5), false),
+    ] {
+        let part = shelf.part_at(&shelf.snapshot(), made, stretch).await.expect("read");
+        assert_eq!(part.map(|part| part.size), expected.then_some(stretch.1 - stretch.0), "{stretch:?}");
+    }
+    // Whoever went through the others now would miss them.
+    let gone = shelf.store.transact(|tx| async move {
+        [1, 5].into_iter().for_each(|number| tx.delete(part_key("upload", number)));
+        Ok::<_, Error>(())
+    });
+    gone.await.expect("committed");
+    for (start, end, expected) in [(3, 9, Some("defghi")), (4, 6, Some("ef")), (2, 4, None), (8, 10, None)] {
+        assert_eq!(read(start, end).await.as_deref(), expected, "{start}..{end}");
+    }
 }
 
 /// An object of these parts, `k` in `b`.

@@ -15,6 +15,7 @@ use crate::model::{Body, Part, Version};
 use crate::ops::copy_object::{COPY_BYTES_MAX, Source};
 use crate::ops::encryption::{customer, show_seal, source_customer};
 use crate::ops::{object_arn, time};
+use crate::store::Made;
 
 impl Handle<UploadPartCopy> for Objects {
     const EFFECT: Effect = Effect::Write;
@@ -88,7 +89,7 @@ impl Objects {
         sealing: &Sealing,
     ) -> Result<Option<Part>, Error> {
         let kept = match &version.body {
-            Body::Parts(upload) => self.shelf.part_at(snapshot, upload, stretch).await?,
+            Body::Parts(upload) => self.shelf.part_at(snapshot, Made { upload, size: version.size }, stretch).await?,
             Body::Blob { .. } if stretch == (0, version.size) => Some(Part {
                 size: version.size,
                 etag: version.etag.clone(),
