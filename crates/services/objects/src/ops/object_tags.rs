@@ -46,13 +46,14 @@ impl Objects {
                     None => self.shelf.current_in(&tx, which.bucket, which.key).await?,
                 };
                 let mut found = found.ok_or_else(|| crate::error::no_such_key(which.key))?;
+                let restored_ms = found.version.restored_until_ms;
                 change(&bucket, &mut found.version)?;
+                if found.version.restored_until_ms != restored_ms {
+                    self.shelf.note_restore(&tx, (which.bucket, which.key), restored_ms, &found.version);
+                }
                 self.shelf.rewrite(&tx, which.bucket, which.key, &found)?;
                 let shown = shown_id(&bucket, &found.version);
                 for kind in told {
-                    if let EventType::RestoreCompleted { until_ms, .. } = kind {
-                        self.shelf.note_restore(&tx, *until_ms, (which.bucket, which.key), &found.version);
-                    }
                     let event = Event {
                         kind: *kind,
                         key: which.key,

@@ -188,10 +188,29 @@ impl Shelf {
         }
     }
 
-    /// Notes that the restore of a version ends then.
-    pub(crate) fn note_restore(&self, tx: &Transaction, until_ms: i64, (bucket, key): (&str, &str), version: &Version) {
-        let until_ms = u64::try_from(until_ms).unwrap_or_default();
-        tx.put(restore_key(until_ms, bucket, key, version.id()), Bytes::new());
+    /// Notes when the restore of a version ends, in the place of when it was to end before.
+    pub(crate) fn note_restore(
+        &self,
+        tx: &Transaction,
+        (bucket, key): (&str, &str),
+        before_ms: Option<i64>,
+        version: &Version,
+    ) {
+        let at = |until_ms| restore_key(u64::try_from(until_ms).unwrap_or_default(), bucket, key, version.id());
+        if let Some(before_ms) = before_ms {
+            tx.delete(at(before_ms));
+        }
+        if let Some(until_ms) = version.restored_until_ms {
+            tx.put(at(until_ms), Bytes::new());
+        }
+    }
+
+    /// Lets go of what only a version has that goes: its bytes, and the note of when its restore ends.
+    async fn let_go(&self, tx: &Transaction, (bucket, key): (&str, &str), version: &Version) -> Result<(), Error> {
+        if let Some(until_ms) = version.restored_until_ms {
+            tx.delete(restore_key(u64::try_from(until_ms).unwrap_or_default(), bucket, key, version.id()));
+        }
+        self.release(tx, &version.body).await
     }
 
     /// Restores that have ended by now, some of them: when, of which version, and where that is noted.
@@ -262,7 +281,7 @@ impl Shelf {
             let current = self.current_in(tx, &bucket.name, key).await?;
             if let Some(current) = &current {
                 tx.delete(object_key(&bucket.name, key));
-                self.release(tx, &current.version.body).await?;
+                self.let_go(tx, (&bucket.name, key), &current.version).await?;
             }
             return Ok(Removed { changed: current.is_some(), ..Removed::default() });
         }
@@ -298,7 +317,7 @@ impl Shelf {
                 tx.delete(null_key(name, key));
             }
         }
-        self.release(tx, &version.body).await?;
+        self.let_go(tx, (name, key), version).await?;
         if is_current || current.is_none() {
             self.promote(tx, name, key).await?;
         }
@@ -328,7 +347,7 @@ impl Shelf {
         if let Some(current) = current {
             let version = &current.version;
             match (&version.id, replaces_null) {
-                (None, true) => self.release(tx, &version.body).await?,
+                (None, true) => self.let_go(tx, (name, key), version).await?,
                 (None, false) => {
                     tx.put_record(null_key(name, key), &NullAt { order: version.order });
                     tx.put(version_key(name, key, version.order), join(version, &current.data)?);
@@ -341,7 +360,7 @@ impl Shelf {
         {
             let at = version_key(name, key, null.order);
             if let Some(bytes) = tx.get(&at).await? {
-                self.release(tx, &found(&bytes, false)?.version.body).await?;
+                self.let_go(tx, (name, key), &found(&bytes, false)?.version).await?;
             }
             tx.delete(at);
             tx.delete(null_key(name, key));
