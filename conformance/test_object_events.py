@@ -229,14 +229,18 @@ def test_configurations_are_kept_and_checked(s3, sqs, bucket, queue):
         ([to_queue(missing, "s3:ObjectCreated:*")], "Unable to validate the following destination configurations"),
         (overlap, "Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type."),
         ([to_queue("arn:aws:sqs:us-east-1", "s3:ObjectCreated:*")], "The ARN is not well formed"),
+        ([to_queue(arn, "s3:ObjectEaten:*")], "The event is not supported for notifications"),
     ]:
         with pytest.raises(ClientError) as caught:
             notify(s3, bucket, QueueConfigurations=entries)
         error = caught.value.response["Error"]
         assert error["Code"] == "InvalidArgument" and message in error["Message"], error
-    # AWS says InvalidArgument here; ours is refused before it is looked at, since no such word is in the model.
     with pytest.raises(ClientError) as caught:
-        notify(s3, bucket, QueueConfigurations=[to_queue(arn, "s3:ObjectEaten:*")])
+        notify(s3, bucket, QueueConfigurations=[to_queue(arn, "s3:ObjectCreated:*"), to_queue(arn, "s3:ObjectEaten:*")])
+    error = caught.value.response["Error"]
+    assert (error["ArgumentName"], error["ArgumentValue"]) == ("Event", "s3:ObjectEaten:*")
+    with pytest.raises(ClientError) as caught:
+        notify(s3, bucket, QueueConfigurations=[to_queue(arn)])
     assert caught.value.response["Error"]["Code"] == "MalformedXML"
     # What was refused changed nothing, and what asks nothing is asked nothing.
     assert len(s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]) == 1

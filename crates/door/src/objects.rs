@@ -188,7 +188,10 @@ impl Door {
         let fill = |shape: &mut dyn Shape| {
             let labels = [("Bucket", &target.bucket), ("Key", &target.key)];
             let labels = labels.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
-            read_object_input(shape, route, &request, labels, stream.clone()).map_err(|why| unreadable(&why, &bytes))
+            match read_object_input(shape, route, &request, labels, stream.clone()) {
+                Err(why) if !is_told_in_other_words(&why, operation) => Err(unreadable(&why, &bytes)),
+                _ => Ok(()),
+            }
         };
         self.parts().dispatch.call_wire(operation.id, &call, fill).await
     }
@@ -329,6 +332,12 @@ fn denied(message: &str) -> String {
         }
         _ => message.to_owned(),
     }
+}
+
+/// Whether all that is wrong is names of events, of which S3 says more than that a body breaks its rules; the operation itself does.
+fn is_told_in_other_words(why: &ObjectInputError, operation: &OperationModel) -> bool {
+    let ObjectInputError::Violated(violations) = why else { return false };
+    operation.id.name == "PutBucketNotificationConfiguration" && violations.are_all_in("Events")
 }
 
 /// Words of S3's for input that cannot be read: it looks at a body as a whole, and at everything else one by one.

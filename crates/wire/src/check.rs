@@ -37,6 +37,15 @@ impl Violations {
     }
 }
 
+impl Violations {
+    /// Whether all that is wrong is in members of that name, as queries and documents write it.
+    pub fn are_all_in(&self, member: &str) -> bool {
+        let is_index = |step: &str| step == "member" || step.bytes().all(|byte| byte.is_ascii_digit());
+        let name = |path: &str| path.rsplit('.').find(|step| !is_index(step)).map(str::to_ascii_lowercase);
+        self.0.iter().all(|violation| name(&violation.path) == Some(member.to_ascii_lowercase()))
+    }
+}
+
 /// One constraint that is not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Violation {

@@ -112,7 +112,7 @@ impl Entry<'_> {
             return Err(crate::error::malformed_xml());
         }
         if let Some(unknown) = self.events.iter().find(|event| !is_known(event.as_str())) {
-            let message = "A specified event is not supported for notifications.";
+            let message = "The event is not supported for notifications";
             return Err(invalid_argument(message, "Event", unknown.as_str()));
         }
         let rules = self.filter.and_then(|filter| filter.key.as_ref()).and_then(|key| key.filter_rules.as_deref());
@@ -277,7 +277,7 @@ mod tests {
                          overlapping for the same event type.";
         for (queues, expected) in [
             (one(&created, &[]), None),
-            (one(&["s3:ObjectEaten:*"], &[]), Some("A specified event is not supported for notifications.")),
+            (one(&["s3:ObjectEaten:*"], &[]), Some("The event is not supported for notifications")),
             (one(&created, &[("infix", "a")]), Some("filter rule name must be either prefix or suffix")),
             (
                 one(&created, &[("prefix", "a"), ("Prefix", "b")]),
