@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use wire::s3::{GetBucketLifecycleConfigurationOutput, LifecycleRule};
 
 use crate::Objects;
@@ -11,6 +12,9 @@ use crate::conditions::http_date;
 use crate::error::Error;
 use crate::model::{Bucket, Upload, Version};
 use crate::store::LIFECYCLE;
+
+/// What stands as it is in the names of rules, which headers tell encoded as URLs are.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Objects {
     /// When the current version of that key goes, as its headers say it. Without a lifecycle this costs a look at the bucket.
@@ -50,7 +54,7 @@ fn expiry<'a>(rules: impl Iterator<Item = &'a LifecycleRule>, key: &str, version
     let (at_ms, id) = ends.min()?;
     // Some write a number of days that means "never": there is no such date, and none is told.
     Timestamp::from_millisecond(at_ms).ok()?;
-    Some(format!("expiry-date=\"{}\", rule-id=\"{}\"", http_date(at_ms), id.replace('"', "%22")))
+    Some(format!("expiry-date=\"{}\", rule-id=\"{}\"", http_date(at_ms), utf8_percent_encode(id, PLAIN)))
 }
 
 fn abortion<'a>(rules: impl Iterator<Item = &'a LifecycleRule>, key: &str, upload: &Upload) -> Option<(i64, String)> {
@@ -76,7 +80,7 @@ mod tests {
     fn the_first_to_end_it_is_told() {
         let rules = [
             rule(r#"{"ID":"ten","Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":10}}"#),
-            rule(r#"{"ID":"tmp","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":1}}"#),
+            rule(r#"{"ID":"tmp/: \"ü+%\"_-.~","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":1}}"#),
             rule(r#"{"ID":"day","Status":"Enabled","Prefix":"dated/","Expiration":{"Date":259200}}"#),
             rule(
                 r#"{"ID":"up","Status":"Enabled","Prefix":"","AbortIncompleteMultipartUpload":{"DaysAfterInitiation":3}}"#,
@@ -88,7 +92,7 @@ mod tests {
         let version = Version { at_ms: 1, ..Version::default() };
         for (key, expected) in [
             ("a", "expiry-date=\"Mon, 12 Jan 1970 00:00:00 GMT\", rule-id=\"ten\""),
-            ("tmp/a", "expiry-date=\"Sat, 03 Jan 1970 00:00:00 GMT\", rule-id=\"tmp\""),
+            ("tmp/a", "expiry-date=\"Sat, 03 Jan 1970 00:00:00 GMT\", rule-id=\"tmp%2F%3A%20%22%C3%BC%2B%25%22_-.~\""),
             ("dated/a", "expiry-date=\"Sun, 04 Jan 1970 00:00:00 GMT\", rule-id=\"day\""),
         ] {
             assert_eq!(expiry(rules.iter(), key, &version).as_deref(), Some(expected), "{key}");
