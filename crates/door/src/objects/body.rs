@@ -78,11 +78,9 @@ const SUMMED: [&str; 6] = [
 
 /// Whether the head says a checksum, where the operation needs one.
 pub(super) fn check_is_summed(operation: &str, headers: &HeaderMap) -> Result<(), Fault> {
-    let is_sum = |name: &HeaderName| {
-        let name = name.as_str();
-        name == "content-md5" || (name.starts_with("x-amz-checksum-") && !name.ends_with("-type"))
-    };
-    let says = || headers.keys().any(is_sum) || text(headers, &TRAILER).is_some_and(|name| name.contains("checksum"));
+    let is_sum = |name: &str| Algorithm::ALL.into_iter().any(|algorithm| algorithm.header() == name);
+    let in_head = || headers.keys().any(|name| name == "content-md5" || is_sum(name.as_str()));
+    let says = || in_head() || text(headers, &TRAILER).is_some_and(|name| is_sum(&name.trim().to_ascii_lowercase()));
     match SUMMED.contains(&operation) && !says() {
         true => {
             let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
@@ -180,6 +178,27 @@ pub(super) fn bad(status: u16, code: &str, message: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_speaks_of_checksums_is_none() {
+        for (name, value, expected) in [
+            ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==", true),
+            ("x-amz-checksum-crc32", "AAAAAA==", true),
+            ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=", true),
+            ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", true),
+            ("x-amz-trailer", "x-amz-checksum-crc32c", true),
+            ("x-amz-checksum-mode", "ENABLED", false),
+            ("x-amz-checksum-type", "FULL_OBJECT", false),
+            ("x-amz-checksum-algorithm", "CRC32", false),
+            ("x-amz-sdk-checksum-algorithm", "CRC32", false),
+            ("x-amz-trailer", "x-amz-checksum-type", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), http::HeaderValue::from_static(value));
+            assert_eq!(check_is_summed("DeleteObjects", &headers).is_ok(), expected, "{name}: {value}");
+            assert!(check_is_summed("PutObject", &headers).is_ok());
+        }
+    }
 
     #[test]
     fn trailers_are_announced_before_they_come() {
