@@ -272,13 +272,22 @@ def test_bodies_are_refused_by_their_heads(node, bucket, lengths, status, code):
     assert (answer.status, f"<Code>{code}</Code>" in answer.read().decode()) == (status, True)
 
 
-def test_parts_that_are_not_what_was_put(s3, bucket):
+def test_parts_that_are_not_what_was_put(node, s3, bucket):
     small = upload(s3, bucket, "small", b"x" * (5 * MIB - 1), b"x")
     assert outcome(s3.complete_multipart_upload, **small) == (400, "EntityTooSmall")
     wrong = upload(s3, bucket, "wrong", b"x", ChecksumAlgorithm="SHA256")
     [part] = wrong["MultipartUpload"]["Parts"]
     part["ChecksumSHA256"] = "A" * 43 + "="
     assert outcome(s3.complete_multipart_upload, **wrong) == (400, "InvalidPart")
+    # A sum of the parts' sums is completed with each of them, and made of parts that say theirs.
+    del part["ChecksumSHA256"]
+    with pytest.raises(ClientError, match="was created using a sha256 checksum. .* It was missing for part 1 in the request"):
+        s3.complete_multipart_upload(**wrong)
+    with pytest.raises(ClientError, match="expected checksum Type: sha256, actual checksum Type: crc32"):
+        s3.upload_part(Bucket=bucket, Key="wrong", UploadId=wrong["UploadId"], PartNumber=2, Body=b"x", ChecksumAlgorithm="CRC32")
+    silent = node.client("s3", s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+    with pytest.raises(ClientError, match="expected checksum Type: sha256, actual checksum Type: null"):
+        silent.upload_part(Bucket=bucket, Key="wrong", UploadId=wrong["UploadId"], PartNumber=2, Body=b"x")
     create = dict(Bucket=bucket, Key="k", ChecksumAlgorithm="CRC64NVME", ChecksumType="COMPOSITE")
     assert outcome(s3.create_multipart_upload, **create) == (400, "InvalidRequest")
     create.update(ChecksumAlgorithm="SHA1", ChecksumType="FULL_OBJECT")

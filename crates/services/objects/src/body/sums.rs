@@ -100,6 +100,12 @@ impl Wanted {
         Self { algorithm, ..Self::default() }
     }
 
+    /// Keeps that checksum where nothing was asked for.
+    pub(crate) fn or(mut self, default: Option<Algorithm>) -> Self {
+        self.algorithm = self.algorithm.or(default);
+        self
+    }
+
     /// The name of the checksum that is kept.
     pub(crate) fn named(&self) -> Option<&'static str> {
         self.algorithm.map(Algorithm::name)

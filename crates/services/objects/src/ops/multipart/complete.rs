@@ -95,6 +95,7 @@ impl Objects {
         for wanted in listed {
             let part = there.remove(&number(wanted)).ok_or_else(|| invalid_part(input, wanted))?.part;
             check_part(input, wanted, &part)?;
+            check_is_summed(upload, wanted)?;
             parts.push(part);
         }
         check_sizes(&parts, listed)?;
@@ -172,6 +173,21 @@ fn check_part(input: &CompleteMultipartUploadRequest, wanted: &CompletedPart, pa
         }
     }
     Ok(())
+}
+
+/// A checksum that is made of the parts' is as good as the client's own list of them.
+fn check_is_summed(upload: &Upload, wanted: &CompletedPart) -> Result<(), Fault> {
+    let Some(name) = upload.algorithm.as_deref().filter(|_| upload.composite) else { return Ok(()) };
+    let algorithm = Algorithm::parse(name);
+    if given!(wanted).into_iter().any(|(known, value)| value.is_some() && Some(known) == algorithm) {
+        return Ok(());
+    }
+    Err(invalid_request(format!(
+        "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was \
+         missing for part {} in the request.",
+        name.to_ascii_lowercase(),
+        number(wanted)
+    )))
 }
 
 /// All parts but the last have a least size.
@@ -307,6 +323,29 @@ mod tests {
             assert_eq!(full, algorithm.is_crc().then_some(expected), "{algorithm}");
             let composite = sum(&upload(true), &parts).map(|sum| sum.value).unwrap_or_default();
             assert!(composite.ends_with("-2"), "{composite}");
+        }
+    }
+
+    #[test]
+    fn sums_of_sums_need_each_of_them() {
+        let sum = Some("x".to_owned());
+        let bare = CompletedPart { part_number: Some(2), ..CompletedPart::default() };
+        let other = CompletedPart { checksum_crc32: sum.clone(), ..bare.clone() };
+        let right = CompletedPart { checksum_sha256: sum, ..other.clone() };
+        for (algorithm, composite, wanted, expected) in [
+            (Some("SHA256"), true, &right, true),
+            (Some("SHA256"), true, &other, false),
+            (Some("SHA256"), true, &bare, false),
+            (Some("CRC32"), true, &right, true),
+            (Some("CRC32"), false, &bare, true),
+            (None, false, &bare, true),
+        ] {
+            let upload = Upload { algorithm: algorithm.map(str::to_owned), composite, ..Upload::default() };
+            let found = check_is_summed(&upload, wanted).map_err(|fault| (fault.code, fault.message));
+            let refused = "The upload was created using a sha256 checksum. The complete request must include the checksum for each \
+                           part. It was missing for part 2 in the request.";
+            let expected = if expected { Ok(()) } else { Err(("InvalidRequest".to_owned(), refused.to_owned())) };
+            assert_eq!(found, expected, "{algorithm:?} {composite} {wanted:?}");
         }
     }
 

@@ -45,14 +45,11 @@ impl Handle<s3::UploadPart> for Objects {
         let place = Place::new(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
         let upload = self.going_on(&place).await?;
         let body = input.body.take().unwrap_or_default();
-        let wanted = Wanted::read(
-            input.content_md5.as_deref(),
-            given!(input),
-            input.checksum_algorithm.as_deref(),
-            default_algorithm(&upload),
-        )?;
+        let named = input.checksum_algorithm.as_deref();
+        let wanted = Wanted::read(input.content_md5.as_deref(), given!(input), named, None)?;
         let wanted = wanted.or_announced(&body.trailers());
         check_algorithm(&upload, &wanted)?;
+        let wanted = wanted.or(default_algorithm(&upload));
         let sealing = sealing(&upload, customer!(input))?;
         let part = self.take_part(&place, body, wanted, &sealing).await?;
         let mut output =
@@ -126,14 +123,16 @@ pub(super) fn default_algorithm(upload: &Upload) -> Option<Algorithm> {
     }
 }
 
-/// Parts must be summed up as the upload said.
+/// Parts must be summed up as the upload said; where its sum is made of theirs, each says its own.
 fn check_algorithm(upload: &Upload, wanted: &Wanted) -> Result<(), Fault> {
-    match (&upload.algorithm, wanted.named()) {
-        (Some(expected), Some(found)) if *expected != found => Err(invalid_request(format!(
+    let Some(expected) = upload.algorithm.as_deref() else { return Ok(()) };
+    match wanted.named() {
+        Some(found) if found == expected => Ok(()),
+        None if !upload.composite => Ok(()),
+        found => Err(invalid_request(format!(
             "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
             expected.to_ascii_lowercase(),
-            found.to_ascii_lowercase()
+            found.unwrap_or("null").to_ascii_lowercase()
         ))),
-        _ => Ok(()),
     }
 }
