@@ -354,7 +354,7 @@ def test_locks_hold(s3, locked):
     assert retain("COMPLIANCE", latest) is None
 
 
-def test_what_locks_must_say(s3, locked):
+def test_what_locks_must_say(node, s3, locked):
     later = datetime.datetime.now(datetime.UTC) + DAY
     wrong = (400, "InvalidArgument")
     for arguments, expected in [
@@ -365,6 +365,13 @@ def test_what_locks_must_say(s3, locked):
         ({"ObjectLockLegalHoldStatus": "PERHAPS"}, wrong),
     ]:
         assert outcome(s3.put_object, Bucket=locked, Key="k", Body=b"x", **arguments) == expected, arguments
+    # What cannot be taken back must not come damaged unnoticed.
+    silent = node.client("s3", s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+    lock, there = dict(ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=later), dict(Bucket=locked, Key="k", Body=b"x")
+    md5 = base64.b64encode(hashlib.md5(b"x").digest()).decode()
+    for more, expected in [(lock, (400, "InvalidRequest")), ({"ObjectLockLegalHoldStatus": "OFF"}, (400, "InvalidRequest")),
+                           ({}, None), ({**lock, "ContentMD5": md5}, None)]:
+        assert outcome(silent.put_object, **there, **more) == expected, more
 
     def default(**retention):
         rule = {"DefaultRetention": retention}

@@ -123,6 +123,11 @@ impl Wanted {
         self
     }
 
+    /// Whether the client says what the body must be, so that one that came damaged is refused.
+    pub(crate) fn is_said(&self) -> bool {
+        self.value.is_some() || self.md5.is_some() || self.announced
+    }
+
     /// Makers of all that is needed.
     pub(super) fn hashers(&self) -> Hashers {
         Hashers {

@@ -20,6 +20,13 @@ pub(super) struct Said<'a> {
     pub(super) hold: Option<&'a str>,
 }
 
+impl Said<'_> {
+    /// Whether it says anything.
+    pub(super) fn asks(&self) -> bool {
+        self.mode.is_some() || self.until.is_some() || self.hold.is_some()
+    }
+}
+
 macro_rules! said {
     ($input:expr) => {
         crate::ops::locks::Said {
@@ -39,8 +46,7 @@ impl Objects {
         bucket: &Bucket,
         said: Said<'_>,
     ) -> Result<(Option<Retention>, Option<bool>), Error> {
-        let asks = said.mode.is_some() || said.until.is_some() || said.hold.is_some();
-        if asks && !bucket.lock {
+        if said.asks() && !bucket.lock {
             return Err(invalid_request("Bucket is missing Object Lock Configuration").into());
         }
         let hold = match said.hold {

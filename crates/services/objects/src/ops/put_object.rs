@@ -12,7 +12,7 @@ use crate::Objects;
 use crate::acl;
 use crate::body::{Intake, Taken, Wanted, given, show};
 use crate::conditions::check_put;
-use crate::error::Error;
+use crate::error::{Error, invalid_request};
 use crate::events::{Event, EventType, sequencer};
 use crate::model::{Version, check_key};
 
@@ -37,6 +37,12 @@ impl Handle<PutObject> for Objects {
             Some(Algorithm::Crc64Nvme),
         )?;
         let payload = input.body.take().unwrap_or_default();
+        let wanted = wanted.or_announced(&payload.trailers());
+        if said!(input).asks() && !payload.is_posted() && !wanted.is_said() {
+            let message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock \
+                           parameters";
+            return Err(invalid_request(message));
+        }
         let kind = if payload.is_posted() { EventType::Post } else { EventType::Put };
         let sealing = self.sealing(&input.bucket, asked!(input)).await?;
         let taken = Intake { shelf: &self.shelf, sealing: &sealing }.take(payload, wanted).await?;
