@@ -3,13 +3,18 @@
 import datetime
 import json
 import re
+import socket
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from email.utils import formatdate
 
 import boto3
 import pytest
+from botocore.auth import HmacV1Auth
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 OPEN = dict(BlockPublicAcls=False, IgnorePublicAcls=False, BlockPublicPolicy=False, RestrictPublicBuckets=False)
@@ -287,6 +292,52 @@ def test_links_are_good_for_what_was_signed(guarded, owner, shut, stranger, vers
     assert code(ask(unknown)) == "InvalidAccessKeyId"
     # Words that the old way does not sign would let whoever has the link do something else with it.
     assert code(ask(link("put_object", Key="a b+c") + "&retention", "PUT", b"")) in ("SignatureDoesNotMatch", "AccessDenied")
+
+
+# What knows no other signs its headers the old way; boto3 does if it is told to.
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_headers_of_the_old_way_are_good_for_what_was_signed(guarded, owner, shut, stranger, style, monkeypatch):
+    port = guarded.endpoint.rpartition(":")[2]
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: resolve(
+        "127.0.0.1" if str(host).endswith("localhost") else host, *rest, **more))
+    at = "s3.localhost" if style == "virtual" else "localhost"
+
+    def client(**keys):
+        config = Config(signature_version="s3", s3={"addressing_style": style}, retries={"max_attempts": 0})
+        return boto3.client("s3", endpoint_url=f"http://{at}:{port}", region_name="us-east-1",
+                            **{**guarded.root_keys(), **keys}, config=config)
+
+    old, here = client(), dict(Bucket=shut)
+    old.put_object(**here, Key="a b+c/é", Body=b"put", ContentType="text/x", Metadata={"a": "b  c"})
+    got = old.get_object(**here, Key="a b+c/é", ResponseContentLanguage="de", Range="bytes=1-")
+    assert (got["Body"].read(), got["Metadata"], got["ContentLanguage"]) == (b"ut", {"a": "b  c"}, "de")
+    assert [found["Key"] for found in old.list_objects_v2(**here, Prefix="a b", MaxKeys=5)["Contents"]] == ["a b+c/é"]
+    assert shut in [found["Name"] for found in old.list_buckets()["Buckets"]]
+    upload = dict(**here, Key="parts", UploadId=old.create_multipart_upload(**here, Key="parts")["UploadId"])
+    part = {"PartNumber": 1, "ETag": old.upload_part(**upload, PartNumber=1, Body=b"part")["ETag"]}
+    old.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    old.copy_object(**here, Key="copy", CopySource={"Bucket": shut, "Key": "parts"})
+    old.put_object_tagging(**here, Key="copy", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert owner.get_object(**here, Key="copy")["Body"].read() == b"part"
+    old.delete_objects(**here, Delete={"Objects": [{"Key": key} for key in ("copy", "parts", "a b+c/é")]})
+    assert refusal(owner.head_object, **here, Key="copy") == "404"
+
+    assert refusal(client(aws_secret_access_key="other").get_object, **here, Key="open/k") == "SignatureDoesNotMatch"
+    assert refusal(client(aws_access_key_id="AKIAIOSFODNN7EXAMPLE").get_object, **here, Key="open/k") == "InvalidAccessKeyId"
+    # Words that the old way does not sign would let whoever stands between do something else.
+    assert refusal(old.get_object_legal_hold, **here, Key="open/k") == "AccessDenied"
+    # Policies know it by its name.
+    denial = {**statement(shut, "s3:GetObject", Condition={"StringEquals": {"s3:signatureversion": "AWS"}}), "Effect": "Deny"}
+    policy(owner, shut, denial)
+    assert refusal(old.get_object, **here, Key="open/k") == "AccessDenied"
+    assert owner.get_object(**here, Key="open/k")["Body"].read() == b"for all"
+    owner.delete_bucket_policy(**here)
+
+    monkeypatch.setattr(HmacV1Auth, "_get_date", lambda self: formatdate(time.time() - 16 * 60, usegmt=True))
+    assert refusal(old.get_object, **here, Key="open/k") == "RequestTimeTooSkewed"
+    for header, expected in [("AWS nobody", 400), ("AWS nobody:nothing", 403)]:
+        assert stranger(f"{shut}/open/k", Authorization=header)[0] == expected
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])

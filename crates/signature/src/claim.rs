@@ -221,7 +221,7 @@ pub(crate) fn write_time(time: Timestamp) -> String {
 }
 
 /// `20150830T123600Z`, or the `Date` header's own form.
-fn read_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn read_time(text: &str) -> Option<Timestamp> {
     let digits = |from: usize, to: usize| -> Option<i16> {
         let part = text.get(from..to)?;
         part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten()

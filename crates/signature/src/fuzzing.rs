@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
-use crate::{Claim, Head, OldLink, Payload};
+use crate::{Claim, Head, OldClaim, Payload};
 
 /// Takes bytes for a request (method, path, query, host, then headers as `name: value`, each in a line of its own; then the
 /// body), reads its claim and checks it. Nobody who does not have the secret may pass.
@@ -24,8 +24,8 @@ pub fn request(bytes: &[u8]) {
         }
     }
     let head = Head { method, path, query, host, headers: &headers };
-    if let Some(Ok(link)) = OldLink::read(query) {
-        assert!(link.check_signature(&head, path, "a secret that no input knows").is_err());
+    if let Some(Ok(old)) = OldClaim::read(&head) {
+        assert!(old.check_signature(&head, path, "a secret that no input knows").is_err());
     }
     let Ok(Some(claim)) = Claim::read(&head) else { return };
     // The outcome depends on what was read; that there is one is what matters.

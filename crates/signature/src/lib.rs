@@ -8,7 +8,7 @@
 //! What always holds: signatures are compared in constant time; nothing is believed of a claim before its signature was
 //! checked; every part of the request that means anything is signed or refused (the host, all `x-amz-*` headers).
 //!
-//! Links and forms that were signed the old way, with Signature Version 2, are checked beside it: see [`OldLink`].
+//! What was signed the old way, with Signature Version 2, is checked beside it: see [`OldClaim`].
 //!
 //! A body that is sent in chunks has a chain of signatures of its own, see [`Chunks`].
 //!
@@ -27,7 +27,7 @@ mod verify;
 pub use canonical::{Head, Payload};
 pub use chunks::Chunks;
 pub use claim::{Claim, Form, Scope, SignedForm};
-pub use old::{OldLink, check_old_policy};
+pub use old::{OldClaim, OldPlace, check_old_policy};
 pub use refusal::{Family, Refusal};
 pub use sign::Signer;
 pub use verify::check_token;

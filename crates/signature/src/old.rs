@@ -1,8 +1,8 @@
-//! Signature Version 2, where S3's clients still make it by themselves: in links and in forms' policies. AWS's own Python library signs
-//! links so in its first region, unless it is told not to.
+//! Signature Version 2, where S3's clients still make it: in links and in forms' policies, and in the headers of those that know no
+//! other. AWS's own Python library signs links so in its first region, unless it is told not to.
 //!
-//! Of a link's query string the old way signs only some words. What is not signed could be added by whoever has the link, so that words
-//! which are neither signed nor mere details of a listing are refused. Nor does what is signed tell where a value ends and the next word
+//! Of a query string the old way signs only some words. What is not signed could be added by whoever has the link, or stands between,
+//! so that words which are neither signed nor mere details of a listing are refused. Nor does what is signed tell where a value ends and the next word
 //! begins, or whether a header of AWS's own was sent as one or stood in the link: values that could be read both ways are refused, and
 //! whoever carries the request out must take all `x-amz-*` words of the link for the headers of that name.
 
@@ -11,11 +11,16 @@ use std::collections::BTreeMap;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, DATE};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
-use crate::claim::parameter;
+use crate::claim::{parameter, read_time};
+use crate::verify::SKEW_MAX;
 use crate::{Head, Refusal, key};
+
+const AMZ_DATE: &str = "x-amz-date";
 
 /// Words of the query string that are signed.
 const SIGNED: [&str; 35] = [
@@ -80,50 +85,98 @@ const HARMLESS: [&str; 21] = [
     "x-id",
 ];
 
-/// What a link claims that was signed the old way.
+/// What a request claims that was signed the old way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OldLink {
+pub struct OldClaim {
     /// Who it says it is.
     pub access_key: String,
     /// The session token, for temporary credentials.
     pub session_token: Option<String>,
-    /// Until when it is good.
-    pub expires: Timestamp,
+    /// Where it stood.
+    pub place: OldPlace,
     signature: String,
 }
 
-impl OldLink {
-    /// Reads what a query string claims; nothing if it is of another kind.
-    pub fn read(query: &str) -> Option<Result<Self, Refusal>> {
+/// Where a claim of the old way stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldPlace {
+    /// In the `Authorization` header.
+    Header {
+        /// When it says that it was signed.
+        time: Timestamp,
+    },
+    /// In the query string.
+    Link {
+        /// Until when it is good.
+        expires: Timestamp,
+    },
+}
+
+impl OldClaim {
+    /// Reads what a request claims, in its header or else in its query string; nothing if it is of another kind.
+    pub fn read(head: &Head<'_>) -> Option<Result<Self, Refusal>> {
+        Self::read_header(head.headers).or_else(|| Self::read_link(head.query))
+    }
+
+    fn read_link(query: &str) -> Option<Result<Self, Refusal>> {
         let access_key = parameter(query, "AWSAccessKeyId")?;
         let read = || {
-            let expires = parameter(query, "Expires")?.parse().ok()?;
+            let expires = Timestamp::from_second(parameter(query, "Expires")?.parse().ok()?).ok()?;
             Some(Self {
                 access_key,
                 session_token: parameter(query, "x-amz-security-token"),
-                expires: Timestamp::from_second(expires).ok()?,
+                place: OldPlace::Link { expires },
                 signature: parameter(query, "Signature")?,
             })
         };
         let complaint = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters";
-        Some(read().ok_or_else(|| Refusal::Incomplete(complaint.into())))
+        Some(read().ok_or_else(|| Refusal::Invalid(complaint.into())))
     }
 
-    /// Whether the link is still good.
+    fn read_header(headers: &HeaderMap) -> Option<Result<Self, Refusal>> {
+        let claim = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().strip_prefix("AWS ")?;
+        let Some((access_key, signature)) = claim.trim().split_once(':') else {
+            let complaint = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature";
+            return Some(Err(Refusal::Incomplete(complaint.into())));
+        };
+        let said = [AMZ_DATE, DATE.as_str()].into_iter().find(|name| headers.contains_key(*name));
+        let Some(time) = said.and_then(|name| read_time(&joined(headers, name))) else {
+            let complaint = "AWS authentication requires a valid Date or x-amz-date header";
+            return Some(Err(Refusal::Invalid(complaint.into())));
+        };
+        let token = headers.get("x-amz-security-token").and_then(|value| value.to_str().ok());
+        Some(Ok(Self {
+            access_key: access_key.to_owned(),
+            session_token: token.map(str::to_owned),
+            place: OldPlace::Header { time },
+            signature: signature.to_owned(),
+        }))
+    }
+
+    /// Whether the claim is of our time: a header's is of the 15 minutes around now, a link's of all before it ends.
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
-        match self.expires < now {
-            true => Err(Refusal::Expired("Request has expired".into())),
-            false => Ok(()),
+        match self.place {
+            OldPlace::Link { expires } if expires < now => Err(Refusal::Expired("Request has expired".into())),
+            OldPlace::Header { time } if time < now - SKEW_MAX || time > now + SKEW_MAX => {
+                let complaint = "The difference between the request time and the current time is too large.";
+                Err(Refusal::Expired(complaint.into()))
+            }
+            OldPlace::Link { .. } | OldPlace::Header { .. } => Ok(()),
         }
     }
 
     /// Whether the request was signed with that secret. `resource` is its path as sent, with the bucket in front.
     pub fn check_signature(&self, head: &Head<'_>, resource: &str, secret: &str) -> Result<(), Refusal> {
         let words = words(head.query);
-        let is_known = |word: &str| is_signed(word) || HARMLESS.contains(&word) || is_amz(word);
+        // What a link says in place of a header is signed like one; a request that sends its own need say nothing in such a way.
+        let (what, is_link) = match self.place {
+            OldPlace::Link { .. } => ("Links", true),
+            OldPlace::Header { .. } => ("Headers", false),
+        };
+        let is_known = |word: &str| is_signed(word) || HARMLESS.contains(&word) || (is_link && is_amz(word));
         if let Some((unknown, _)) = words.iter().find(|(word, _)| !is_known(word)) {
             let unknown: String = unknown.chars().take(64).collect();
-            return Err(Refusal::Invalid(format!("Links of Signature Version 2 do not sign '{unknown}'.")));
+            return Err(Refusal::Invalid(format!("{what} of Signature Version 2 do not sign '{unknown}'.")));
         }
         if let Some((double, _)) = words.iter().find(|(word, value)| means_more(word, value.as_deref())) {
             let complaint = format!("The value of '{double}' cannot be signed with Signature Version 2.");
@@ -137,12 +190,14 @@ impl OldLink {
     }
 
     fn string_to_sign(&self, head: &Head<'_>, words: &[(&str, Option<String>)], resource: &str) -> String {
-        let header = |name: &str| {
-            let values = head.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-            values.map(|value| value.trim().to_owned()).collect::<Vec<_>>().join(",")
+        let (md5, kind) = (joined(head.headers, "content-md5"), joined(head.headers, "content-type"));
+        let date = match self.place {
+            OldPlace::Link { expires } => expires.as_second().to_string(),
+            // It is among AWS's own headers then, and the other one counts for nothing.
+            OldPlace::Header { .. } if head.headers.contains_key(AMZ_DATE) => String::new(),
+            OldPlace::Header { .. } => joined(head.headers, DATE.as_str()),
         };
-        let (md5, kind) = (header("content-md5"), header("content-type"));
-        let mut text = format!("{}\n{md5}\n{kind}\n{}\n", head.method, self.expires.as_second());
+        let mut text = format!("{}\n{md5}\n{kind}\n{date}\n", head.method);
         for (name, value) in amz_headers(head, words) {
             text += &format!("{name}:{value}\n");
         }
@@ -196,6 +251,12 @@ fn words(query: &str) -> Vec<(&str, Option<String>)> {
     pairs.map(|pair| pair.split_once('=').map_or((pair, None), |(word, value)| (word, Some(decode(value))))).collect()
 }
 
+/// All that a header says, as it is signed.
+fn joined(headers: &HeaderMap, name: &str) -> String {
+    let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+    values.collect::<Vec<_>>().join(",")
+}
+
 /// AWS's own headers, in order; what a link says in their place counts as they do, where they are not sent.
 fn amz_headers(head: &Head<'_>, words: &[(&str, Option<String>)]) -> BTreeMap<String, String> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -214,14 +275,14 @@ fn amz_headers(head: &Head<'_>, words: &[(&str, Option<String>)]) -> BTreeMap<St
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
+    use http::HeaderName;
 
     use super::*;
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
     fn check(query: &str, headers: &HeaderMap, resource: &str) -> Result<(), Refusal> {
-        let link = OldLink::read(query).expect("of the old kind")?;
+        let link = OldClaim::read_link(query).expect("of the old kind")?;
         let head = Head { method: "GET", path: "/photos/puppy.jpg", query, host: "localhost", headers };
         link.check_signature(&head, resource, SECRET)
     }
@@ -229,7 +290,7 @@ mod tests {
     #[test]
     fn links_are_good_as_they_were_signed() {
         let query = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=SIGNED&Expires=1795318745";
-        let link = OldLink::read(query).expect("of the old kind").expect("whole");
+        let link = OldClaim::read_link(query).expect("of the old kind").expect("whole");
         let text = link.string_to_sign(
             &Head { method: "GET", path: "", query, host: "", headers: &HeaderMap::new() },
             &words(query),
@@ -279,12 +340,12 @@ mod tests {
             ("&x-amz-meta-a=1", "&x-amz-meta-a=1&X-Amz-Meta-A=2"),
         ] {
             let query = format!("{LINK}{signed}");
-            let link = OldLink::read(&query).expect("of the old kind").expect("whole");
+            let link = OldClaim::read_link(&query).expect("of the old kind").expect("whole");
             let text = link.string_to_sign(&head(&query, &none), &words(&query), "/b/k");
             let signature = sign(SECRET, &text).replace('+', "%2B").replace('=', "%3D");
             let check = |query: &str| {
                 let query = query.replace("SIGNED", &signature);
-                let link = OldLink::read(&query).expect("of the old kind").expect("whole");
+                let link = OldClaim::read_link(&query).expect("of the old kind").expect("whole");
                 link.check_signature(&head(&query, &none), "/b/k", SECRET)
             };
             assert_eq!(check(&query), Ok(()), "{signed}");
@@ -301,12 +362,110 @@ mod tests {
         headers.append("x-amz-meta-b", " 1 ".parse().expect("a value"));
         headers.append("x-amz-meta-b", "2".parse().expect("a value"));
         headers.insert("content-type", "text/plain".parse().expect("a value"));
-        let link = OldLink::read(query).expect("of the old kind").expect("whole");
+        let link = OldClaim::read_link(query).expect("of the old kind").expect("whole");
         let head = Head { method: "PUT", path: "", query, host: "", headers: &headers };
         let text = link.string_to_sign(&head, &words(query), "/b/k");
         let expected = "PUT\n\ntext/plain\n1\nx-amz-meta-b:1,2\nx-amz-security-token:t\n/b/k?acl&uploads&versionId=3/4";
         assert_eq!(text, expected);
         assert_eq!(link.session_token.as_deref(), Some("t"));
+    }
+
+    fn headers(all: &[(&'static str, &str)]) -> HeaderMap {
+        let value = |value: &str| http::HeaderValue::from_str(value).expect("a value");
+        all.iter().map(|(name, text)| (HeaderName::from_static(name), value(text))).collect()
+    }
+
+    #[test]
+    fn headers_sign_as_links_do_with_a_date_of_their_own() {
+        const SENT: [(&str, &str); 3] =
+            [("date", "Tue, 27 Mar 2007 21:15:45 +0000"), ("content-type", "image/jpeg"), ("content-length", "94328")];
+        // The examples of S3's own documentation, with the signatures that they give.
+        for (method, path, query, sent, signature, text) in [
+            (
+                "GET",
+                "/awsexamplebucket1/photos/puppy.jpg",
+                "",
+                vec![("date", "Tue, 27 Mar 2007 19:36:42 +0000")],
+                "qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+                "GET\n\n\nTue, 27 Mar 2007 19:36:42 +0000\n/awsexamplebucket1/photos/puppy.jpg",
+            ),
+            (
+                "PUT",
+                "/awsexamplebucket1/photos/puppy.jpg",
+                "",
+                SENT.to_vec(),
+                "iqRzw+ileNPu1fhspnRs8nOjjIA=",
+                "PUT\n\nimage/jpeg\nTue, 27 Mar 2007 21:15:45 +0000\n/awsexamplebucket1/photos/puppy.jpg",
+            ),
+            (
+                "GET",
+                "/awsexamplebucket1/",
+                "prefix=photos&max-keys=50&marker=puppy",
+                vec![("date", "Tue, 27 Mar 2007 19:42:41 +0000")],
+                "m0WP8eCtspQl5Ahe6L1SozdX9YA=",
+                "GET\n\n\nTue, 27 Mar 2007 19:42:41 +0000\n/awsexamplebucket1/",
+            ),
+            (
+                "GET",
+                "/awsexamplebucket1/",
+                "acl",
+                vec![("date", "Tue, 27 Mar 2007 19:44:46 +0000")],
+                "82ZHiFIjc+WbcwFKGUVEQspPn+0=",
+                "GET\n\n\nTue, 27 Mar 2007 19:44:46 +0000\n/awsexamplebucket1/?acl",
+            ),
+        ] {
+            let mut all = headers(&sent);
+            let authorization = format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}");
+            all.insert(AUTHORIZATION, authorization.parse().expect("a value"));
+            let head = Head { method, path, query, host: "", headers: &all };
+            let claim = OldClaim::read(&head).expect("of the old kind").expect("whole");
+            assert_eq!(claim.string_to_sign(&head, &words(query), path), text);
+            assert_eq!(claim.check_signature(&head, path, SECRET), Ok(()), "{method} {path}?{query}");
+            for unsigned in ["retention", "x-amz-acl=public-read", "encryption", "acl&acl"] {
+                let query = format!("{query}&{unsigned}");
+                let changed = Head { query: &query, ..head };
+                assert!(claim.check_signature(&changed, path, SECRET).is_err(), "{query}");
+            }
+            let mut more = all.clone();
+            more.insert("x-amz-acl", "public-read".parse().expect("a value"));
+            assert!(claim.check_signature(&Head { headers: &more, ..head }, path, SECRET).is_err());
+        }
+    }
+
+    #[test]
+    fn headers_are_of_our_time() {
+        const NOW: i64 = 1_795_318_745;
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let http = |second| at(second).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        for (date, amz_date, expected) in [
+            (Some(http(NOW)), None, Some(true)),
+            (Some(http(NOW - 900)), None, Some(true)),
+            (Some(http(NOW - 901)), None, Some(false)),
+            (Some(http(NOW + 900)), None, Some(true)),
+            (Some(http(NOW + 901)), None, Some(false)),
+            // The one that is AWS's own counts alone.
+            (Some(http(0)), Some(http(NOW)), Some(true)),
+            (Some(http(NOW)), Some(http(0)), Some(false)),
+            (None, Some(crate::claim::write_time(at(NOW))), Some(true)),
+            (None, None, None),
+            (Some("today".into()), None, None),
+            (Some(http(NOW)), Some("today".into()), None),
+        ] {
+            let mut all = headers(&[("authorization", "AWS a:s")]);
+            for (name, value) in [(DATE, &date), (HeaderName::from_static(AMZ_DATE), &amz_date)] {
+                all.extend(value.as_ref().map(|value| (name, value.parse().expect("a value"))));
+            }
+            let head = Head { method: "GET", path: "/", query: "", host: "", headers: &all };
+            let read = OldClaim::read(&head).expect("of the old kind");
+            let found = read.as_ref().ok().map(|claim| claim.check_time(at(NOW)).is_ok());
+            assert_eq!(found, expected, "{date:?} {amz_date:?}");
+            if let (Ok(claim), Some(_)) = (&read, &amz_date) {
+                assert!(claim.string_to_sign(&head, &[], "/").starts_with("GET\n\n\n\nx-amz-date:"));
+            }
+        }
+        let none = headers(&[("date", "Tue, 27 Mar 2007 19:36:42 +0000"), ("authorization", "AWS key")]);
+        assert!(matches!(OldClaim::read_header(&none), Some(Err(Refusal::Incomplete(_)))));
+        assert_eq!(OldClaim::read_header(&headers(&[("authorization", "AWS4-HMAC-SHA256 a:b")])), None);
     }
 
     #[test]
@@ -320,7 +479,7 @@ mod tests {
             ("AWSAccessKeyId=a&Signature=s&Expires=9999999999999999", Some(false)),
             ("AWSAccessKeyId=a&Signature=s&Expires=1", Some(true)),
         ] {
-            assert_eq!(OldLink::read(query).map(|read| read.is_ok()), expected, "{query}");
+            assert_eq!(OldClaim::read_link(query).map(|read| read.is_ok()), expected, "{query}");
         }
         let policy = "eyJ9";
         assert_eq!(check_old_policy(policy, &sign(SECRET, policy), SECRET), Ok(()));

@@ -9,7 +9,7 @@ use crate::claim::{ALGORITHM, write_time};
 use crate::{Claim, Credential, Form, Head, Payload, Refusal, key};
 
 /// How far a client's clock may be off.
-const SKEW_MAX: Duration = Duration::from_secs(15 * 60);
+pub(crate) const SKEW_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Whether a session token that came along is the credential's, and still good.
 pub fn check_token(theirs: Option<&str>, credential: &Credential, now: Timestamp) -> Result<(), Refusal> {

@@ -48,9 +48,9 @@ pub(super) async fn prove(mode: &Mode, claimed: Claimed, head: &Head<'_>, clock:
         Mode::Verified(credentials) => credentials,
     };
     if matches!(claimed, Err(Refusal::Unsupported(_)))
-        && let Some(link) = old::link(head)?
+        && let Some(claim) = old::claim(head)?
     {
-        return old::prove_link(&**credentials, link, head, clock).await;
+        return old::prove(&**credentials, claim, head, clock).await;
     }
     let Some(claim) = claimed.map_err(|refusal| refused(&refusal, None))? else {
         return Ok(Proof::of_visitor(Principal::Anonymous, head.headers));
@@ -142,10 +142,10 @@ fn check_service(claim: &Claim) -> Result<(), Fault> {
 
 fn open(claimed: Claimed, head: &Head<'_>, clock: &Clock) -> Result<Proof, Fault> {
     if matches!(claimed, Err(Refusal::Unsupported(_)))
-        && let Some(link) = old::link(head)?
+        && let Some(claim) = old::claim(head)?
     {
-        old::check_time(&link, clock)?;
-        let principal = Principal::Open { access_key: Some(link.access_key.into()) };
+        old::check_link(&claim, clock)?;
+        let principal = Principal::Open { access_key: Some(claim.access_key.into()) };
         return Ok(Proof { principal, claim: None, manner: None, secret: None });
     }
     let claim = match claimed {

@@ -1,53 +1,80 @@
-//! Links and forms that were signed the old way.
+//! What was signed the old way: requests with a header or a link, and forms.
 
 use base::Clock;
 use contract::{Fault, SignaturePlace, Signed};
 use http::HeaderMap;
-use signature::{Credential, Credentials, Head, OldLink, Refusal, check_old_policy, check_token};
+use http::header::AUTHORIZATION;
+use signature::{Credential, Credentials, Head, OldClaim, OldPlace, Refusal, check_old_policy, check_token};
 
-use super::{Proof, denied, manner, refused};
+use super::{Proof, bad, denied, manner, refused};
 use crate::objects::form::Fields;
 use crate::objects::target::bucket_in_host;
 
-/// What a link claims; nothing if it is none of that kind.
-pub(super) fn link(head: &Head<'_>) -> Result<Option<OldLink>, Fault> {
-    OldLink::read(head.query).transpose().map_err(|refusal| denied("AccessDenied", refusal.to_string()))
+/// What a request claims; nothing if it is of another kind.
+pub(super) fn claim(head: &Head<'_>) -> Result<Option<OldClaim>, Fault> {
+    let Some(claim) = OldClaim::read(head) else { return Ok(None) };
+    let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wrong = |message: String| {
+        bad("InvalidArgument", message).with("ArgumentName", "Authorization").with("ArgumentValue", header)
+    };
+    let claim = claim.map_err(|refusal| match refusal {
+        Refusal::Incomplete(why) => wrong(why),
+        other => denied("AccessDenied", other.to_string()),
+    })?;
+    let is_link = |word: &str| ["AWSAccessKeyId", "Signature"].contains(&word);
+    let words = || head.query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    if matches!(claim.place, OldPlace::Header { .. }) && words().any(is_link) {
+        let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter \
+                       or the Authorization header should be specified";
+        return Err(wrong(message.into()));
+    }
+    Ok(Some(claim))
 }
 
 /// Whether a link is still good.
-pub(super) fn check_time(link: &OldLink, clock: &Clock) -> Result<(), Fault> {
-    link.check_time(clock.now()).map_err(|refusal| denied("AccessDenied", refusal.to_string()))
+pub(super) fn check_link(claim: &OldClaim, clock: &Clock) -> Result<(), Fault> {
+    match claim.place {
+        OldPlace::Link { .. } => {
+            claim.check_time(clock.now()).map_err(|refusal| denied("AccessDenied", refusal.to_string()))
+        }
+        OldPlace::Header { .. } => Ok(()),
+    }
 }
 
-pub(super) async fn prove_link(
+pub(super) async fn prove(
     credentials: &dyn Credentials,
-    link: OldLink,
+    claim: OldClaim,
     head: &Head<'_>,
     clock: &Clock,
 ) -> Result<Proof, Fault> {
-    check_time(&link, clock)?;
-    let known = credentials.lookup(&link.access_key, link.session_token.as_deref()).await?;
+    check_link(&claim, clock)?;
+    let known = credentials.lookup(&claim.access_key, claim.session_token.as_deref()).await?;
     let check = |known: Option<Credential>| {
         let credential = known.ok_or(Refusal::UnknownKey)?;
-        check_token(link.session_token.as_deref(), &credential, clock.now())?;
-        check_signature(&link, head, &credential.secret)?;
+        claim.check_time(clock.now())?;
+        check_token(claim.session_token.as_deref(), &credential, clock.now())?;
+        check_signature(&claim, head, &credential.secret)?;
         Ok(credential)
     };
     let credential = check(known).map_err(|refusal| match refusal {
         Refusal::Invalid(why) => denied("AccessDenied", why),
         other => refused(&other, None),
     })?;
-    Ok(proven(credential, head.headers, SignaturePlace::Query))
+    let place = match claim.place {
+        OldPlace::Header { .. } => SignaturePlace::Header,
+        OldPlace::Link { .. } => SignaturePlace::Query,
+    };
+    Ok(proven(credential, head.headers, place))
 }
 
 /// A bucket alone may have been signed with a slash behind it, or without.
-fn check_signature(link: &OldLink, head: &Head<'_>, secret: &str) -> Result<(), Refusal> {
+fn check_signature(claim: &OldClaim, head: &Head<'_>, secret: &str) -> Result<(), Refusal> {
     match bucket_in_host(head.host) {
-        Some(bucket) => link.check_signature(head, &format!("/{bucket}{}", head.path), secret),
-        None if head.path.len() > 1 && head.path.rfind('/') == Some(0) => link
+        Some(bucket) => claim.check_signature(head, &format!("/{bucket}{}", head.path), secret),
+        None if head.path.len() > 1 && head.path.rfind('/') == Some(0) => claim
             .check_signature(head, &format!("{}/", head.path), secret)
-            .or_else(|_| link.check_signature(head, head.path, secret)),
-        None => link.check_signature(head, head.path, secret),
+            .or_else(|_| claim.check_signature(head, head.path, secret)),
+        None => claim.check_signature(head, head.path, secret),
     }
 }
 
