@@ -19,6 +19,8 @@ from botocore.exceptions import ClientError
 from support import eventually
 
 KILLS = int(os.environ.get("FREEHOLD_OBJECT_CRASH_KILLS", 4))
+# Of a node whose large bytes lie in a bucket: all that is kept there is sent twice.
+KILLS_AWAY = max(1, KILLS // 2)
 WORKERS = 6
 KEYS = 12
 MIB = 1 << 20
@@ -40,6 +42,21 @@ def sweep(node):
 def blobs(node):
     """The blobs that lie on the disk."""
     return [path for path in (node.data / "blobs").rglob("*") if path.is_file() and path.name != "LOCK"]
+
+
+class Away:
+    """A bucket of another node, in which a node's large bytes lie."""
+
+    def __init__(self, keeper, monkeypatch):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        self.client = keeper.client("s3", s3={"addressing_style": "path"})
+        self.client.create_bucket(Bucket="kept")
+        self.url = f"s3://kept?endpoint={keeper.endpoint}&region=us-east-1"
+
+    def blobs(self, _node):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket="kept")
+        return [found["Key"] for page in pages for found in page.get("Contents", []) if found["Key"] != "OWNER"]
 
 
 def empty(client, bucket):
@@ -220,14 +237,17 @@ def heard(node, url, enough):
     return found
 
 
-def test_what_was_acknowledged_is_there_byte_for_byte(own_node):
-    node = own_node().start()
+@pytest.mark.parametrize("kills, in_bucket", [(KILLS, False), (KILLS_AWAY, True)], ids=["on-disk", "in-a-bucket"])
+def test_what_was_acknowledged_is_there_byte_for_byte(own_node, monkeypatch, kills, in_bucket):
+    away = Away(own_node().start(), monkeypatch) if in_bucket else None
+    lie = away.blobs if away else blobs
+    node = own_node(*(["--blobs", away.url] if away else [])).start()
     node.client("s3").create_bucket(Bucket=BUCKET)
     url = listen(node)
     common = Common()
     workers = [Worker(number, common) for number in range(WORKERS)]
     chance = random.Random(1)
-    for _ in range(KILLS):
+    for _ in range(kills):
         stop = threading.Event()
         before = sum(worker.acknowledged for worker in workers)
         busy = [*workers, common]
@@ -250,10 +270,10 @@ def test_what_was_acknowledged_is_there_byte_for_byte(own_node):
         for worker in workers:
             worker.check(client, listed)
         # What was half-written is gone.
-        assert not list((node.data / "blobs" / "tmp").iterdir())
-    assert sum(worker.acknowledged for worker in workers) >= KILLS * 5
+        assert not list((node.data / ("blobs-spool" if away else "blobs") / "tmp").iterdir())
+    assert sum(worker.acknowledged for worker in workers) >= kills * 5
     # Of all that was begun and not ended nothing is left that nobody refers to, and nothing is gone that somebody does.
-    assert sweep(node) == len(blobs(node)) > 0
+    assert sweep(node) == len(lie(node)) > 0
     listed = {found["Key"] for page in pages for found in page.get("Contents", [])}
     for worker in workers:
         worker.check(client, listed)
@@ -262,7 +282,7 @@ def test_what_was_acknowledged_is_there_byte_for_byte(own_node):
     tags = set(common.digests).union(*(worker.tags for worker in workers))
     assert {tag for _, tag in told} <= tags
     empty(client, BUCKET)
-    assert sweep(node) == 0 and blobs(node) == []
+    assert sweep(node) == 0 and lie(node) == []
 
 
 @pytest.fixture
