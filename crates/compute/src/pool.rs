@@ -141,7 +141,7 @@ impl Pool {
         invocation: Arc<Invocation>,
         admission: Admission,
     ) -> Result<Attempt, RunFault> {
-        let (waiting, wanted, dead) = {
+        let (waiting, counted, dead) = {
             let mut state = self.lock();
             let now = state.call();
             let idle = if state.is_near(&invocation) { None } else { state.take(shared) };
@@ -158,13 +158,11 @@ impl Pool {
             let view = state.view(shared, image);
             // Those are counted until they are dropped, which is out of the lock: their seats come back there.
             let view = View { live: view.live.saturating_sub(dead.len() as u32), ..view };
-            (waiting, view.wanted(), dead)
+            (waiting, self.count(&mut state, shared, view.wanted(), Origin::OnDemand), dead)
         };
         drop(dead);
         shared.monitor.stir();
-        if wanted > 0 {
-            self.start_some(shared, image, wanted);
-        }
+        self.start(shared, image, counted);
         // The sender is dropped only by a node that stops.
         waiting.await.unwrap_or(Err(RunFault::Stopping))
     }

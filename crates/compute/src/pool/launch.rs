@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use base::task::{self, Kind};
 
-use super::{Pool, WEIGHT};
+use super::{Pool, State, WEIGHT};
 use crate::image::Image;
 use crate::instance::{Instance, Origin};
 use crate::invocation::RunFault;
-use crate::shared::Shared;
+use crate::shared::{Shared, Start};
 use crate::start;
 
 impl Pool {
@@ -20,31 +20,43 @@ impl Pool {
 
     /// Starts what should be started. True if anybody waits.
     pub(super) fn start_wanted(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
-        let (wanted, image) = {
-            let state = self.lock();
-            let Some(first) = state.longest() else {
+        let (counted, image) = {
+            let mut state = self.lock();
+            let Some(image) = state.longest().map(|first| Arc::clone(&first.image)) else {
                 return false;
             };
-            (state.view(shared, &first.image).wanted(), Arc::clone(&first.image))
+            let wanted = state.view(shared, &image).wanted();
+            (self.count(&mut state, shared, wanted, Origin::OnDemand), image)
         };
-        self.start_some(shared, &image, wanted);
+        self.start(shared, &image, counted);
         true
     }
 
-    pub(super) fn start_some(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>, wanted: u32) {
-        for _ in 0..wanted {
-            if !self.start(shared, image, Origin::OnDemand) {
-                break;
-            }
-        }
+    /// Counts in as many of those that are wanted as may start now: under the lock under which that was decided, or two who look at the
+    /// same time would each start one for the same call.
+    pub(super) fn count(
+        self: &Arc<Self>,
+        state: &mut State,
+        shared: &Shared,
+        wanted: u32,
+        origin: Origin,
+    ) -> Vec<(Starting, Start)> {
+        let slots = (0..wanted).map_while(|_| shared.starts.begin());
+        slots.map(|slot| (Starting::count(self, state, origin), slot)).collect()
     }
 
-    /// Starts one instance in the background. False if the node has no room now.
-    pub(super) fn start(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>, origin: Origin) -> bool {
-        let Some(slot) = shared.starts.begin() else {
-            return false;
-        };
-        let starting = Starting::count(self, origin);
+    /// Starts what was counted in, in the background. False if that is nothing, or the node has no room for it now.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        image: &Arc<Image>,
+        counted: Vec<(Starting, Start)>,
+    ) -> bool {
+        counted.into_iter().fold(false, |any, (starting, slot)| any | self.start_one(shared, image, starting, slot))
+    }
+
+    fn start_one(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>, starting: Starting, slot: Start) -> bool {
+        let origin = starting.origin;
         let Some(seat) = shared.seat(self, image.memory_mb, origin) else {
             self.left(origin);
             return false;
@@ -54,16 +66,22 @@ impl Pool {
         tasks.spawn(Kind::Work, "start an instance", async move {
             let began = Instant::now();
             let started = start::start(&shared, &image, seat, slot).await;
-            starting.over(began.elapsed());
-            match (started, origin) {
-                (Ok(instance), Origin::OnDemand) => pool.enter(&shared, instance),
-                (Ok(instance), Origin::Provisioned) => pool.provided(&shared, instance),
-                (Err(fault), Origin::OnDemand) => {
-                    pool.refuse(fault);
-                    pool.start_wanted(&shared);
+            starting.took(began.elapsed());
+            match started {
+                Ok(instance) => {
+                    match origin {
+                        Origin::OnDemand => pool.enter(&shared, instance),
+                        Origin::Provisioned => pool.provided(&shared, instance),
+                    }
+                    // Not before it has taken who waits for it: the clock would start another one for the same call.
+                    drop(starting);
                 }
-                (Err(fault), Origin::Provisioned) => {
-                    pool.not_provided(fault.to_string());
+                Err(fault) => {
+                    drop(starting);
+                    match origin {
+                        Origin::OnDemand => pool.refuse(fault),
+                        Origin::Provisioned => pool.not_provided(fault.to_string()),
+                    }
                     pool.start_wanted(&shared);
                 }
             }
@@ -105,24 +123,22 @@ impl Pool {
     }
 }
 
-/// An instance that starts, counted until it has or could not; that it lives is counted until its seat is given back.
-struct Starting {
+/// An instance that starts, counted until it is given to the pool or could not be started; that it lives is counted until its seat is given back.
+pub(super) struct Starting {
     pool: Arc<Pool>,
     origin: Origin,
 }
 
 impl Starting {
-    fn count(pool: &Arc<Pool>, origin: Origin) -> Self {
-        let mut state = pool.lock();
+    fn count(pool: &Arc<Pool>, state: &mut State, origin: Origin) -> Self {
         state.live += 1;
         state.starting += 1;
         state.provision.begin(origin);
-        drop(state);
         Self { pool: Arc::clone(pool), origin }
     }
 
     /// It took so long.
-    fn over(self, took: Duration) {
+    fn took(&self, took: Duration) {
         let mut state = self.pool.lock();
         state.start_ms += WEIGHT * (took.as_secs_f64() * 1000.0 - state.start_ms);
     }

@@ -90,15 +90,15 @@ impl Pool {
 
     /// Starts what lacks, as far as there is room.
     pub(crate) fn provide(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>) {
-        loop {
-            let lacks = {
-                let state = self.lock();
-                !state.retired && state.provision.lacks(Instant::now())
+        while !shared.is_stopping() {
+            let counted = {
+                let mut state = self.lock();
+                if state.retired || !state.provision.lacks(Instant::now()) {
+                    return;
+                }
+                self.count(&mut state, shared, 1, Origin::Provisioned)
             };
-            if !lacks || shared.is_stopping() {
-                return;
-            }
-            if !self.start(shared, image, Origin::Provisioned) {
+            if !self.start(shared, image, counted) {
                 if !shared.has_room(image.memory_mb) {
                     let memory_mb = image.memory_mb;
                     self.not_provided(format!("The node has no room for another instance of {memory_mb} MB."));

@@ -65,17 +65,22 @@ impl Pool {
 
     /// Starts an instance if there is none and a call is expected soon: once, whatever becomes of it.
     pub(crate) fn warm(self: &Arc<Self>, shared: &Arc<Shared>, image: &Arc<Image>) {
-        let is_expected = {
+        if !shared.has_room(image.memory_mb) {
+            return;
+        }
+        let counted = {
             let mut state = self.lock();
             let windows = state.arrivals.windows(shared.options.keep_alive);
             let active = state.active();
             let quiet = state.clock.elapsed().saturating_sub(active);
             let is_soon = windows.leave < windows.warm && quiet >= windows.warm && quiet < windows.keep;
-            is_soon && state.live == 0 && !state.retired && state.warmed.replace(active) != Some(active)
+            let is_expected = is_soon && state.live == 0 && !state.retired;
+            if !is_expected || state.warmed.replace(active) == Some(active) {
+                return;
+            }
+            self.count(&mut state, shared, 1, Origin::OnDemand)
         };
-        if is_expected && shared.has_room(image.memory_mb) {
-            self.start(shared, image, Origin::OnDemand);
-        }
+        self.start(shared, image, counted);
     }
 
     /// Since when its idle instances are idle that may be ended to make room, the longest first.
