@@ -133,6 +133,8 @@ impl Node {
 fn options(dir: &Path, lines: &Arc<Lines>) -> Options {
     let mut options = Options::new(dir.to_owned(), Arc::clone(lines) as Arc<dyn LogSink>);
     options.helper = Some(PathBuf::from(env!("CARGO_BIN_EXE_compute-sandbox-init")));
+    // What other programs have left of the machine's memory ends no instance here.
+    options.memory_left = Arc::new(|| None);
     options
 }
 

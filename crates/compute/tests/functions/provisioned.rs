@@ -44,7 +44,7 @@ async fn what_is_provisioned_is_there_before_anybody_calls_and_comes_back_when_i
     assert_eq!(node.compute.instances().len(), 2);
 
     // What finds both busy is started for.
-    let said = join_all((0..3).map(|_| node.call_apart(&image, "0.5"))).await;
+    let said = join_all((0..3).map(|_| node.call_apart(&image, "3"))).await;
     let mut said: Vec<&str> = said.iter().map(text).collect();
     said.sort_unstable();
     assert_eq!(said[1..], [r#""provisioned-concurrency""#; 2]);

@@ -257,7 +257,7 @@ async fn a_component_is_told_whether_it_is_provisioned() {
 #[tokio::test]
 async fn requests_and_answers_stream() {
     let node = Node::new(Mode::Auto);
-    let image = load(&node, &acts(), |settings| settings.timeout = Duration::from_secs(2)).await;
+    let image = load(&node, &acts(), |settings| settings.timeout = Duration::from_secs(5)).await;
     assert_eq!(node.compute.takes_requests(&image), None, "it was not compiled ahead");
     node.compute.compile(&image.code, "provided.al2023", "app.wasm").await.unwrap();
     assert_eq!(node.compute.takes_requests(&image), Some(true));
@@ -294,7 +294,7 @@ async fn requests_and_answers_stream() {
     // Who goes away ends nothing but the answer.
     drop(converse(&node, &image, "/S500").await.unwrap());
     let log = log_of_ended(&node, 6).await;
-    assert!(log.contains("Task timed out after 2.00 seconds") && log.contains("Error Type: Runtime.Trap"), "{log}");
+    assert!(log.contains("Task timed out after 5.00 seconds") && log.contains("Error Type: Runtime.Trap"), "{log}");
     assert_eq!(log.matches("Status: ").count(), 2, "{log}");
 }
 
@@ -350,14 +350,14 @@ async fn a_component_reaches_what_it_is_set_to() {
 async fn limits_end_a_guest_and_not_its_function() {
     let node = Node::new(Mode::Auto);
     let change = |settings: &mut Settings| {
-        settings.timeout = Duration::from_secs(1);
+        settings.timeout = Duration::from_secs(4);
         settings.memory_mb = 128;
     };
     let image = load(&node, &acts(), change).await;
     for (path, kind, message, status) in [
-        ("/l", "Sandbox.Timedout", "Task timed out after 1.00 seconds", "Status: timeout"),
-        ("/s60000", "Sandbox.Timedout", "Task timed out after 1.00 seconds", "Status: timeout"),
-        ("/L", "Sandbox.Timedout", "Task timed out after 1.00 seconds", "Status: timeout"),
+        ("/l", "Sandbox.Timedout", "Task timed out after 4.00 seconds", "Status: timeout"),
+        ("/s60000", "Sandbox.Timedout", "Task timed out after 4.00 seconds", "Status: timeout"),
+        ("/L", "Sandbox.Timedout", "Task timed out after 4.00 seconds", "Status: timeout"),
         ("/g", "Runtime.OutOfMemory", "its limit is 128 MiB", "Error Type: Runtime.OutOfMemory"),
         ("/t", "Runtime.Trap", "wasm `unreachable` instruction executed", "Error Type: Runtime.Trap"),
         ("/d", "Runtime.Trap", "call stack exhausted", "Error Type: Runtime.Trap"),
@@ -398,7 +398,7 @@ async fn an_answer_may_have_six_megabytes() {
 #[tokio::test]
 async fn a_command_reads_the_event_and_prints_the_result() {
     let node = Node::new(Mode::Auto);
-    let change = |settings: &mut Settings| settings.timeout = Duration::from_secs(1);
+    let change = |settings: &mut Settings| settings.timeout = Duration::from_secs(4);
     let image = load(&node, &wat::parse_str(COMMAND).unwrap(), change).await;
     for (event, expected) in [(r#""c: any JSON""#, r#""c: any JSON""#), (r#""h""#, r#""words\n""#), (r#""-""#, r#""""#)]
     {
@@ -407,7 +407,7 @@ async fn a_command_reads_the_event_and_prints_the_result() {
     }
     for (event, kind, message) in [
         (r#""e""#, "Runtime.ExitError", "Runtime exited with error: exit status 3: complaint"),
-        (r#""l""#, "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
+        (r#""l""#, "Sandbox.Timedout", "Task timed out after 4.00 seconds"),
         (r#""t""#, "Runtime.Trap", "wasm trap: wasm `unreachable` instruction executed"),
     ] {
         let outcome = node.call(&image, event).await;
