@@ -48,7 +48,7 @@ class Node:
         self.endpoint = None
         self.output = []
 
-    def start(self, deadline=30):
+    def start(self, deadline=120):
         command = [self.binary, "up", "--listen", self.listen, "--data", self.data, *self.arguments]
         environment = {**os.environ, "NO_COLOR": "1"}
         environment.pop("AWS_ENDPOINT_URL", None)
@@ -87,7 +87,7 @@ class Node:
                 listening.set()
         listening.set()
 
-    def await_health(self, deadline=30):
+    def await_health(self, deadline=120):
         until = time.monotonic() + deadline
         while True:
             try:
@@ -105,7 +105,7 @@ class Node:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, deadline=30):
+    def stop(self, deadline=120):
         """SIGTERM: drain and end. Returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(deadline)

@@ -59,7 +59,7 @@ def create(client, name, runtime="python3.13", handler="app.handler", code=None,
     )
 
 
-def eventually(check, deadline=30, what="the state"):
+def eventually(check, deadline=120, what="the state"):
     """Calls `check` until it gives something true, and gives that."""
     until = time.monotonic() + deadline
     while True:

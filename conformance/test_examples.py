@@ -34,7 +34,7 @@ def test_reminders_become_letters(own_node):
     # The address is asked before anything else is sent to it.
     [asked] = eventually(lambda: letters(node), 60, "the letter that asks")
     link = next(line for line in asked["body"].splitlines() if line.startswith("http"))
-    urllib.request.urlopen(link, timeout=10).close()
+    urllib.request.urlopen(link, timeout=60).close()
 
     with pytest.raises(urllib.error.HTTPError) as refused:
         fetch(url, {"text": "no time"})

@@ -10,9 +10,9 @@ import pytest
 SIGV4 = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=00"
 
 
-def exchange(node, sent, patience=20):
-    """Sends bytes and reads until the other side closes. If nothing comes for a moment, the request is taken to be incomplete, and
-    the sending side is shut, as a client does that gives up."""
+def exchange(node, sent, patience=60, is_whole=False):
+    """Sends bytes and reads until the other side closes. If nothing comes for a moment, the request is taken to be incomplete unless
+    it is known to be whole, and the sending side is shut, as a client does that gives up."""
     host, port = node.endpoint.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=patience) as connection:
         try:
@@ -21,7 +21,7 @@ def exchange(node, sent, patience=20):
             pass  # refused in the middle: an answer too
         received = b""
         until = time.monotonic() + patience
-        is_open = True
+        is_open = not is_whole
         while time.monotonic() < until:
             connection.settimeout(0.1 if is_open else patience)
             try:
@@ -126,7 +126,7 @@ def test_mutated_requests_never_hurt(node):
     ],
 )
 def test_a_web_page_cannot_drive_the_node(node, headers, allowed):
-    answer = exchange(node, request("GET", "/2015-03-31/functions/", headers))
+    answer = exchange(node, request("GET", "/2015-03-31/functions/", headers), is_whole=True)
     if allowed is True:
         assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
     elif allowed is False:
@@ -136,4 +136,4 @@ def test_a_web_page_cannot_drive_the_node(node, headers, allowed):
 
 def test_an_unknown_host_is_refused(node):
     sent = b"GET /2015-03-31/functions/ HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n"
-    assert exchange(node, sent).startswith((b"HTTP/1.1 403", b"HTTP/1.1 421"))
+    assert exchange(node, sent, is_whole=True).startswith((b"HTTP/1.1 403", b"HTTP/1.1 421"))

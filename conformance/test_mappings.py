@@ -296,18 +296,18 @@ def test_a_paused_function_finds_its_backlog_when_it_returns(line, functions):
     eventually(lambda: jobs.shown()["LastProcessingResult"].startswith("PROBLEM: "))
     assert jobs.told() == []
     functions.delete_function_concurrency(FunctionName=jobs.name)
-    eventually(lambda: sorted(jobs.told(), key=int) == [str(number) for number in range(20)], deadline=60)
+    eventually(lambda: sorted(jobs.told(), key=int) == [str(number) for number in range(20)])
 
 
 def test_what_is_gone_is_told_and_what_returns_is_polled(line, sqs, functions):
     jobs = line()
     functions.delete_function(FunctionName=jobs.name)
     jobs.send("after")
-    eventually(lambda: "Function not found" in jobs.shown()["LastProcessingResult"], deadline=60)
+    eventually(lambda: "Function not found" in jobs.shown()["LastProcessingResult"])
     create(functions, jobs.name, code=python_zip(HANDLER), Environment={"Variables": {"TOLD": jobs.told_url}})
-    eventually(lambda: "after" in jobs.told(), deadline=60)
+    eventually(lambda: "after" in jobs.told())
     sqs.delete_queue(QueueUrl=jobs.url)
-    eventually(lambda: "QueueDoesNotExist" in jobs.shown()["LastProcessingResult"], deadline=60)
+    eventually(lambda: "QueueDoesNotExist" in jobs.shown()["LastProcessingResult"])
     assert jobs.shown()["State"] == "Enabled"
 
 

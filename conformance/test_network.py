@@ -14,7 +14,7 @@ import os, socket, urllib.request
 
 def ask(url):
     try:
-        return urllib.request.urlopen(url, timeout=5).status
+        return urllib.request.urlopen(url, timeout=30).status
     except Exception as error:
         return type(error).__name__
 
@@ -40,7 +40,7 @@ import errno, os, socket, urllib.request
 
 def ask(url):
     try:
-        return urllib.request.urlopen(url, timeout=5).status
+        return urllib.request.urlopen(url, timeout=30).status
     except Exception as error:
         return type(error).__name__
 
@@ -96,7 +96,7 @@ def need_own_network(node):
 def test_a_function_reaches_the_platform_and_not_the_machine(node, lambda_client, stranger):
     need_own_network(node)
     name = f"f-{uuid.uuid4().hex[:12]}"
-    create(lambda_client, name, code=zipped({"app.py": HANDLER}))
+    create(lambda_client, name, code=zipped({"app.py": HANDLER}), Timeout=60)
     hosts = ["127.0.0.1"] + [address for address in [own_address()] if address]
     answer = lambda_client.invoke(FunctionName=name, Payload=json.dumps({"doors": [[host, stranger] for host in hosts]}))
     told = json.loads(answer["Payload"].read())
@@ -129,7 +129,7 @@ def test_a_function_says_what_it_reaches(request, which, word, platform, world):
     client = node.client("lambda")
     name = f"f-{uuid.uuid4().hex[:12]}"
     variables = {"FREEHOLD_NETWORK": word} if word else {}
-    create(client, name, code=zipped({"app.py": REACH}), Environment={"Variables": variables})
+    create(client, name, code=zipped({"app.py": REACH}), Timeout=60, Environment={"Variables": variables})
     told = json.loads(client.invoke(FunctionName=name)["Payload"].read())
     client.delete_function(FunctionName=name)
     assert told == {"platform": platform, "world": world}

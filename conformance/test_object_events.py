@@ -182,7 +182,7 @@ def test_a_function_hears_and_writes_back(s3, lambda_client, bucket):
         except ClientError:
             return None
 
-    eventually(written, deadline=60, what="what the function writes")
+    eventually(written, what="what the function writes")
     record = written()
     assert (record["s3"]["configurationId"], record["s3"]["object"]["size"]) == ("mine", 3)
 

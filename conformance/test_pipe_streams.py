@@ -74,7 +74,7 @@ class Line:
             self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
-    def told(self, count, deadline=60):
+    def told(self, count, deadline=120):
         """So many messages, in the order in which they came; of events without the id that the queue knows them by."""
         found = []
 

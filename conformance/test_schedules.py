@@ -46,7 +46,7 @@ def to_queue(url, text="{}", **more):
     return {"Arn": arn(url), "RoleArn": ROLE, "Input": text, **more}
 
 
-def receive(node, url, count=1, deadline=60):
+def receive(node, url, count=1, deadline=120):
     sqs = node.client("sqs")
     found = []
 

@@ -168,7 +168,7 @@ def test_what_was_accepted_arrives_whatever_dies(tmp_path):
     # As long as some of what is left comes, nothing is stuck.
     try:
         while left := ledger.missing():
-            eventually(lambda: ledger.missing() < left, deadline=60, what=f"any of {left} accepted messages")
+            eventually(lambda: ledger.missing() < left, what=f"any of {left} accepted messages")
     finally:
         collected.set()
         for thread in collectors:

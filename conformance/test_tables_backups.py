@@ -43,7 +43,7 @@ def available(client, arn):
         details = client.describe_backup(BackupArn=arn)["BackupDescription"]
         return details if details["BackupDetails"]["BackupStatus"] == "AVAILABLE" else None
 
-    return eventually(look, deadline=60, what="the backup")
+    return eventually(look, what="the backup")
 
 
 def active(client, name):
@@ -51,7 +51,7 @@ def active(client, name):
         table = client.describe_table(TableName=name)["Table"]
         return table if table["TableStatus"] == "ACTIVE" else None
 
-    return eventually(look, deadline=60, what="the table")
+    return eventually(look, what="the table")
 
 
 def test_a_table_is_backed_up_and_brought_back(dynamodb):
@@ -182,7 +182,7 @@ def ended(describe, arn, of):
         found = describe(arn)
         return found if found[f"{of}Status"] != "IN_PROGRESS" else None
 
-    return eventually(look, deadline=60, what=f"the end of the {of.lower()}")
+    return eventually(look, what=f"the end of the {of.lower()}")
 
 
 def test_a_table_is_exported_to_a_bucket(dynamodb, bucket):

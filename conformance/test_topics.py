@@ -112,7 +112,7 @@ def verify(message, folder):
     signed = "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
     (folder / "text").write_text(signed)
     (folder / "signature").write_bytes(base64.b64decode(message["Signature"]))
-    with urllib.request.urlopen(message["SigningCertURL"], timeout=10) as answer:
+    with urllib.request.urlopen(message["SigningCertURL"], timeout=60) as answer:
         (folder / "certificate.pem").write_bytes(answer.read())
 
     def openssl(*arguments):
@@ -214,7 +214,7 @@ def test_queues_get_signed_envelopes(sns, sqs, topic, make_queue, tmp_path, vers
     assert envelope["MessageAttributes"]["bytes"] == {"Type": "Binary", "Value": base64.b64encode(b"\x00\xff").decode()}
     assert envelope["SignatureVersion"] == version
     verify(envelope, tmp_path)
-    with urllib.request.urlopen(envelope["UnsubscribeURL"], timeout=10) as answer:
+    with urllib.request.urlopen(envelope["UnsubscribeURL"], timeout=60) as answer:
         assert b"UnsubscribeResponse" in answer.read()
     assert refused(sns.get_subscription_attributes, SubscriptionArn=subscription)[0] == "NotFound"
 
@@ -327,7 +327,7 @@ def test_addresses_confirm_and_check_signatures(sns, topic, tmp_path):
         verify(asked, tmp_path)
         [pending] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         assert pending["SubscriptionArn"] == "PendingConfirmation"
-        with urllib.request.urlopen(asked["SubscribeURL"], timeout=10) as confirmed:
+        with urllib.request.urlopen(asked["SubscribeURL"], timeout=60) as confirmed:
             assert b"<SubscriptionArn>arn:aws:sns:" in confirmed.read()
         [listed] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         arn = listed["SubscriptionArn"]
@@ -377,7 +377,7 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letters(sns, sqs, topic, make
 
 
 def outbox(node, to):
-    with urllib.request.urlopen(f"{node.endpoint}/_outbox", timeout=10) as answer:
+    with urllib.request.urlopen(f"{node.endpoint}/_outbox", timeout=60) as answer:
         return [letter for letter in json.load(answer)["letters"] if letter["to"] == to]
 
 
@@ -386,7 +386,7 @@ def test_people_find_letters_in_the_outbox(node, sns, topic):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=to)
     [asked] = outbox(node, to)
     link = next(line for line in asked["body"].splitlines() if line.startswith("http"))
-    urllib.request.urlopen(link, timeout=10).close()
+    urllib.request.urlopen(link, timeout=60).close()
     sns.publish(TopicArn=topic, Message="Dear all", Subject="News")
     letter = outbox(node, to)[0]
     assert (letter["protocol"], letter["subject"], letter["topicArn"]) == ("email", "News", topic)
@@ -654,7 +654,7 @@ def test_mail_is_sent_where_there_is_a_server(own_node):
         assert "To: <reader@example.com>" in asked and "From: <news@example.com>" in asked
         [letter] = outbox(node, "reader@example.com")
         link = next(line for line in letter["body"].splitlines() if line.startswith("http"))
-        urllib.request.urlopen(link, timeout=10).close()
+        urllib.request.urlopen(link, timeout=60).close()
         sns.publish(TopicArn=topic, Subject="Grüße", Message="Dear all")
         eventually(lambda: len(letters) == 2, what="the letter")
         assert "Subject: =?utf-8?B?" in letters[1]
