@@ -73,6 +73,7 @@ impl Bench {
             random: random.clone(),
         };
         let tables = Tables::open(deps).await.unwrap();
+        *shelf.tables.lock().unwrap() = Arc::downgrade(&tables);
         let call = Call {
             id: random.uuid(),
             principal: Principal::Root,

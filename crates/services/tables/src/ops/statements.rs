@@ -68,7 +68,7 @@ impl Handle<ExecuteStatement> for Tables {
 
     async fn handle(&self, call: &Call, input: ExecuteStatementInput) -> Result<ExecuteStatementOutput, Fault> {
         let statement = read(&input.statement, input.parameters.clone())?;
-        self.check_rights(call, [Right::of_statement(call, &statement)].into_iter().collect(), &input).await?;
+        self.check_right(call, Right::of_statement(call, &statement), &input).await?;
         // Only where there are several pages: parameters may be long.
         let binding = || Binding::of(&input.statement, input.parameters.as_deref());
         let terms = Terms {
@@ -157,7 +157,7 @@ impl Handle<ExecuteTransaction> for Tables {
                 other => other,
             };
             let statement = read(&given.statement, given.parameters.clone()).map_err(within)?;
-            rights.extend([Right::of_statement(call, &statement)]);
+            rights.add(index, Right::of_statement(call, &statement));
             read_statements.push((statement, given.return_values_on_condition_check_failure.clone(), within));
         }
         self.check_rights(call, rights, &input).await?;
@@ -286,7 +286,7 @@ impl Tables {
     /// Executes a statement of a batch. Who may not is told so beside what came of the others.
     async fn execute_single(&self, call: &Call, alone: ExecuteStatementInput) -> Result<Outcome, Fault> {
         let statement = read(&alone.statement, alone.parameters.clone())?;
-        self.check_rights(call, [Right::of_statement(call, &statement)].into_iter().collect(), &alone).await?;
+        self.check_right(call, Right::of_statement(call, &statement), &alone).await?;
         self.check_single(call, &statement)?;
         let terms = Terms {
             consistent: alone.consistent_read,

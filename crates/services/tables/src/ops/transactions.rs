@@ -142,7 +142,10 @@ impl Handle<TransactWriteItems> for Tables {
     }
 
     async fn handle(&self, call: &Call, input: TransactWriteItemsInput) -> Result<TransactWriteItemsOutput, Fault> {
-        let rights = input.transact_items.iter().flat_map(|action| Right::of_action(call, action)).collect();
+        let mut rights = Rights::default();
+        for (entry, action) in input.transact_items.iter().enumerate() {
+            Right::of_action(call, action).into_iter().for_each(|right| rights.add(entry, right));
+        }
         self.check_rights(call, rights, &input).await?;
         self.transact_writes(call, input).await
     }

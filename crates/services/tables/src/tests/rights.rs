@@ -101,6 +101,22 @@ async fn each_of_several_tables_is_asked_about() {
     assert_eq!(all_denied(&bench, "one", "secret").await, every(true));
 }
 
+/// What is done to one table says nothing of another.
+#[tokio::test]
+async fn each_of_several_tables_is_asked_about_by_what_is_done_to_it() {
+    let bench = bench().await;
+    let with_key = |table: &str, key: &str| {
+        let condition = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [key]}, "Null": {"dynamodb:LeadingKeys": "false"}});
+        json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": arn(table), "Condition": condition})
+    };
+    for (keys, is_denied) in [(("x", "x"), false), (("x", "y"), true), (("y", "x"), true)] {
+        bench.may(&json!([with_key("one", keys.0), with_key("two", keys.1)]));
+        for (name, found) in all_denied(&bench, "one", "two").await {
+            assert_eq!(found, is_denied, "{name} {keys:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_a_call_does_is_what_it_needs_the_right_for() {
     let bench = bench().await;

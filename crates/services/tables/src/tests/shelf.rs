@@ -2,23 +2,28 @@
 //! For CloudWatch Logs: one group at most. And for who knows what roles may do: all of them what the test says.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use base::task::Tasks;
 use base::{Clock, Random};
 use bytes::Bytes;
 use contract::{Arn, Call, Cause, Effect, Fault, Handle};
-use dispatch::{Authority, BoxFuture, Dispatch, Identity, Limits, Metrics, Parts, Registry};
+use dispatch::{
+    Asked, Attached, Attachments, Authority, BoxFuture, Dispatch, Identity, Limits, Metrics, Parts, Registry, Told,
+};
 use policy::Policy;
 use wire::{Empty, Payload, logs, s3};
+
+use crate::Tables;
 
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) objects: Mutex<BTreeMap<String, Bytes>>,
     /// What roles may do.
     pub(super) rights: Mutex<Vec<Arc<Policy>>>,
+    /// Who tells of tables what policies ask for.
+    pub(super) tables: Mutex<Weak<Tables>>,
     /// What was logged, by stream; nothing while there is no group.
     pub(super) logged: Mutex<Option<BTreeMap<String, Vec<String>>>>,
     calls: AtomicU64,
@@ -34,6 +39,10 @@ impl Shelf {
             "shaky" => Ok(()),
             _ => Err(Fault::new(Cause::NotFound, "NoSuchBucket", "The specified bucket does not exist")),
         }
+    }
+
+    fn tables(&self) -> Arc<Tables> {
+        self.tables.lock().unwrap().upgrade().expect("there are tables as long as calls are made")
     }
 
     pub(super) fn object(&self, key: &str) -> Bytes {
@@ -168,6 +177,16 @@ impl Handle<logs::PutLogEvents> for Shelf {
     }
 }
 
+impl Attachments for Shelf {
+    fn attached<'a>(&'a self, call: &'a Call, resource: &'a Arn) -> BoxFuture<'a, Result<Attached, Fault>> {
+        Box::pin(async move { self.tables().attached(call, resource).await })
+    }
+
+    fn told<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Told, Fault>> {
+        Box::pin(async move { self.tables().told(asked).await })
+    }
+}
+
 /// The road to it.
 pub(super) fn road(shelf: &Arc<Shelf>, clock: &Clock, random: &Random) -> Dispatch {
     let mut registry = Registry::new(Parts {
@@ -178,6 +197,7 @@ pub(super) fn road(shelf: &Arc<Shelf>, clock: &Clock, random: &Random) -> Dispat
         authority: Arc::new(Keeper(Arc::clone(shelf))),
         limits: Limits::default(),
     });
+    registry.attach("dynamodb", Arc::clone(shelf) as _);
     registry.add::<logs::CreateLogGroup, _>(shelf);
     registry.add::<logs::CreateLogStream, _>(shelf);
     registry.add::<logs::PutLogEvents, _>(shelf);
