@@ -18,7 +18,7 @@ pub(crate) struct Conditions<'a> {
 impl Conditions<'_> {
     /// Whether a read is to be answered.
     pub(crate) fn check_read(&self, version: &Version) -> Result<(), Fault> {
-        self.check_required(version)?;
+        self.check_required(version, ("If-Match", "If-Unmodified-Since"))?;
         let unchanged = match (self.if_none_match, self.if_modified_since) {
             (Some(tags), _) => fits(tags, &version.etag),
             (None, Some(since)) => seconds(version) <= since.as_second(),
@@ -33,7 +33,7 @@ impl Conditions<'_> {
 
     /// Whether a version may be copied: what would be "not modified" is a failure here.
     pub(crate) fn check_copy(&self, version: &Version) -> Result<(), Fault> {
-        self.check_required(version)?;
+        self.check_required(version, ("x-amz-copy-source-If-Match", "x-amz-copy-source-If-Unmodified-Since"))?;
         match (self.if_none_match, self.if_modified_since) {
             (Some(tags), _) if fits(tags, &version.etag) => Err(precondition_failed("x-amz-copy-source-If-None-Match")),
             (None, Some(since)) if seconds(version) <= since.as_second() => {
@@ -43,13 +43,15 @@ impl Conditions<'_> {
         }
     }
 
-    /// A match outweighs a date.
-    fn check_required(&self, version: &Version) -> Result<(), Fault> {
+    /// A match outweighs a date. Refusals name the header that the condition came in.
+    fn check_required(
+        &self,
+        version: &Version,
+        (match_name, date_name): (&'static str, &'static str),
+    ) -> Result<(), Fault> {
         match (self.if_match, self.if_unmodified_since) {
-            (Some(tags), _) if !fits(tags, &version.etag) => Err(precondition_failed("If-Match")),
-            (None, Some(since)) if seconds(version) > since.as_second() => {
-                Err(precondition_failed("If-Unmodified-Since"))
-            }
+            (Some(tags), _) if !fits(tags, &version.etag) => Err(precondition_failed(match_name)),
+            (None, Some(since)) if seconds(version) > since.as_second() => Err(precondition_failed(date_name)),
             _ => Ok(()),
         }
     }
@@ -125,8 +127,13 @@ mod tests {
         for (conditions, expected) in cases {
             let refused = conditions.check_read(&version).err().and_then(|fault| fault.status);
             assert_eq!(refused, expected, "{conditions:?}");
-            let copied = conditions.check_copy(&version).err().and_then(|fault| fault.status);
-            assert_eq!(copied, expected.map(|_| 412), "{conditions:?}");
+            let copied = conditions.check_copy(&version).err();
+            assert_eq!(copied.as_ref().and_then(|fault| fault.status), expected.map(|_| 412), "{conditions:?}");
+            let name = copied.as_ref().and_then(|fault| fault.members.iter().find(|(name, _)| *name == "Condition"));
+            let is_of_source = |value: &serde_json::Value| {
+                value.as_str().is_some_and(|name| name.starts_with("x-amz-copy-source-If-"))
+            };
+            assert_eq!(name.is_some_and(|(_, value)| is_of_source(value)), expected.is_some(), "{copied:?}");
         }
     }
 
