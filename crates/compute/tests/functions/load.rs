@@ -125,7 +125,8 @@ async fn a_burst_of_short_calls_starts_few_instances() {
         node.call_apart(&image, "1").await;
     }
     join_all((0..200).map(|_| node.call_apart(&image, "1"))).await;
-    assert!(node.compute.instances().len() <= 20, "{}", node.compute.instances().len());
+    // Each of them for itself would be two hundred. Where the machine stands still, some are started for who seems stuck.
+    assert!(node.compute.instances().len() <= 50, "{}", node.compute.instances().len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
