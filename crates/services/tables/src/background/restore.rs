@@ -154,7 +154,8 @@ impl Tables {
             }
             Ok::<_, Unwritten>(growth)
         };
-        let growth = self.cellar.store.transact(put).await.map_err(Error::from)?;
+        // One long item alone may be wide, as when it was written.
+        let growth = self.cellar.transact_wide(put).await.map_err(Error::from)?;
         growth.into_iter().for_each(|(of, growth)| desk.count(of, growth));
         Ok(())
     }
