@@ -14,7 +14,6 @@ import tarfile
 import tempfile
 import threading
 
-import pytest
 from conftest import ROOT
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -25,12 +24,12 @@ SOURCE = ROOT / "crates" / "compute" / "tests" / "functions" / "guest.c"
 def program():
     """The program that the images run, linked statically."""
     if shutil.which("cc") is None:
-        pytest.skip("no C compiler to make a program for images with")
+        lacks("no C compiler to make a program for images with")
     with tempfile.TemporaryDirectory() as folder:
         made = pathlib.Path(folder) / "guest"
         done = subprocess.run(["cc", "-static", "-O1", "-D_GNU_SOURCE", "-o", made, SOURCE], capture_output=True, text=True)
         if done.returncode != 0:
-            pytest.skip(f"the C compiler does not link statically: {done.stderr[:200]}")
+            lacks(f"the C compiler does not link statically: {done.stderr[:200]}")
         return made.read_bytes()
 
 

@@ -1,6 +1,7 @@
 """Small things that several tests use: code packages, refusals, and waiting for a state with a deadline."""
 
 import io
+import os
 import stat
 import time
 import uuid
@@ -31,6 +32,13 @@ def zipped(files):
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return buffer.getvalue()
+
+
+def lacks(missing):
+    """Ends a test because this machine lacks what it is about, as `base::trial::skip` does: where `FREEHOLD_REQUIRE` is `1`, it fails."""
+    if os.environ.get("FREEHOLD_REQUIRE") == "1":
+        pytest.fail(f"skipped, and FREEHOLD_REQUIRE=1 says that nothing is missing here: {missing}")
+    pytest.skip(missing)
 
 
 def refusal(call, **arguments):

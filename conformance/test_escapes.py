@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from support import ROLE, create, zipped
+from support import ROLE, create, lacks, zipped
 
 # Keeps its secret wherever a function may have one, and says who it is to the platform.
 VICTIM = """
@@ -78,7 +78,7 @@ def isolated(node):
 
 def test_a_function_finds_nothing_of_another(node, lambda_client):
     if not isolated(node):
-        pytest.skip("this machine gives functions no namespaces")
+        lacks("this machine gives functions no namespaces")
     secret = uuid.uuid4().hex
     victim, prowler = (f"{kind}-{uuid.uuid4().hex[:12]}" for kind in ("victim", "prowler"))
     create(lambda_client, victim, code=zipped({"app.py": VICTIM}), Environment={"Variables": {"SECRET": secret}})

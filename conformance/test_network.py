@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 from conftest import Node
-from support import create, zipped
+from support import create, lacks, zipped
 
 HANDLER = """
 import os, socket, urllib.request
@@ -90,7 +90,7 @@ def need_own_network(node):
     doctor = json.loads(node.freehold("doctor", "--json", check=False).stdout)
     verdicts = {check["subject"]: check["verdict"] for check in doctor["checks"]}
     if verdicts["own network"] != "good":
-        pytest.skip("this machine gives functions no network of their own")
+        lacks("this machine gives functions no network of their own")
 
 
 def test_a_function_reaches_the_platform_and_not_the_machine(node, lambda_client, stranger):

@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from conftest import BINARY, Node
-from support import create, zipped
+from support import create, lacks, zipped
 
 NOBODY = 65534
 
@@ -93,7 +93,7 @@ def ordinary(place):
     node.checks = {check["subject"]: check for check in doctor["checks"]}
     if node.checks["namespaces"]["verdict"] != "good":
         node.stop()
-        pytest.skip(f"users have no namespaces here: {node.checks['namespaces']}")
+        lacks(f"users have no namespaces here: {node.checks['namespaces']}")
     yield node
     node.stop()
 
@@ -114,7 +114,7 @@ def client(ordinary):
 )
 def test_functions_of_all_kinds_answer(client, runtime, handler, files):
     if runtime.startswith("nodejs") and shutil.which("node") is None:
-        pytest.skip("there is no Node.js here")
+        lacks("there is no Node.js here")
     name = f"f-{uuid.uuid4().hex[:12]}"
     create(client, name, runtime=runtime, handler=handler, code=zipped(files))
     for number in range(3):

@@ -5,6 +5,9 @@
 //!
 //! The conformance suite runs against the program that the crates' tests were built with: what checks its own arithmetic and invariants
 //! finds more, and a release build would add minutes. `FREEHOLD_BINARY` names another.
+//!
+//! A test that needs walls or an interpreter which this machine lacks is skipped; with `FREEHOLD_REQUIRE=1` it fails. What the
+//! conformance suite skipped is listed at its end.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -87,7 +90,9 @@ fn conformance(root: &Path) -> Result<()> {
 
 fn pytest(root: &Path, arguments: &[String]) -> Result<()> {
     let mut pytest = Command::new(venv(root).join("bin/python"));
-    pytest.args(["-m", "pytest", "-q", "--strict-markers", "-p", "no:cacheprovider", "conformance"]).args(arguments);
+    pytest
+        .args(["-m", "pytest", "-q", "-rs", "--strict-markers", "-p", "no:cacheprovider", "conformance"])
+        .args(arguments);
     check(pytest.current_dir(root))
 }
 

@@ -9,6 +9,7 @@ pub mod random;
 pub mod retry;
 pub mod size;
 pub mod task;
+pub mod trial;
 
 pub use clock::{Clock, ManualClock};
 pub use near::did_you_mean;

@@ -61,7 +61,7 @@ mod tests {
         let bootstraps = Bootstraps::write(dir.path()).unwrap();
         let found = languages::installed(&dir.path().join("memory"));
         let Some((_, python)) = found.into_iter().find(|(family, _)| *family == Family::Python) else {
-            return println!("skipped: Python is not installed");
+            return base::trial::skip("Python is not installed");
         };
         let recipe = |family, program: &Path| Recipe {
             family,

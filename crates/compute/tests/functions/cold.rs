@@ -58,7 +58,7 @@ fn runs(function: &Function<'_>) -> bool {
     let in_python = ["provided.al2023", "http"].contains(&function.language);
     let runs = !in_python || std::path::Path::new("/usr/bin/python3").exists();
     if !runs {
-        println!("skipped: {} needs /usr/bin/python3 here", function.language);
+        base::trial::skip(format_args!("{} needs /usr/bin/python3 here", function.language));
     }
     runs
 }
@@ -68,7 +68,7 @@ async fn who_takes_a_guest_that_was_booted_ahead_is_followed_by_another() {
     for function in FUNCTIONS.iter().filter(|function| runs(function)) {
         let node = Node::new(Mode::Auto);
         if !node.compute.isolation().has(Part::Namespaces) {
-            return println!("skipped: nothing is booted ahead here");
+            return base::trial::skip("nothing is booted ahead here");
         }
         let ahead = || node.compute.booted_ahead();
         for taken in 0..2 {
@@ -87,7 +87,7 @@ async fn who_takes_a_guest_that_was_booted_ahead_is_followed_by_another() {
 async fn a_node_that_starts_again_boots_what_was_in_use() {
     let node = Node::new(Mode::Auto);
     if !node.compute.isolation().has(Part::Namespaces) {
-        return println!("skipped: nothing is booted ahead here");
+        return base::trial::skip("nothing is booted ahead here");
     }
     let Some(image) = node.load(&FUNCTIONS[0]).await else { return };
     until("a guest is ready", || node.compute.booted_ahead().ready > 0).await;

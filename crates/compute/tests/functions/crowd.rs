@@ -48,7 +48,7 @@ Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 async fn load(node: &Node, concurrency: &str) -> Option<Arc<Image>> {
     let function = Function { language: "http", handler: "server.py", files: &[("server.py", SERVER)] };
     if let Err(error) = node.compute.language("python3.13") {
-        println!("skipped: {error}");
+        base::trial::skip(error);
         return None;
     }
     let concurrency = concurrency.to_owned();

@@ -96,7 +96,7 @@ impl Node {
         change: impl FnOnce(&mut Settings),
     ) -> Option<Arc<Image>> {
         if let Err(error) = self.compute.language(function.language) {
-            println!("skipped: {error}");
+            base::trial::skip(error);
             return None;
         }
         let code = self.compute.prepare(zip(function.files)).await.unwrap();

@@ -73,7 +73,7 @@ fn has(node: &Node, language: &str) -> bool {
     match node.compute.language(language) {
         Ok(_) => true,
         Err(error) => {
-            println!("skipped: {error}");
+            base::trial::skip(error);
             false
         }
     }
@@ -362,7 +362,7 @@ async fn servers_are_told_what_other_platforms_tell_them() {
     let function = Function { language: "http", handler: "server.py", files: &[("server.py", &server)] };
     let told = [("fprocess", "python3 server.py"), ("mode", "http"), ("upstream_url", "http://127.0.0.1:5000")];
     if !own_network {
-        return println!("skipped: each server has another port here");
+        return base::trial::skip("each server has another port here");
     }
     let image = with(&node, &function, &told).await;
     let (_, body) = response(&node.call(&image, &request("GET", "/", "")).await);

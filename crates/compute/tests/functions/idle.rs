@@ -164,7 +164,7 @@ async fn what_has_nothing_to_do_stands_still_and_goes_on() {
     let world = World::new(|options| options.sweep = HOUR);
     let Some(image) = world.node.load(&script(&[("index.js", COUNTER)])).await else { return };
     if !world.node.compute.isolation().has(Part::Freezer) {
-        return println!("skipped: nothing freezes here");
+        return base::trial::skip("nothing freezes here");
     }
     let is = |activity| world.node.compute.instances().iter().all(|instance| instance.activity == activity);
     for expected in ["1", "2", "3"] {
@@ -181,7 +181,7 @@ async fn without_memory_guests_of_nobody_go_before_instances() {
     let world = World::new(|_| {});
     let Some(image) = world.node.load(&script(&[("index.js", COUNTER)])).await else { return };
     if !world.node.compute.isolation().has(Part::Namespaces) {
-        return println!("skipped: nothing is booted ahead here");
+        return base::trial::skip("nothing is booted ahead here");
     }
     world.node.call_apart(&image, "1").await;
     let ready = || world.node.compute.booted_ahead().ready;
@@ -264,7 +264,7 @@ async fn none_grows_old() {
 async fn a_leak_costs_one_call_at_a_time() {
     let node = Node::new(Mode::Auto);
     if !node.compute.isolation().has(Part::MemoryLimit) {
-        return println!("skipped: {}", node.compute.isolation());
+        return base::trial::skip(node.compute.isolation());
     }
     let code =
         "const kept = []; exports.handler = async () => { kept.push(Buffer.alloc(8 << 20, 1)); return kept.length }";

@@ -22,7 +22,7 @@ fn program(dir: &Path) -> Option<Vec<u8>> {
     match compiled {
         Ok(status) if status.success() => Some(fs::read(made).unwrap()),
         Ok(_) | Err(_) => {
-            println!("skipped: no C compiler that links statically here");
+            base::trial::skip("no C compiler that links statically here");
             None
         }
     }
@@ -77,7 +77,7 @@ impl World {
     fn new() -> Option<Self> {
         let node = Node::new(Mode::Auto);
         if let Some(missing) = node.compute.isolation().reason(sandbox::Part::Namespaces) {
-            println!("skipped: {missing}");
+            base::trial::skip(missing);
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ exports.handler = async (event) => ({
 async fn a_function_sees_only_what_is_its_own() {
     let node = Node::new(Mode::Auto);
     if !node.compute.isolation().has(Part::Namespaces) {
-        println!("skipped: {}", node.compute.isolation());
+        base::trial::skip(node.compute.isolation());
         return;
     }
     let secret = node.dir.path().join("secret");
@@ -56,7 +56,7 @@ async fn a_function_sees_only_what_is_its_own() {
 async fn a_runtime_api_answers_its_own_instance_alone() {
     let node = Node::new(Mode::Auto);
     if !node.compute.isolation().has(Part::OwnUser) {
-        println!("skipped: {}", node.compute.isolation());
+        base::trial::skip(node.compute.isolation());
         return;
     }
     // A bootstrap that says where its API is, and takes no invocation itself until it was asked for that.
@@ -67,7 +67,7 @@ async fn a_runtime_api_answers_its_own_instance_alone() {
           i = r.headers['Lambda-Runtime-Aws-Request-Id']\n  \
           h.request('POST', f'/2018-06-01/runtime/invocation/{i}/response', json.dumps(os.environ['AWS_LAMBDA_RUNTIME_API'])); h.getresponse().read()\n";
     if !std::path::Path::new("/usr/bin/python3").exists() {
-        println!("skipped: this bootstrap needs /usr/bin/python3");
+        base::trial::skip("this bootstrap needs /usr/bin/python3");
         return;
     }
     let function = Function { language: "provided.al2023", handler: "x", files: &[("bootstrap", bootstrap)] };

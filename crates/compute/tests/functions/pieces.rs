@@ -154,7 +154,7 @@ while True:
 #[tokio::test]
 async fn the_runtime_api_takes_pieces() {
     if !std::path::Path::new("/usr/bin/python3").exists() {
-        return println!("skipped: this bootstrap needs /usr/bin/python3");
+        return base::trial::skip("this bootstrap needs /usr/bin/python3");
     }
     let node = Node::new(Mode::Auto);
     let function = Function { language: "provided.al2023", handler: "x", files: &[("bootstrap", BOOTSTRAP)] };
@@ -186,7 +186,7 @@ async fn web_servers_stream_what_they_answer_to_events() {
     let node = Node::new(Mode::Auto);
     let function = Function { language: "http", handler: "server.js", files: &[("server.js", SERVER)] };
     if node.compute.language("nodejs24.x").is_err() {
-        return println!("skipped: this server needs Node.js");
+        return base::trial::skip("this server needs Node.js");
     }
     let image = node.load_with(&function, |settings| settings.timeout = 2 * PATIENCE).await.unwrap();
     let (read, outcome) = read_along(&node, &image, r#"{"any":"event"}"#).await;

@@ -55,7 +55,7 @@ const GOOD: &[(&str, &str)] = &[("bootstrap", BOOTSTRAP)];
 fn has_python() -> bool {
     let there = std::path::Path::new("/usr/bin/python3").exists();
     if !there {
-        println!("skipped: this bootstrap needs /usr/bin/python3");
+        base::trial::skip("this bootstrap needs /usr/bin/python3");
     }
     there
 }

@@ -109,7 +109,7 @@ async fn functions_reach_what_they_are_set_to() {
     };
     let open = of_node(Network::Full);
     if !open.compute.isolation().has(Part::Network) {
-        return println!("skipped: {}", open.compute.isolation());
+        return base::trial::skip(open.compute.isolation());
     }
     let (bootstrap, server_code) = (format!("#!/usr/bin/python3\n{KNOCK}{BOOTSTRAP}"), format!("{KNOCK}{SERVER}"));
     let functions = [
@@ -122,7 +122,7 @@ async fn functions_reach_what_they_are_set_to() {
     let near = of_node(Network::Platform);
     for function in &functions {
         if function.language != "nodejs20.x" && !std::path::Path::new("/usr/bin/python3").exists() {
-            println!("skipped: {} needs /usr/bin/python3 here", function.language);
+            base::trial::skip(format_args!("{} needs /usr/bin/python3 here", function.language));
             continue;
         }
         for (node, word, at_platform, at_world) in [

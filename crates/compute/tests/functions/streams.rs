@@ -40,7 +40,7 @@ const FUNCTION: Function<'static> =
 
 async fn image(node: &Node) -> Option<Arc<Image>> {
     if let Err(error) = node.compute.language("nodejs24.x") {
-        println!("skipped: {error}");
+        base::trial::skip(error);
         return None;
     }
     let image = node.load(&FUNCTION).await.unwrap();

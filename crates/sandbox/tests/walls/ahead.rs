@@ -198,7 +198,7 @@ fn a_guest_that_waits_ends_with_its_child() {
 fn the_platform_listens_inside() {
     let Some(host) = able() else { return };
     if !Path::new("/bin/bash").exists() {
-        println!("skipped: no bash here, which could open a connection");
+        base::trial::skip("no bash here, which could open a connection");
         return;
     }
     let script = "exec 5<>/dev/tcp/127.0.0.1/9001; echo hello >&5; cat <&5; (exec 5<>/dev/tcp/127.0.0.1/9002) 2>/dev/null || echo nobody";
@@ -228,7 +228,7 @@ fn a_server_inside_is_dialled() {
     let Some(host) = able() else { return };
     let python = Path::new("/usr/bin/python3");
     if !python.exists() {
-        println!("skipped: no python3 here, which could be a server");
+        base::trial::skip("no python3 here, which could be a server");
         return;
     }
     let server = "import socket\ns = socket.create_server(('127.0.0.1', 8080))\nprint('listening', flush=True)\nc, _ = s.accept()\nc.sendall(c.recv(100).upper())\n";
@@ -262,7 +262,7 @@ fn the_frozen_stand_still_and_can_be_ended() {
     let booted = host.boot(&sandbox::Boot { plan, ports: Vec::new() }, streams).unwrap();
     assert_eq!(line(&read), "ready\n");
     if let Err(error) = booted.child.freeze() {
-        println!("skipped: {error}");
+        base::trial::skip(error);
         return;
     }
     rustix::fs::fcntl_setfl(&read, rustix::fs::OFlags::NONBLOCK).unwrap();

@@ -34,7 +34,7 @@ fn ground() -> Option<Ground> {
     match compiled {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
         Err(error) => {
-            println!("skipped: no C compiler here: {error}");
+            base::trial::skip(format_args!("no C compiler here: {error}"));
             return None;
         }
     }

@@ -52,7 +52,7 @@ pub fn shell(script: &str) -> Program {
 pub fn python(script: &str) -> Option<Plan> {
     let program = PathBuf::from("/usr/bin/python3");
     if !program.exists() {
-        println!("skipped: no python3 here");
+        base::trial::skip("no python3 here");
         return None;
     }
     Some(Plan { program, arguments: vec!["-c".to_owned(), script.to_owned()], ..plan("") })
@@ -131,7 +131,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub fn lacks(host: &Host, part: Part) -> bool {
     let missing = host.report().missing().find(|(one, _)| *one == part);
     if let Some((part, reason)) = missing {
-        println!("skipped: no {} here: {reason}", part.name());
+        base::trial::skip(format_args!("no {} here: {reason}", part.name()));
         return true;
     }
     false

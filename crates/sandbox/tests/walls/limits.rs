@@ -66,7 +66,7 @@ fn processors_are_shared_by_memory() {
         return;
     }
     if !std::path::Path::new("/usr/bin/taskset").exists() {
-        return println!("skipped: no taskset here, which puts both on one processor");
+        return base::trial::skip("no taskset here, which puts both on one processor");
     }
     // One large and one small on one processor, each counting for as long as the other does.
     let script = "taskset -p 1 $$ >/dev/null; echo ready; i=0; while true; do i=$((i+1)); done";

@@ -32,7 +32,7 @@ def handler(event, context):
 async fn world() -> Option<World> {
     let world = World::new().await;
     if let Err(why) = world.functions.compute.language("python3.13") {
-        println!("skipped: {why}");
+        base::trial::skip(why);
         return None;
     }
     let mut input = creation("echo");
@@ -206,7 +206,7 @@ const ENDLESS: &str = "exports.handler = awslambda.streamifyResponse(async (even
 async fn who_does_not_read_a_stream_keeps_it_no_longer_than_its_time_limit() {
     let world = World::new().await;
     if let Err(why) = world.functions.compute.language("nodejs22.x") {
-        println!("skipped: {why}");
+        base::trial::skip(why);
         return;
     }
     let mut input = creation("endless");
