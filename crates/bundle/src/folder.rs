@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use template::Node;
 
-use crate::{Error, compiled, names, source};
+use crate::{Error, compiled, foreign, names, source};
 
 /// The runtimes that are chosen where nobody says: the newest long-lived of each language.
 const NODE: &str = "nodejs24.x";
@@ -62,14 +62,14 @@ pub fn find(path: &Path) -> Result<Found, Error> {
     if let Some(function) = function_in(path)? {
         return Ok(Found::Functions(vec![function], Vec::new()));
     }
-    if let Some(advice) = compiled::advice(path)? {
+    if let Some(advice) = advice(path)? {
         return Err(Error::Source { path: path.to_owned(), advice });
     }
     let mut functions: BTreeMap<String, Function> = BTreeMap::new();
     let mut left_out = Vec::new();
     for folder in folders_in(path)? {
         let Some(function) = function_in(&folder)? else {
-            left_out.extend(compiled::advice(&folder)?.map(|advice| (folder, advice)));
+            left_out.extend(advice(&folder)?.map(|advice| (folder, advice)));
             continue;
         };
         let id = names::logical_id(&function.name).to_ascii_lowercase();
@@ -87,6 +87,11 @@ pub fn find(path: &Path) -> Result<Found, Error> {
     }
     let left_out = left_out.iter().map(|(path, advice)| format!("{} is left out: {advice}.", path.display()));
     Ok(Found::Functions(functions.into_values().collect(), left_out.collect()))
+}
+
+/// What has to be done before a folder is a function.
+fn advice(folder: &Path) -> Result<Option<&'static str>, Error> {
+    Ok(foreign::advice(folder).or(compiled::advice(folder)?))
 }
 
 /// What is not run as it is, by how its files' names end, and what to do with it.
@@ -127,6 +132,9 @@ pub(crate) fn function_in(folder: &Path) -> Result<Option<Function>, Error> {
         if folder.join(file).is_file() {
             return Ok(function(HTTP, file.to_owned()));
         }
+    }
+    if foreign::advice(folder).is_some() {
+        return Ok(None);
     }
     let Package { main, has_start, is_served } = package_in(folder)?;
     if is_served {

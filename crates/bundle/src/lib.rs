@@ -18,6 +18,7 @@ mod assets;
 mod compiled;
 mod error;
 mod folder;
+mod foreign;
 mod names;
 mod source;
 

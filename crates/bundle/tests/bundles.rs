@@ -72,6 +72,8 @@ fn folders_say_what_they_are() {
         (&[("Procfile", "web: ./serve"), ("app.py", "")], "http", "Procfile"),
         (&[("server.py", ""), ("app.py", "")], "http", "server.py"),
         (&[("server.mjs", "")], "http", "server.mjs"),
+        (&[("wrangler.toml", ""), ("index.js", "export default { fetch }"), ("server.mjs", "")], "http", "server.mjs"),
+        (&[("host.json", "{}"), ("Procfile", "web: FUNCTIONS_CUSTOMHANDLER_PORT=$PORT ./handler")], "http", "Procfile"),
         (&[("package.json", r#"{"scripts": {"start": "next start"}}"#)], "http", "package.json"),
         (
             &[("package.json", r#"{"scripts": {"start": "node ."}}"#), ("index.js", "app.listen(8080)")],
@@ -182,6 +184,18 @@ fn what_cannot_be_deployed_says_why() {
         (
             &[("Cargo.toml", ""), ("src/main.rs", "")],
             "DIR is no function yet: Rust must be compiled first: cargo build",
+        ),
+        (
+            &[("wrangler.toml", "main = 'src/index.ts'"), ("src/index.ts", "")],
+            "DIR is no function yet: a Cloudflare Worker is not run as it is. Export a function handler(event, context)",
+        ),
+        (
+            &[("index.mjs", "export default { fetch(request) { return new Response('hi') } }")],
+            "DIR is no function yet: a Cloudflare Worker is not run as it is",
+        ),
+        (
+            &[("host.json", "{}"), ("package.json", r#"{"main": "app.js"}"#), ("app.js", "")],
+            "DIR is no function yet: an app of Azure Functions needs Azure's host, which is not run here",
         ),
         (&[("one.wasm", ""), ("two.wasm", "")], "DIR is neither a function nor an application"),
     ] {
