@@ -152,3 +152,45 @@ def test_c_sharp_on_a_runtime_of_dotnets_own(lambda_client, mono_layer, tmp_path
     create(lambda_client, "language-own-dotnet", "provided.al2023", "bootstrap", zipped(code), **settings)
     answers_events(lambda_client, "language-own-dotnet", f".NET {versions[-1].split('.')[0]}")
     lambda_client.delete_layer_version(LayerName="dotnet", VersionNumber=made["Version"])
+
+
+NODE_HANDLER = """
+exports.handler = async (event, context) => {
+  if (event.fail) throw new TypeError("boom");
+  return { event, id: context.awsRequestId, left: context.getRemainingTimeInMillis() > 0 };
+};
+"""
+
+
+@pytest.mark.skipif("FREEHOLD_AWS_LAMBDA_RIC" not in os.environ, reason="FREEHOLD_AWS_LAMBDA_RIC names no folder with npm's aws-lambda-ric")
+def test_the_published_client_for_node_works_unchanged(lambda_client):
+    """The folder of the package as npm has built it, which takes a C++ compiler, cmake and the autotools, and a minute."""
+    package = pathlib.Path(os.environ["FREEHOLD_AWS_LAMBDA_RIC"])
+    parts = [path for part in ("bin", "dist") for path in (package / part).iterdir()]
+    files = {f"ric/{path.relative_to(package)}": path.read_bytes() for path in parts}
+    bootstrap = "#!/bin/sh\ncd $LAMBDA_TASK_ROOT\nexec node ric/bin/index.mjs $_HANDLER\n"
+    files |= {"bootstrap*": bootstrap, "index.js": NODE_HANDLER}
+    create(lambda_client, "ric-node", "provided.al2023", "index.handler", zipped(files), MemorySize=512, Timeout=60)
+    for event in ({"number": 1}, {"fail": 1}, {"number": 2}):
+        answer = lambda_client.invoke(FunctionName="ric-node", Payload=json.dumps(event))
+        told = json.loads(answer["Payload"].read())
+        if "fail" in event:
+            assert (answer["FunctionError"], told["errorType"], told["errorMessage"]) == ("Unhandled", "TypeError", "boom"), told
+        else:
+            known = (told["event"], told["id"], told["left"])
+            assert known == (event, answer["ResponseMetadata"]["RequestId"], True), told
+    lambda_client.delete_function(FunctionName="ric-node")
+
+
+@pytest.mark.skipif("FREEHOLD_LAMBDA_RUNTIME" not in os.environ, reason="FREEHOLD_LAMBDA_RUNTIME names no folder to build AWS's crate for Rust in")
+def test_the_published_crate_for_rust_works_unchanged(lambda_client):
+    """Sixty crates, a minute of two processors the first time: what is built stays in that folder."""
+    target = pathlib.Path(os.environ["FREEHOLD_LAMBDA_RUNTIME"])
+    command = ["cargo", "build", "--locked", "--target-dir", target]
+    done = subprocess.run(command, cwd=PROGRAMS / "rust", capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, done.stderr
+    code = zipped({"bootstrap*": (target / "debug" / "greet").read_bytes()})
+    create(lambda_client, "language-rust", "provided.al2023", "bootstrap", code, Timeout=60)
+    answer = lambda_client.invoke(FunctionName="language-rust", Payload=json.dumps({"fail": True}))
+    assert answer["FunctionError"] == "Unhandled" and json.load(answer["Payload"])["errorMessage"] == "boom"
+    answers_events(lambda_client, "language-rust", "Rust")

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, in one command, on a fresh machine.
 //!
-//! It installs what it needs into `.venv` (boto3 and the AWS command line) and `conformance/javascript/node_modules`, and says before
+//! It installs what it needs into `.venv` (boto3, the AWS command line and AWS's runtime client for Python) and `conformance/javascript/node_modules`, and says before
 //! each step what it does. The first step that fails ends it.
 //!
 //! The conformance suite runs against the program that the crates' tests were built with: what checks its own arithmetic and invariants
@@ -24,6 +24,7 @@ pub fn run(root: &Path) -> Result<()> {
     steps.run("house rules", tidy::run)?;
     steps.run("Python environment", install_python)?;
     steps.run("JavaScript clients", install_javascript)?;
+    steps.run("AWS's runtime client for Python", install_runtime_client)?;
     steps.run("generated shapes are what the models give", codegen::check)?;
     steps.run("lints", |root| {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
@@ -77,11 +78,14 @@ fn crate_tests(root: &Path) -> Result<()> {
     // work, slower.
     let has_nextest =
         Command::new(env!("CARGO")).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
-    if has_nextest {
-        cargo(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
-    } else {
-        cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"])
+    let run: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test"] };
+    let mut tests = Command::new(env!("CARGO"));
+    tests.args(run).args(["--workspace", "--locked", "--no-fail-fast"]).current_dir(root);
+    let client = runtime_client(root);
+    if client.join(RUNTIME_CLIENT).is_file() {
+        tests.env("FREEHOLD_AWSLAMBDARIC", client);
     }
+    check(&mut tests)
 }
 
 fn conformance(root: &Path) -> Result<()> {
@@ -132,6 +136,34 @@ fn install_javascript(root: &Path) -> Result<()> {
     }
     check(Command::new("npm").args(["ci", "--ignore-scripts", "--no-progress"]).current_dir(&folder))?;
     std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// What guests of the crates' tests import: AWS's own client of the Runtime API, and the mark of its version.
+const RUNTIME_CLIENT: &str = "awslambdaric-4.2.2.dist-info/METADATA";
+
+fn runtime_client(root: &Path) -> PathBuf {
+    venv(root).join("runtime-client")
+}
+
+/// Installs AWS's runtime client in a folder of its own, for the machine's Python, which guests run on, and not for `.venv`'s. It is
+/// partly native: where there is none for that Python, the test that needs it says so.
+fn install_runtime_client(root: &Path) -> Result<()> {
+    let (folder, python) = (runtime_client(root), Path::new("/usr/bin/python3"));
+    if folder.join(RUNTIME_CLIENT).is_file() {
+        println!("{} is up to date", folder.display());
+        return Ok(());
+    }
+    if !python.exists() {
+        println!("{} is not there: the client is not tried", python.display());
+        return Ok(());
+    }
+    let mut pip = Command::new(venv(root).join("bin/python"));
+    pip.args(["-m", "pip", "--python"]).arg(python).args(["install", "--quiet", "--upgrade", "--only-binary", ":all:"]);
+    pip.arg("--target").arg(&folder).arg("awslambdaric==4.2.2");
+    if let Err(error) = check(&mut pip) {
+        println!("the client cannot be installed and is not tried: {error:#}");
+    }
     Ok(())
 }
 

@@ -124,7 +124,7 @@ async fn next_has_every_header() {
 }
 
 /// Where the published client for Python is: a folder made by `pip install --target FOLDER awslambdaric` with /usr/bin/python3's
-/// version, named in the environment. Nothing is downloaded here.
+/// version, named in the environment, as `cargo xtask test` does it. Nothing is downloaded here.
 const CLIENT: &str = "FREEHOLD_AWSLAMBDARIC";
 
 #[tokio::test]
