@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::container::Unpacked;
 use crate::faults::Ending;
+use crate::freezing::Freezing;
 use crate::guest::feed::Feed;
 use crate::guest::{Event, Link};
 use crate::image::Image;
@@ -45,6 +46,7 @@ pub(crate) struct Instance {
     /// Where events may be laid ahead of it; its pool has that while it is busy.
     pub(crate) lane: Option<Lane>,
     guest: Option<Guest>,
+    freezing: Freezing,
     usable: bool,
     idle_since: Duration,
     peak: (Instant, u64),
@@ -201,6 +203,7 @@ impl Instance {
             init: None,
             failure: None,
             guest,
+            freezing: Freezing::default(),
             usable: true,
             idle_since,
             peak: (Instant::now(), 0),
@@ -221,6 +224,7 @@ impl Instance {
             failure: None,
             lane: None,
             guest: Some(Guest { link, process, _ways: ways, _root: guest._root.clone() }),
+            freezing: Freezing::default(),
             usable: true,
             idle_since: self.idle_since,
             peak: self.peak,
@@ -282,7 +286,8 @@ impl Instance {
         if !self.pulse.frozen.load(Ordering::Relaxed)
             && let Some(guest) = &self.guest
         {
-            self.pulse.frozen.store(guest.process.child.freeze().is_ok(), Ordering::Relaxed);
+            let frozen = self.freezing.attempt(&self.image.function, || guest.process.child.freeze());
+            self.pulse.frozen.store(frozen, Ordering::Relaxed);
         }
     }
 

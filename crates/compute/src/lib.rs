@@ -21,6 +21,7 @@ mod compute;
 mod container;
 mod environment;
 mod faults;
+mod freezing;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guest;

@@ -42,8 +42,16 @@ pub(crate) struct Pulse {
     calls: AtomicU32,
     /// How many attempts it has taken.
     pub(crate) attempts: AtomicU64,
-    /// Its processes, for a node that cannot wait.
-    child: Weak<Child>,
+    body: Body,
+}
+
+/// What an instance is made of.
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// Processes, which a node that cannot wait ends.
+    Processes(Weak<Child>),
+    /// WebAssembly in this process. The function's environment has this too, and so have its other instances.
+    InProcess(Arc<wasm::Held>),
 }
 
 /// Who an instance is.
@@ -108,16 +116,16 @@ impl Monitor {
     }
 
     /// Takes a new instance into view.
-    pub(crate) fn watch(&self, identity: Identity, child: Weak<Child>) -> Arc<Pulse> {
-        self.enter(Arc::new(identity), None, child)
+    pub(crate) fn watch(&self, identity: Identity, body: Body) -> Arc<Pulse> {
+        self.enter(Arc::new(identity), None, body)
     }
 
     /// Takes one of several calls into view that an instance has at a time.
     pub(crate) fn watch_call(&self, of: &Arc<Pulse>) -> Arc<Pulse> {
-        self.enter(Arc::clone(&of.identity), Some(Arc::clone(of)), Weak::clone(&of.child))
+        self.enter(Arc::clone(&of.identity), Some(Arc::clone(of)), of.body.clone())
     }
 
-    fn enter(&self, identity: Arc<Identity>, of: Option<Arc<Pulse>>, child: Weak<Child>) -> Arc<Pulse> {
+    fn enter(&self, identity: Arc<Identity>, of: Option<Arc<Pulse>>, body: Body) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             busy_since: AtomicU64::new(0),
             frozen: AtomicBool::new(false),
@@ -126,7 +134,7 @@ impl Monitor {
             of,
             calls: AtomicU32::new(0),
             attempts: AtomicU64::new(0),
-            child,
+            body,
         });
         self.pulses.lock().expect("nothing panics while it holds this lock").push(Arc::downgrade(&pulse));
         pulse
@@ -160,7 +168,7 @@ impl Monitor {
 
     /// Ends every guest, whatever it does.
     pub(crate) fn kill_all(&self) {
-        self.pulses().iter().filter_map(|pulse| pulse.child.upgrade()).for_each(|child| child.kill());
+        self.pulses().iter().filter_map(|pulse| pulse.body.child()).for_each(|child| child.kill());
     }
 
     fn now_ms(&self) -> u64 {
@@ -189,6 +197,15 @@ impl Monitor {
     }
 }
 
+impl Body {
+    fn child(&self) -> Option<Arc<Child>> {
+        match self {
+            Self::Processes(child) => child.upgrade(),
+            Self::InProcess(_) => None,
+        }
+    }
+}
+
 impl Pulse {
     /// The call is over.
     pub(crate) fn end(&self) {
@@ -205,9 +222,16 @@ impl Pulse {
         self.of.is_none()
     }
 
-    /// What its processes have in memory now; of pages that others have too, a share.
+    /// What its processes have in memory now; of pages that others have too, a share. Of what a function's instances in this process
+    /// have together, an equal part: which call has how much is not known.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.child.upgrade().map_or(0, |child| child.share())
+        match &self.body {
+            Body::Processes(child) => child.upgrade().map_or(0, |child| child.share()),
+            Body::InProcess(held) => {
+                let instances = Arc::strong_count(held).saturating_sub(1).max(1);
+                held.now().bytes() / instances as u64
+            }
+        }
     }
 
     /// True while it has a call.

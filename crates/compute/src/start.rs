@@ -27,7 +27,7 @@ use crate::instance::{Guest, Happening, InitCause, Instance, Origin, Pace};
 use crate::invocation::RunFault;
 use crate::languages::{Family, Resolved};
 use crate::logs::LogStream;
-use crate::monitor::Identity;
+use crate::monitor::{Body, Identity};
 use crate::network;
 use crate::output::Output;
 use crate::platform::{Said, Status};
@@ -79,7 +79,8 @@ pub(crate) async fn start(
         pid: guest.as_ref().map_or(0, |guest| guest.process.pid()),
         born,
     };
-    let pulse = shared.monitor.watch(identity, guest.as_ref().map_or_else(Weak::new, |guest| guest.process.child()));
+    let child = guest.as_ref().map_or_else(Weak::new, |guest| guest.process.child());
+    let pulse = shared.monitor.watch(identity, Body::Processes(child));
     let mut instance = Instance::new(Arc::clone(image), output, pulse, guest, seat);
     layout.tell_extensions(&mut instance);
     initialise(&mut instance, obstacle).await;

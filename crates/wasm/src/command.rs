@@ -64,7 +64,7 @@ pub(crate) async fn run(engine: &Engine, program: &Command, settings: &Settings,
     let (ending, _) = Ending::begin();
     let output = Arc::new(Collect::new(run.output_bytes_max));
     ending.meter.bytes_in(run.input.len());
-    let memory = Memory::new(Arc::clone(engine.budget()), settings.memory, Arc::clone(&ending));
+    let memory = Memory::new(Arc::clone(engine.budget()), settings, Arc::clone(&ending));
     let mut wasi = guest::wasi(settings, Output::new(Arc::clone(&output) as _), Output::new(run.stderr));
     wasi.args(&run.arguments).stdin(MemoryInputPipe::new(run.input));
     let work = match program {

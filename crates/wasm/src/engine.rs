@@ -6,7 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base::ByteSize;
@@ -60,6 +60,7 @@ struct Inner {
     trust: Trust,
     /// One compilation at a time; each uses all processors.
     compiling: Mutex<()>,
+    compilations: AtomicU64,
 }
 
 struct Runtime {
@@ -126,6 +127,7 @@ impl Engine {
             places: Arc::new(Places { limit: instances_max, taken: AtomicU32::new(0) }),
             trust: Trust::default(),
             compiling: Mutex::new(()),
+            compilations: AtomicU64::new(0),
         })))
     }
 
@@ -160,6 +162,11 @@ impl Engine {
     /// How many instances there are.
     pub fn instances(&self) -> u32 {
         self.0.places.taken.load(Ordering::Relaxed)
+    }
+
+    /// How often something was compiled, and not found where it was before.
+    pub fn compilations(&self) -> u64 {
+        self.0.compilations.load(Ordering::Relaxed)
     }
 
     /// What all guests have together.
@@ -224,6 +231,7 @@ impl Engine {
         if let Some(found) = loaded() {
             return Ok(found);
         }
+        self.0.compilations.fetch_add(1, Ordering::Relaxed);
         let compiled = compile()?;
         let kept = serialize(&compiled).map(|code| self.0.cache.keep(name, &code));
         match kept {

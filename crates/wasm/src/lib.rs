@@ -49,6 +49,7 @@ pub use command::{Ran, Run};
 pub use component::{Component, Kind};
 pub use engine::{Allocation, Engine, EngineError};
 pub use failure::{Failed, Failure, PrepareError, Whose};
+pub use memory::Held;
 pub use meter::{Attempt, Ended, Usage};
 pub use network::{HostRule, HostRuleError, Network};
 pub use options::EngineOptions;

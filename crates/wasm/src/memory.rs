@@ -10,6 +10,7 @@ use base::ByteSize;
 use wasmtime::ResourceLimiter;
 
 use crate::meter::Ending;
+use crate::settings::Settings;
 
 /// A table's element is a pointer.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
@@ -21,9 +22,14 @@ pub(crate) struct Budget {
     used: AtomicU64,
 }
 
+/// What all instances of one guest have now, for people who watch. Clones tell of the same guest.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Arc<AtomicU64>);
+
 /// What one instance has. Gives it back when it is dropped.
 pub(crate) struct Memory {
     budget: Arc<Budget>,
+    held: Held,
     limit: u64,
     used: u64,
     refused: Option<Refusal>,
@@ -61,9 +67,17 @@ impl Budget {
     }
 }
 
+impl Held {
+    /// So much.
+    pub fn now(&self) -> ByteSize {
+        ByteSize(self.0.load(Ordering::Relaxed))
+    }
+}
+
 impl Memory {
-    pub(crate) fn new(budget: Arc<Budget>, limit: ByteSize, ending: Arc<Ending>) -> Self {
-        Self { budget, limit: limit.bytes(), used: 0, refused: None, ending }
+    pub(crate) fn new(budget: Arc<Budget>, settings: &Settings, ending: Arc<Ending>) -> Self {
+        let (held, limit) = (settings.held.clone(), settings.memory.bytes());
+        Self { budget, held, limit, used: 0, refused: None, ending }
     }
 
     /// The last refusal, if nothing was granted since.
@@ -82,6 +96,7 @@ impl Memory {
             self.refused = Some(Refusal::Engine { total: ByteSize(self.budget.total) });
             return false;
         }
+        self.held.0.fetch_add(more, Ordering::Relaxed);
         self.used = wanted;
         self.refused = None;
         self.ending.meter.memory(wanted);
@@ -91,6 +106,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        self.held.0.fetch_sub(self.used, Ordering::Relaxed);
         self.budget.give_back(self.used);
     }
 }
@@ -120,7 +136,26 @@ mod tests {
     const PAGE: usize = 65536;
 
     fn memory(budget: &Arc<Budget>, limit: u64) -> Memory {
-        Memory::new(Arc::clone(budget), ByteSize(limit), Ending::begin().0)
+        memory_in(budget, &Settings { memory: ByteSize(limit), ..Settings::default() })
+    }
+
+    fn memory_in(budget: &Arc<Budget>, settings: &Settings) -> Memory {
+        Memory::new(Arc::clone(budget), settings, Ending::begin().0)
+    }
+
+    #[test]
+    fn each_guest_knows_what_its_instances_have() {
+        let budget = Budget::new(ByteSize(10 * PAGE as u64));
+        let (settings, other) = (Settings::default(), Settings::default());
+        let mut memories = [memory_in(&budget, &settings), memory_in(&budget, &settings), memory_in(&budget, &other)];
+        for (memory, pages) in memories.iter_mut().zip([2, 3, 4]) {
+            assert!(memory.memory_growing(0, pages * PAGE, None).unwrap());
+        }
+        assert!(!memories[0].memory_growing(2 * PAGE, 9 * PAGE, None).unwrap(), "what is refused is not counted");
+        let pages = |settings: &Settings| settings.held.now().bytes() / PAGE as u64;
+        assert_eq!((pages(&settings), pages(&other)), (5, 4));
+        drop(memories);
+        assert_eq!((pages(&settings), pages(&other)), (0, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base::ByteSize;
 
+use crate::memory::Held;
 use crate::network::Network;
 use crate::output::{Discard, Sink};
 
@@ -15,6 +16,8 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// The most memory that an instance may have: its linear memories and tables.
     pub memory: ByteSize,
+    /// Where it is counted what all instances have.
+    pub held: Held,
     /// Whom it may talk to.
     pub network: Network,
     /// How many requests an instance may answer at the same time. Counts for WASI 0.3 only: an instance of a WASI 0.2 component
@@ -32,6 +35,7 @@ impl Default for Settings {
         Self {
             environment: Vec::new(),
             memory: ByteSize::mib(128),
+            held: Held::default(),
             network: Network::None,
             concurrency: 1,
             reuse_max: 128,

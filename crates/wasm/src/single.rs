@@ -102,7 +102,7 @@ enum First {
 pub(crate) fn store(context: &Context, program: &ProxyPre<Guest>, limits: Limits, ending: Arc<Ending>) -> Store<Guest> {
     let settings = &context.settings;
     let wasi = guest::wasi(settings, Output::new(limits.stdout), Output::new(limits.stderr)).build();
-    let memory = Memory::new(Arc::clone(context.engine.budget()), settings.memory, ending);
+    let memory = Memory::new(Arc::clone(context.engine.budget()), settings, ending);
     guest::store(program.engine(), Guest::new(memory, wasi, Arc::clone(&context.reach)))
 }
 

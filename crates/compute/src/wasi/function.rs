@@ -6,7 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base::ByteSize;
@@ -20,7 +20,7 @@ use crate::image::{Credentials, Image};
 use crate::instance::Origin;
 use crate::invocation::RunFault;
 use crate::languages::Family;
-use crate::monitor::Identity;
+use crate::monitor::{Body, Identity};
 use crate::network;
 use crate::platform::Said;
 use crate::shared::Shared;
@@ -52,6 +52,8 @@ pub(crate) struct Environment {
     /// What the function says of itself as it would of a server.
     pub(super) habits: Habits,
     born: Instant,
+    /// What its instances have.
+    held: Arc<wasm::Held>,
     idle: Mutex<Idle>,
 }
 
@@ -112,12 +114,15 @@ impl Function {
         let began = Instant::now();
         let fault = |reason: String| RunFault::Start { reason };
         let credentials = (image.credentials)().await.map_err(fault)?;
-        let program = self.program(settings(shared, image, &credentials)).map_err(fault)?;
+        let settings = settings(shared, image, &credentials);
+        let held = Arc::new(settings.held.clone());
+        let program = self.program(settings).map_err(fault)?;
         let idle = Idle { scribes: Vec::new(), used: began, busy: 0 };
         let made = Arc::new(Environment {
             program,
             habits: Habits::of(&image.environment),
             born: began,
+            held,
             idle: Mutex::new(idle),
         });
         *self.current.lock().expect("nothing panics while it holds this lock") = Some(Arc::clone(&made));
@@ -161,7 +166,7 @@ impl Environment {
         idle.busy += 1;
         let found = idle.scribes.pop();
         drop(idle);
-        found.unwrap_or_else(|| new_scribe(shared, image, &self.program))
+        found.unwrap_or_else(|| new_scribe(shared, image, self))
     }
 
     /// Gives it back.
@@ -184,7 +189,7 @@ impl Environment {
     }
 }
 
-fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
+fn new_scribe(shared: &Shared, image: &Image, environment: &Environment) -> Scribe {
     let stream = Arc::new(log_stream(image, &shared.options.clock, &shared.options.random));
     let identity = Identity {
         arn: image.arn.clone(),
@@ -196,9 +201,9 @@ fn new_scribe(shared: &Shared, image: &Image, program: &Program) -> Scribe {
         pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
         born: shared.options.clock.elapsed(),
     };
-    let pulse = shared.monitor.watch(identity, Weak::new());
+    let pulse = shared.monitor.watch(identity, Body::InProcess(Arc::clone(&environment.held)));
     let scribe = Scribe::new(stream, image.log_format, pulse, &shared.pump, shared.options.clock.clone());
-    let kind = match program {
+    let kind = match environment.program {
         Program::Http(_) => "wasi:http",
         Program::Command(..) | Program::Broken(_) => "wasi:cli",
     };

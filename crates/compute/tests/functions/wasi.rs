@@ -477,7 +477,8 @@ async fn concurrency_has_its_limits() {
         asked.spawn(async move { compute.run(&image, invocation(&get("/s2000"))).await });
     }
     let until = Instant::now() + PATIENCE;
-    while node.compute.instances().iter().filter(|one| one.activity == Activity::Busy).count() < 2 {
+    let held = || node.compute.instances().iter().map(|one| one.memory_bytes).sum::<u64>();
+    while node.compute.instances().iter().filter(|one| one.activity == Activity::Busy).count() < 2 || held() == 0 {
         assert!(Instant::now() < until, "both run in the end");
         tokio::task::yield_now().await;
     }
@@ -487,6 +488,11 @@ async fn concurrency_has_its_limits() {
         assert_eq!(body(&outcome.unwrap().unwrap()), "Hello from WASI\n");
     }
     assert_eq!(body(&ask(&node, &image, "/h").await), "Hello from WASI\n");
+    let until = Instant::now() + PATIENCE;
+    while held() > 0 {
+        assert!(Instant::now() < until, "without a call its instances have nothing");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

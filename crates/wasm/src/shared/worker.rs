@@ -89,7 +89,7 @@ impl Worker {
     fn store(&self, gauge: &Arc<Ending>) -> Store<Guest> {
         let Context { engine, settings, reach } = &*self.context;
         let wasi = guest::wasi(settings, self.stdout.clone(), self.stderr.clone()).build();
-        let memory = Memory::new(Arc::clone(engine.budget()), settings.memory, Arc::clone(gauge));
+        let memory = Memory::new(Arc::clone(engine.budget()), settings, Arc::clone(gauge));
         guest::store(self.program.engine(), Guest::new(memory, wasi, Arc::clone(reach)))
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use base::{ByteSize, Random};
@@ -31,6 +32,24 @@ fn again(bench: &Bench) -> Engine {
     let mut options = EngineOptions::new(bench.dir.path().join("compiled"));
     options.instances_max = 10;
     Engine::new(options).unwrap()
+}
+
+#[tokio::test]
+async fn who_wants_the_same_at_once_has_it_compiled_once() {
+    let bench = Bench::new();
+    for (number, binary) in [acts(), command(1)].iter().enumerate() {
+        let start = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    bench.engine.prepare(binary).unwrap();
+                });
+            }
+        });
+        assert_eq!(bench.engine.compilations(), number as u64 + 1);
+    }
+    assert_eq!(compiled(&bench).len(), 2);
 }
 
 #[tokio::test]
