@@ -15,6 +15,7 @@ import tempfile
 import threading
 
 from conftest import ROOT
+from support import lacks
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 SOURCE = ROOT / "crates" / "compute" / "tests" / "functions" / "guest.c"
