@@ -31,7 +31,8 @@ pub struct Bucket {
     /// What is set up for it, by name: configurations lie beside it.
     #[serde(default)]
     pub has: BTreeSet<String>,
-    /// The number of the snapshot that this was last changed on: what was read while it was the same is still so.
+    /// The number of the snapshot that this was last changed on: what was read while it was the same is still so. Nobody may write a
+    /// document without `set_config`, which sets it, or others would go by the one before.
     #[serde(default)]
     pub set_on: u64,
 }

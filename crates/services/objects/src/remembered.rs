@@ -4,6 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Values that were worked out, by what they are of.
@@ -33,18 +34,25 @@ impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
     /// Takes the place of what was there. What is too heavy is not remembered.
     pub(crate) fn put(&self, key: K, value: V, weight: usize) {
         let mut held = self.lock();
-        if let Some((_, freed)) = held.values.remove(&key) {
-            held.weight -= freed;
+        let replaced = held.values.remove(&key);
+        held.weight -= replaced.as_ref().map_or(0, |(_, freed)| *freed);
+        let mut forgotten = HashMap::new();
+        if weight <= self.weight_max {
+            if held.weight + weight > self.weight_max {
+                forgotten = mem::take(&mut held.values);
+                held.weight = 0;
+            }
+            held.weight += weight;
+            held.values.insert(key, (value, weight));
         }
-        if weight > self.weight_max {
-            return;
-        }
-        if held.weight + weight > self.weight_max {
-            held.values.clear();
-            held.weight = 0;
-        }
-        held.weight += weight;
-        held.values.insert(key, (value, weight));
+        drop(held);
+        // To free much takes long, and all others would wait for it.
+        drop((replaced, forgotten));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn weight(&self) -> usize {
+        self.lock().weight
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<K, V>> {
@@ -54,6 +62,8 @@ impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, LazyLock};
+
     use super::*;
 
     #[test]
@@ -72,5 +82,22 @@ mod tests {
                 assert_eq!(remembered.get(&asked).is_some(), there.contains(&asked), "{asked} after {key} {weight}");
             }
         }
+    }
+
+    #[test]
+    fn nobody_waits_while_what_is_forgotten_is_freed() {
+        static REMEMBERED: LazyLock<Remembered<u8, Arc<Freed>>> = LazyLock::new(|| Remembered::new(10));
+        static WAITED: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+        struct Freed;
+        impl Drop for Freed {
+            fn drop(&mut self) {
+                WAITED.lock().expect("nobody panics").push(REMEMBERED.held.try_lock().is_err());
+            }
+        }
+        for (key, weight) in [(1, 5), (2, 5), (2, 5), (3, 1), (4, 11)] {
+            REMEMBERED.put(key, Arc::new(Freed), weight);
+        }
+        // One that was replaced, two that were too many, and one that was too heavy.
+        assert_eq!(*WAITED.lock().expect("nobody panics"), [false; 4]);
     }
 }

@@ -25,10 +25,10 @@ use crate::error::{Error, no_such_bucket};
 use crate::model::{Body, Bucket};
 use crate::remembered::Remembered;
 
-/// So many bytes of settings' documents are remembered as what they mean, which takes some times as much.
-const SETTINGS_BYTES_MAX: usize = 4 << 20;
+/// So many bytes of what settings mean are remembered.
+const SETTINGS_BYTES_MAX: usize = 16 << 20;
 
-/// So many parts are remembered for where they end: those of a hundred of the objects that have most.
+/// So many parts are remembered for where they end, 16 bytes for each: those of a hundred of the objects that have most.
 const ENDS_MAX: usize = 1_000_000;
 
 /// A bucket's setting as the shape that it is, and as of which change of the bucket's settings.

@@ -116,7 +116,7 @@ impl Shelf {
         let text = joined(pieces.iter().map(|(_, bytes)| bytes.as_ref()))?;
         let Some(document) = parsed(&text)? else { return Ok(None) };
         let shape = Arc::new(read::<T>(document)?);
-        self.settings.put((bucket.name.clone(), kind), (bucket.set_on, Arc::clone(&shape) as _), text.len());
+        self.settings.put((bucket.name.clone(), kind), (bucket.set_on, Arc::clone(&shape) as _), weight(&text));
         Ok(Some(shape))
     }
 
@@ -221,6 +221,11 @@ pub(crate) fn read<T: StaticShape>(document: Value) -> Result<T, Error> {
     }
 }
 
+/// About so many bytes what a document means takes: many small values, each with its own memory, and all that is not said.
+fn weight(text: &str) -> usize {
+    4 * text.len() + 512
+}
+
 fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<String, Error> {
     let mut text = String::new();
     for piece in pieces {
@@ -237,4 +242,35 @@ fn parsed(text: &str) -> Result<Option<Value>, Error> {
         tracing::error!(%error, "a bucket's configuration cannot be read");
         Error::Internal
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ::store::{Blobs, Store};
+    use base::{Clock, Random};
+    use wire::s3::PublicAccessBlockConfiguration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn settings_are_remembered_for_what_they_weigh() {
+        let clock = Clock::system();
+        let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(7), [0; 32]);
+        let block = Value::Object(serde_json::Map::new());
+        for (name, expected) in [("a", 520), ("a", 520), ("b", 1040)] {
+            let (there, document) = (&shelf, Some(&block));
+            let set = shelf.store.transact(|tx| async move {
+                let mut bucket = Bucket { name: name.into(), ..Bucket::default() };
+                there.set_config(&tx, &mut bucket, PUBLIC_ACCESS, "", document).await
+            });
+            set.await.expect("set");
+            let snapshot = shelf.snapshot();
+            let bucket = shelf.bucket(&snapshot, name).await.expect("there");
+            for _ in 0..2 {
+                let found = shelf.setting::<PublicAccessBlockConfiguration>(&snapshot, &bucket, PUBLIC_ACCESS).await;
+                assert!(found.expect("read").is_some());
+                assert_eq!(shelf.settings.weight(), expected, "{name}");
+            }
+        }
+    }
 }

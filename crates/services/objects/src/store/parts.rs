@@ -25,6 +25,11 @@ pub(crate) struct Made<'a> {
     pub(crate) size: u64,
 }
 
+/// Where the parts of an object end that has fewer is not remembered: one scan finds them all.
+const PARTS_REMEMBERED_MIN: usize = 64;
+/// As many parts as the memory for one object would hold beside its own: its name, and its place among the others.
+const PARTS_BESIDE: usize = 16;
+
 /// Of the parts of an object their numbers, and where in it they end.
 pub(crate) type Ends = Arc<[(u32, u64)]>;
 
@@ -72,8 +77,8 @@ impl Shelf {
         Ok(found)
     }
 
-    /// Where the parts end of an object that was made of them. They never change, so all are gone through once and remembered: who
-    /// reads an object stretch by stretch does not go through ten thousand parts for each.
+    /// Where the parts end of an object that was made of them. They never change, so where there are many, all are gone through once and
+    /// remembered: who reads an object stretch by stretch does not go through ten thousand parts for each.
     pub(crate) async fn ends(&self, snapshot: &Snapshot, made: Made<'_>) -> Result<Ends, Error> {
         if let Some(ends) = self.ends.get(made.upload) {
             return Ok(ends);
@@ -85,8 +90,8 @@ impl Shelf {
         });
         let ends: Ends = ends.collect();
         // What is not whole is no object's.
-        if end == made.size {
-            self.ends.put(made.upload.to_owned(), Arc::clone(&ends), ends.len());
+        if end == made.size && ends.len() >= PARTS_REMEMBERED_MIN {
+            self.ends.put(made.upload.to_owned(), Arc::clone(&ends), ends.len() + PARTS_BESIDE);
         }
         Ok(ends)
     }
@@ -214,4 +219,33 @@ fn numbered(key: &::store::Key, bytes: &Bytes, upload: &str) -> Result<NumberedP
     let number = key.parts_after(&parts_key(upload))?.number()?;
     let (part, data) = split(bytes)?;
     Ok(NumberedPart { number: u32::try_from(number).unwrap_or(u32::MAX), part, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use ::store::{Blobs, Store};
+    use base::{Clock, Random};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_parts_end_is_remembered_for_what_it_weighs() {
+        for (parts, size, expected) in [(1, 1, 0), (63, 63, 0), (64, 64, 80), (100, 100, 116), (100, 99, 0)] {
+            let clock = Clock::system();
+            let shelf = Shelf::new(Store::memory(clock.clone()), Blobs::memory(clock), Random::seeded(7), [0; 32]);
+            let (there, part) = (&shelf, &Part { size: 1, body: Body::Inline, ..Part::default() });
+            let placed = shelf.store.transact(|tx| async move {
+                for number in 1..=parts {
+                    there.place_part(&tx, "upload", number, part, &Bytes::from_static(b"a")).await?;
+                }
+                Ok::<_, Error>(())
+            });
+            placed.await.expect("placed");
+            for _ in 0..2 {
+                let ends = shelf.ends(&shelf.snapshot(), Made { upload: "upload", size }).await.expect("read");
+                assert_eq!(ends.last(), Some(&(parts, u64::from(parts))));
+                assert_eq!(shelf.ends.weight(), expected, "{parts} of {size}");
+            }
+        }
+    }
 }
