@@ -133,7 +133,8 @@ impl OldClaim {
         Some(read().ok_or_else(|| Refusal::Invalid(complaint.into())))
     }
 
-    fn read_header(headers: &HeaderMap) -> Option<Result<Self, Refusal>> {
+    /// Reads what the header claims alone.
+    pub fn read_header(headers: &HeaderMap) -> Option<Result<Self, Refusal>> {
         let claim = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().strip_prefix("AWS ")?;
         let Some((access_key, signature)) = claim.trim().split_once(':') else {
             let complaint = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature";

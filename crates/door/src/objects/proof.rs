@@ -142,9 +142,8 @@ fn check_service(claim: &Claim) -> Result<(), Fault> {
 
 fn open(claimed: Claimed, head: &Head<'_>, clock: &Clock) -> Result<Proof, Fault> {
     if matches!(claimed, Err(Refusal::Unsupported(_)))
-        && let Some(claim) = old::claim(head)?
+        && let Some(claim) = old::open(head, clock)?
     {
-        old::check_link(&claim, clock)?;
         let principal = Principal::Open { access_key: Some(claim.access_key.into()) };
         return Ok(Proof { principal, claim: None, manner: None, secret: None });
     }

@@ -31,8 +31,19 @@ pub(super) fn claim(head: &Head<'_>) -> Result<Option<OldClaim>, Fault> {
     Ok(Some(claim))
 }
 
+/// The same in open mode, where whatever header local tools send is taken, as those of the new kind are: one that cannot be read claims
+/// nothing, and what stands in the query string beside it is not asked. A link has to be whole and still good, which people test.
+pub(super) fn open(head: &Head<'_>, clock: &Clock) -> Result<Option<OldClaim>, Fault> {
+    if let Some(header) = OldClaim::read_header(head.headers) {
+        return Ok(header.ok());
+    }
+    let link = claim(head)?;
+    link.iter().try_for_each(|link| check_link(link, clock))?;
+    Ok(link)
+}
+
 /// Whether a link is still good.
-pub(super) fn check_link(claim: &OldClaim, clock: &Clock) -> Result<(), Fault> {
+fn check_link(claim: &OldClaim, clock: &Clock) -> Result<(), Fault> {
     match claim.place {
         OldPlace::Link { .. } => {
             claim.check_time(clock.now()).map_err(|refusal| denied("AccessDenied", refusal.to_string()))
@@ -101,4 +112,47 @@ pub(super) async fn prove_form(
 fn proven(credential: Credential, headers: &HeaderMap, place: SignaturePlace) -> Proof {
     let manner = manner(headers, Some(Signed { place, at_ms: None, content: None }));
     Proof { principal: credential.principal, claim: None, manner, secret: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Principal;
+    use jiff::Timestamp;
+    use signature::Claim;
+
+    use super::super::prove as prove_in;
+    use super::*;
+    use crate::auth::Mode;
+
+    #[tokio::test]
+    async fn in_open_mode_any_header_is_taken_and_only_good_links() {
+        const DATE: &str = "Tue, 27 Mar 2007 19:36:42 +0000";
+        let (clock, _hand) = Clock::manual(Timestamp::from_second(1_795_318_745).expect("a time"));
+        const GOOD: &str = "AWSAccessKeyId=b&Signature=s&Expires=1795318745";
+        const EXPIRED: &str = "AWSAccessKeyId=b&Signature=s&Expires=1795318744";
+        for (header, date, query, expected) in [
+            (Some("AWS a:s"), Some(DATE), "", Ok(Some("a"))),
+            (Some("AWS a:s"), None, "", Ok(None)),
+            (Some("AWS a:s"), Some("today"), "", Ok(None)),
+            (Some("AWS x"), Some(DATE), "", Ok(None)),
+            (Some("AWS a:s"), Some(DATE), GOOD, Ok(Some("a"))),
+            (Some("AWS a:s"), Some(DATE), EXPIRED, Ok(Some("a"))),
+            (Some("AWS x"), None, "AWSAccessKeyId=b", Ok(None)),
+            (None, None, GOOD, Ok(Some("b"))),
+            (None, None, EXPIRED, Err("AccessDenied")),
+            (None, None, "AWSAccessKeyId=b&Signature=s", Err("AccessDenied")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(AUTHORIZATION, header), (http::header::DATE, date)] {
+                headers.extend(value.map(|value| (name, value.parse().expect("a value"))));
+            }
+            let head = Head { method: "GET", path: "/b/k", query, host: "localhost", headers: &headers };
+            let proof = prove_in(&Mode::Open, Claim::read(&head), &head, &clock).await;
+            let found = proof.as_ref().map(|proof| match &proof.principal {
+                Principal::Open { access_key } => access_key.as_deref(),
+                other => panic!("not of open mode: {other:?}"),
+            });
+            assert_eq!(found.map_err(|fault| fault.code.as_ref()), expected, "{header:?} {date:?} {query}");
+        }
+    }
 }
