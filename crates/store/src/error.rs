@@ -219,9 +219,8 @@ pub enum OpenError {
     Bucket(String),
     /// Commits that were on the disk are there no longer, and what was committed after them is: no power cut leaves that.
     #[error(
-        "{} is damaged at byte {at}, before commits that were acknowledged: the disk has lost or changed what it held. Nothing was \
-         touched. Copy the folder, check the disk, and bring the folder back from a backup; to go on with what lies before the \
-         damage, and lose what was committed after it, run: truncate --size={at} {0}",
+        "{} is damaged at byte {at}, before commits that were acknowledged: the disk has lost or changed what it held. The file is \
+         left untouched. Check the disk, and bring the folder back from a backup",
         path.display()
     )]
     Rotten {

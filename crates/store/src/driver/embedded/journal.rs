@@ -3,21 +3,30 @@
 //! There is one writer, and each commit's sync returns before the next commit begins. So a power cut can tear only the last
 //! batch of the youngest journal, which nobody was told of. Any of its pages may be missing, since a disk writes what was
 //! not synced in any order. The engine cuts off an end that is missing; a hole in the middle it takes for damage and does not
-//! open, or, where the hole hides the head of an entry, for the end, whatever follows. Here the two are told apart: a batch that does
-//! not hold and has no whole batch behind it was torn, and what is left of it is put aside into [`TORN_FILE`]; one that
-//! others follow, or in a journal that is not the youngest, was on the disk and is no longer: that is an error, and nothing is touched.
+//! open, or, where the hole hides the head of an entry, for the end, whatever follows. Here the two are told apart: where a batch does
+//! not hold, what lies from there on is that one at most, or there was no cut. A whole batch behind it, the end of one with the
+//! head of the next right behind it, or a younger journal say that commits were on the disk that are no longer: that is an error, and nothing
+//! is touched. Otherwise it was torn, and what is left of it is put aside into [`TORN_FILE`].
+//!
+//! Two things cannot be told. Damage that leaves nothing of a second commit behind it, as of the very last one, looks like a cut. And a
+//! value made to look like a batch's end and the next one's head, in a commit that was torn, looks like damage: then nothing is lost,
+//! but the store does not open.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::SEQUENCE_KEY;
 use crate::OpenError;
 use crate::directory::{replace_file, sync_folder};
 
 /// What was last cut off, beside the engine's folder. One file, so that many cuts take no more room than the longest.
 const TORN_FILE: &str = "journal-torn";
+
+/// How much of it is kept: it is there to be looked at.
+const TORN_BYTES_MAX: usize = 1 << 20;
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
@@ -28,9 +37,15 @@ const TRAILER: &[u8] = b"FJL\x03";
 /// A mark, how many entries, the number.
 const HEAD_BYTES: usize = 13;
 
+/// A mark, the sum, the four letters.
+const END_BYTES: usize = 13;
+
 /// How much further a following batch's number may be. They follow one another closely (the engine takes some for itself), so
 /// that bytes of a value are not taken for a batch; and a following one is never missed.
 const NUMBERS_AHEAD_MAX: u64 = 1 << 32;
+
+/// How often as much as what is searched may be read for it: values made of heads of long batches would make that its square.
+const READS_MAX: usize = 8;
 
 /// Looks over the journals in the engine's folder, and cuts off what is torn.
 pub(super) fn mend(engine: &Path) -> Result<(), OpenError> {
@@ -105,21 +120,67 @@ fn rest(file: &mut File, from: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether a whole batch lies anywhere behind the one that does not hold.
+/// Whether there is anything of a second batch in what lies from a batch on that does not hold.
 fn is_followed(rest: &[u8], last: Option<u64>) -> bool {
-    let is_next = |number: u64| last.is_none_or(|last| number > last && number - last <= NUMBERS_AHEAD_MAX);
-    rest.windows(HEAD_BYTES).enumerate().skip(1).any(|(at, head)| {
+    let mut reads = rest.len().saturating_mul(READS_MAX);
+    for (at, head) in rest.windows(HEAD_BYTES).enumerate().skip(1) {
+        if !is_next(head, last) {
+            continue;
+        }
+        if is_end(&rest[..at]) {
+            return true;
+        }
+        if !is_item(&rest[at + HEAD_BYTES..]) {
+            continue;
+        }
+        let mut reader = &rest[at..];
         // A slice gives no errors.
-        head[0] == START && is_next(number(head)) && matches!(batch(&mut &rest[at..]), Ok(Some(_)))
-    })
+        if matches!(batch(&mut reader), Ok(Some(Batch { is_commit: true, .. }))) {
+            return true;
+        }
+        // Too much to search is not told from damage: then it is not for us to cut.
+        match reads.checked_sub(rest.len() - at - reader.len()) {
+            Some(left) => reads = left,
+            None => return true,
+        }
+    }
+    false
 }
 
-/// Puts the torn end aside, and ends the journal before it.
+/// Whether this may be the head of a batch behind the last that holds.
+fn is_next(head: &[u8], last: Option<u64>) -> bool {
+    let number = number(head);
+    head[0] == START
+        && head[1..5] != [0; 4]
+        && last.is_none_or(|last| number > last && number - last <= NUMBERS_AHEAD_MAX)
+}
+
+/// Whether this begins as the first entry of a commit does: the engine numbers its keyspaces from one on, and we have few. Without a
+/// batch before it any number is a following one, and long values have many bytes that look like a head.
+fn is_item(bytes: &[u8]) -> bool {
+    matches!(bytes, [ITEM, _, _, _, 0, 0, 0, 0, 0, 0, 0, ..])
+}
+
+/// Whether this ends as a batch does.
+fn is_end(bytes: &[u8]) -> bool {
+    bytes.last_chunk::<END_BYTES>().is_some_and(|end| end[0] == END && end.ends_with(TRAILER))
+}
+
+/// Ends the journal before what is torn.
 fn cut(engine: &Path, journal: &File, end: u64, torn: &[u8]) -> io::Result<()> {
-    replace_file(&engine.with_file_name(TORN_FILE), torn)?;
+    put_aside(&engine.with_file_name(TORN_FILE), torn);
     journal.set_len(end)?;
     journal.sync_all()?;
     sync_folder(engine)
+}
+
+/// Keeps what is torn, where that can be: a full disk is what tears most, and must not keep the store from opening.
+fn put_aside(path: &Path, torn: &[u8]) {
+    if let Err(error) = replace_file(path, &torn[..torn.len().min(TORN_BYTES_MAX)]) {
+        tracing::warn!(path = %path.display(), %error, "what was torn cannot be put aside; it is cut off all the same");
+        // What was written of it takes room. It may not be there.
+        let _ = fs::remove_file(path.with_extension("new"));
+    }
 }
 
 /// A batch that holds.
@@ -127,11 +188,13 @@ fn cut(engine: &Path, journal: &File, end: u64, torn: &[u8]) -> io::Result<()> {
 struct Batch {
     number: u64,
     bytes: u64,
+    /// Whether it is a commit of ours, which says what its number is: a value may hold bytes that are a batch by all other signs.
+    is_commit: bool,
 }
 
 /// Reads a batch: a head with its number and how many entries it has, the entries, their sum, and four letters. None: it does not hold.
 fn batch(reader: &mut impl Read) -> io::Result<Option<Batch>> {
-    let mut entries = Entries { reader, sum: Xxh3::new(), bytes: 0 };
+    let mut entries = Entries { reader, sum: Xxh3::new(), bytes: 0, is_commit: false };
     match entries.batch() {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         other => other,
@@ -148,6 +211,7 @@ struct Entries<'a, R> {
     /// Of the entries as they lie there: packed values are summed packed.
     sum: Xxh3,
     bytes: u64,
+    is_commit: bool,
 }
 
 impl<R: Read> Entries<'_, R> {
@@ -157,14 +221,18 @@ impl<R: Read> Entries<'_, R> {
             return Ok(None);
         }
         let entries = u32::from_le_bytes(head[1..5].try_into().expect("four bytes"));
+        if entries == 0 {
+            // The engine writes none.
+            return Ok(None);
+        }
         for _ in 0..entries {
             if !self.entry()? {
                 return Ok(None);
             }
         }
-        let [END, end @ ..]: [u8; 13] = self.fixed()? else { return Ok(None) };
+        let [END, end @ ..]: [u8; END_BYTES] = self.fixed()? else { return Ok(None) };
         let holds = end[..8] == self.sum.digest().to_le_bytes() && &end[8..] == TRAILER;
-        Ok(holds.then_some(Batch { number: number(&head), bytes: self.bytes }))
+        Ok(holds.then_some(Batch { number: number(&head), bytes: self.bytes, is_commit: self.is_commit }))
     }
 
     /// Whether it is one.
@@ -176,9 +244,16 @@ impl<R: Read> Entries<'_, R> {
                 // The kinds of change and of packing, the keyspace, and the lengths of the key, of the value, and of it as it lies there.
                 let item: [u8; 20] = self.fixed()?;
                 self.sum.update(&item);
-                let key_bytes = u16::from_le_bytes([item[10], item[11]]);
+                let key_bytes = usize::from(u16::from_le_bytes([item[10], item[11]]));
                 let value_bytes = u32::from_le_bytes([item[16], item[17], item[18], item[19]]);
-                self.summed(u64::from(key_bytes) + u64::from(value_bytes))?;
+                if key_bytes == SEQUENCE_KEY.len() {
+                    let key: [u8; SEQUENCE_KEY.len()] = self.fixed()?;
+                    self.sum.update(&key);
+                    self.is_commit |= key == SEQUENCE_KEY;
+                } else {
+                    self.summed(key_bytes as u64)?;
+                }
+                self.summed(u64::from(value_bytes))?;
             }
             CLEAR => self.summed(8)?,
             _ => return Ok(false),
