@@ -1,4 +1,5 @@
-//! The change feed: who watches a prefix is told of each commit that touches it, and of nothing else.
+//! The change feed: who watches a prefix is told of each commit that touches it, and of nothing else; of all that it touches there at once,
+//! for half of a commit is a state that never was.
 //!
 //! A watcher that does not keep up loses what was kept for it and is told so ([`Change::Lagged`]): it reads again what it
 //! watches, and goes on. So a slow watcher costs a bounded amount of memory and never slows the writer. The feed begins
@@ -87,6 +88,9 @@ struct Mailbox {
 #[derive(Debug, Default)]
 struct Letters {
     commits: VecDeque<(Sequence, Vec<Key>)>,
+    /// Keys of the commit that is being told.
+    arriving: Vec<Key>,
+    /// All of these keys.
     keys: usize,
     lagged: bool,
     closed: bool,
@@ -111,10 +115,10 @@ impl Feed {
         if watchers.by_prefix.is_empty() {
             return;
         }
+        let mut told = Vec::new();
         for (sequence, keys) in commits {
-            for key in keys {
-                watchers.tell(sequence, key);
-            }
+            keys.iter().for_each(|key| watchers.tell(key, &mut told));
+            told.drain(..).for_each(|mailbox: &Arc<Mailbox>| mailbox.send(sequence));
         }
     }
 
@@ -144,7 +148,8 @@ impl Feed {
 }
 
 impl Watchers {
-    fn tell(&self, sequence: Sequence, key: &Key) {
+    /// Gives a key of a commit to those who watch it, and notes for whom it is the first one.
+    fn tell<'a>(&'a self, key: &Key, told: &mut Vec<&'a Arc<Mailbox>>) {
         let bytes = key.as_bytes();
         for &length in self.lengths.keys().take_while(|length| **length <= bytes.len()) {
             // As in Key::starts_with: a prefix ends where a part does.
@@ -152,25 +157,47 @@ impl Watchers {
                 continue;
             }
             for mailbox in self.by_prefix.get(&bytes[..length]).into_iter().flatten() {
-                mailbox.put(sequence, key);
+                if mailbox.put(key) {
+                    told.push(mailbox);
+                }
             }
         }
     }
 }
 
+impl Letters {
+    /// There are too many: they go, and that is told in their place.
+    fn lag(&mut self) {
+        *self = Self { lagged: true, closed: self.closed, ..Self::default() };
+    }
+}
+
 impl Mailbox {
-    fn put(&self, sequence: Sequence, key: &Key) {
+    /// Adds a key to the commit that arrives. True for the first one.
+    fn put(&self, key: &Key) -> bool {
         let mut letters = self.lock();
         if letters.lagged {
-            return;
+            return false;
         }
-        match letters.commits.back_mut() {
-            Some((last, keys)) if *last == sequence => keys.push(key.clone()),
-            _ => letters.commits.push_back((sequence, vec![key.clone()])),
-        }
+        letters.arriving.push(key.clone());
         letters.keys += 1;
-        if letters.keys > Watch::KEYS_MAX || letters.commits.len() > Watch::COMMITS_MAX {
-            *letters = Letters { lagged: true, closed: letters.closed, ..Letters::default() };
+        let is_first = letters.arriving.len() == 1;
+        if letters.keys > Watch::KEYS_MAX {
+            letters.lag();
+        }
+        is_first
+    }
+
+    /// The commit has arrived.
+    fn send(&self, sequence: Sequence) {
+        let mut letters = self.lock();
+        let keys = std::mem::take(&mut letters.arriving);
+        // None where there were too many of them.
+        if !keys.is_empty() {
+            letters.commits.push_back((sequence, keys));
+        }
+        if letters.commits.len() > Watch::COMMITS_MAX {
+            letters.lag();
         }
         drop(letters);
         self.wake.notify_one();
@@ -195,5 +222,38 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, Letters> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a watcher is told while a commit of so many keys arrives, before each key and after the last one.
+    fn told(keys: usize) -> Vec<Option<Change>> {
+        let feed = Arc::<Feed>::default();
+        let mut watch = feed.join(Key::new("a"));
+        let watchers = feed.0.read().unwrap();
+        let (mut first, mut changes) = (Vec::new(), Vec::new());
+        for number in 0..keys {
+            changes.push(watch.try_next());
+            watchers.tell(&Key::new("a").with(number as u64), &mut first);
+            watchers.tell(&Key::new("b").with(number as u64), &mut first);
+        }
+        first.drain(..).for_each(|mailbox| mailbox.send(Sequence::new(7)));
+        drop(watchers);
+        changes.extend([watch.try_next(), watch.try_next()]);
+        changes.retain(Option::is_some);
+        changes
+    }
+
+    #[test]
+    fn a_commit_is_told_whole_or_not_at_all() {
+        let keys = |count: u64| (0..count).map(|number| Key::new("a").with(number)).collect();
+        let commit = |count| Some(Change::Commit { sequence: Sequence::new(7), keys: keys(count) });
+        assert_eq!(told(1), [commit(1)]);
+        assert_eq!(told(3), [commit(3)]);
+        assert_eq!(told(Watch::KEYS_MAX), [commit(Watch::KEYS_MAX as u64)]);
+        assert_eq!(told(Watch::KEYS_MAX + 1), [Some(Change::Lagged)]);
     }
 }
