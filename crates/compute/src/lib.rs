@@ -65,3 +65,4 @@ pub use pool::Provisioned;
 pub use sandbox::Network;
 pub use stock::BootedAhead;
 pub use tally::Counts;
+pub use wasi::{UnknownReuse, reuse_of};

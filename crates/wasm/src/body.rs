@@ -46,6 +46,12 @@ pub struct AnswerBody {
     limit: Option<Limit>,
 }
 
+/// As much of an answer's body as is here.
+pub(crate) struct Arrived {
+    ready: VecDeque<Frame<Bytes>>,
+    rest: Option<WasiBody>,
+}
+
 #[derive(Debug)]
 struct Limit {
     time: Duration,
@@ -57,6 +63,35 @@ struct Limit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the answer broke off: {0}")]
 pub struct BodyError(pub Failure);
+
+impl Arrived {
+    /// What is here. An error if the guest gave the body up.
+    pub(crate) fn of(body: WasiBody) -> Result<Self, Failure> {
+        let mut arrived = Self { ready: VecDeque::new(), rest: Some(body) };
+        arrived.more()?;
+        Ok(arrived)
+    }
+
+    /// Takes what has come since. An error if the guest has given it up.
+    pub(crate) fn more(&mut self) -> Result<(), Failure> {
+        let mut nobody = Context::from_waker(Waker::noop());
+        while let Some(rest) = &mut self.rest {
+            match Pin::new(rest).poll_frame(&mut nobody) {
+                Poll::Ready(Some(Ok(frame))) => self.ready.push_back(frame),
+                Poll::Ready(Some(Err(error))) => return Err(unfinished(&error)),
+                Poll::Ready(None) => self.rest = None,
+                // The guest has not ended it, or something of the host's writes it still.
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is still to come.
+    pub(crate) fn is_all(&self) -> bool {
+        self.rest.is_none()
+    }
+}
 
 impl AnswerBody {
     /// Of a guest that goes on.
@@ -71,20 +106,9 @@ impl AnswerBody {
         Self { limit: Some(Limit { time, alarm, spoiled }), ..Self::streaming(body, ending) }
     }
 
-    /// Of a guest that has ended: all of it is here, so that its length is known. An error if the guest gave it up.
-    pub(crate) fn complete(mut body: WasiBody, ending: Arc<Ending>) -> Result<Self, Failure> {
-        let mut ready = VecDeque::new();
-        let mut nobody = Context::from_waker(Waker::noop());
-        let rest = loop {
-            match Pin::new(&mut body).poll_frame(&mut nobody) {
-                Poll::Ready(Some(Ok(frame))) => ready.push_back(frame),
-                Poll::Ready(Some(Err(error))) => return Err(unfinished(&error)),
-                Poll::Ready(None) => break None,
-                // Something of the host's writes it still.
-                Poll::Pending => break Some(body),
-            }
-        };
-        Ok(Self { ready, rest, ending: Some(ending), limit: None })
+    /// Of a guest that has ended: all of it is here, so that its length is known.
+    pub(crate) fn complete(Arrived { ready, rest }: Arrived, ending: Arc<Ending>) -> Self {
+        Self { ready, rest, ending: Some(ending), limit: None }
     }
 
     fn count(&self, frame: &Frame<Bytes>) {

@@ -41,6 +41,9 @@ const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// How many pieces the kernel sees an instance's memory and stack in: what comes before the image, the image, what comes after, what
 /// may not be touched; a stack and its guard.
 const MAPPINGS_PER_INSTANCE: u32 = 6;
+/// Instances that wait for a next request, of all guests together, beside those that answer one. Few serve many: a guest that never waits
+/// needs one for each processor.
+const RESTING_MAX: u32 = 64;
 /// What the rest of the process needs.
 const MAPPINGS_ASIDE: u32 = 4096;
 
@@ -57,6 +60,7 @@ struct Inner {
     ticker: Arc<Ticker>,
     budget: Arc<Budget>,
     places: Arc<Places>,
+    resting: Arc<Places>,
     trust: Trust,
     /// One compilation at a time; each uses all processors.
     compiling: Mutex<()>,
@@ -124,7 +128,8 @@ impl Engine {
             component_bytes_max: options.component_bytes_max,
             ticker,
             budget: Budget::new(options.memory_total),
-            places: Arc::new(Places { limit: instances_max, taken: AtomicU32::new(0) }),
+            places: Places::new(instances_max),
+            resting: Places::new(RESTING_MAX),
             trust: Trust::default(),
             compiling: Mutex::new(()),
             compilations: AtomicU64::new(0),
@@ -159,9 +164,9 @@ impl Engine {
         self.0.places.limit
     }
 
-    /// How many instances there are.
+    /// How many instances there are, at work or at rest.
     pub fn instances(&self) -> u32 {
-        self.0.places.taken.load(Ordering::Relaxed)
+        [&self.0.places, &self.0.resting].iter().map(|places| places.taken.load(Ordering::Relaxed)).sum()
     }
 
     /// How often something was compiled, and not found where it was before.
@@ -177,6 +182,12 @@ impl Engine {
     /// A place for one more instance.
     pub(crate) fn place(&self) -> Result<Place, Failure> {
         Places::take(&self.0.places)
+    }
+
+    /// A place for one more instance that rests until a next request: none if enough do, or if all guests have too much memory for any
+    /// of it to lie there unused.
+    pub(crate) fn resting_place(&self) -> Option<Place> {
+        if self.0.budget.is_scarce() { None } else { Places::take(&self.0.resting).ok() }
     }
 
     pub(crate) fn ticker(&self) -> &Arc<Ticker> {
@@ -304,6 +315,7 @@ fn shared(allocation: &Allocation) -> Result<Runtime, EngineError> {
 
 fn pool(options: &EngineOptions, instances_max: u32) -> PoolingAllocationConfig {
     let resident = usize::try_from(options.resident.bytes()).unwrap_or(usize::MAX);
+    let instances_max = instances_max.saturating_add(RESTING_MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances_max)
         .total_core_instances(instances_max.saturating_mul(MODULES_PER_COMPONENT))
@@ -326,7 +338,7 @@ fn refused(error: wasmtime::Error) -> EngineError {
 /// As many instances as the kernel has mappings for; it says so if that is less.
 fn mappable(wanted: u32) -> u32 {
     let Some(limit) = read_number(Path::new("/proc/sys/vm/max_map_count")) else { return wanted };
-    let fits = limit.saturating_sub(MAPPINGS_ASIDE) / MAPPINGS_PER_INSTANCE;
+    let fits = (limit.saturating_sub(MAPPINGS_ASIDE) / MAPPINGS_PER_INSTANCE).saturating_sub(RESTING_MAX);
     if wanted > fits {
         tracing::warn!(wanted, fits, "fewer instances than wanted fit: raise the kernel's vm.max_map_count");
     }
@@ -379,6 +391,10 @@ struct Places {
 pub(crate) struct Place(Arc<Places>);
 
 impl Places {
+    fn new(limit: u32) -> Arc<Self> {
+        Arc::new(Self { limit, taken: AtomicU32::new(0) })
+    }
+
     fn take(this: &Arc<Self>) -> Result<Place, Failure> {
         let more = |taken: u32| (taken < this.limit).then_some(taken + 1);
         match this.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {

@@ -9,8 +9,8 @@
 //!   keeps on its behalf is bounded as well (`guest`).
 //! - Nothing is reachable until declared: no files, no sockets, no network but the hosts that [`Network`] names.
 //! - Requests and answers stream in bounded memory: a guest waits for its reader, and its writer for the guest.
-//! - Two requests never share an instance, unless the component speaks WASI 0.3, which asks for that; then one after the other, or
-//!   several at once where [`Settings::concurrency`] says so.
+//! - Two requests never share an instance, unless the component's owner says so ([`Settings::reuse_max_single`]) or it speaks WASI 0.3,
+//!   which asks for that; then one after the other, or several at once where [`Settings::concurrency`] says so.
 //! - Compiled code that was damaged on disk, or made by another engine or for another node, is never loaded (`cache`).
 //! - An idle engine does nothing: its one thread sleeps while no guest computes (`ticker`).
 //!

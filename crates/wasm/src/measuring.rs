@@ -4,13 +4,13 @@ use crate::component::Http;
 use crate::meter::Ending;
 use crate::service::Service;
 use crate::settings::Limits;
-use crate::single;
+use crate::single::Instance;
 
 /// Makes an instance and throws it away, as every request of a WASI 0.2 component does.
 pub async fn instantiate(service: &Service, limits: Limits) {
     let (context, program) = service.parts();
     let Http::Single(program) = program else { panic!("only WASI 0.2 has an instance for each request") };
     let (ending, _) = Ending::begin();
-    let mut store = single::store(context, program, limits, ending);
-    program.instantiate_async(&mut store).await.expect("what answers requests can be started");
+    let mut instance = Instance::new(context, program, limits, ending);
+    instance.instantiate(program).await.expect("what answers requests can be started");
 }

@@ -34,7 +34,7 @@ pub(crate) struct Memory {
     used: u64,
     refused: Option<Refusal>,
     /// Whose peak it is.
-    pub(crate) ending: Arc<Ending>,
+    ending: Arc<Ending>,
 }
 
 /// Why a guest did not get more memory, the last time that it asked.
@@ -54,6 +54,11 @@ impl Budget {
     /// What guests have now.
     pub(crate) fn used(&self) -> ByteSize {
         ByteSize(self.used.load(Ordering::Relaxed))
+    }
+
+    /// More than half of it is in use: nobody keeps what is not needed now.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.total / 2
     }
 
     fn take(&self, bytes: u64) -> bool {
@@ -78,6 +83,13 @@ impl Memory {
     pub(crate) fn new(budget: Arc<Budget>, settings: &Settings, ending: Arc<Ending>) -> Self {
         let (held, limit) = (settings.held.clone(), settings.memory.bytes());
         Self { budget, held, limit, used: 0, refused: None, ending }
+    }
+
+    /// From now on it is somebody else's: what there is already counts for them too.
+    pub(crate) fn hand_to(&mut self, ending: Arc<Ending>) {
+        ending.meter.memory(self.used);
+        self.refused = None;
+        self.ending = ending;
     }
 
     /// The last refusal, if nothing was granted since.

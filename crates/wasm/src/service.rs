@@ -16,7 +16,7 @@ use crate::failure::{Failed, Failure};
 use crate::meter::{Attempt, Ending};
 use crate::settings::{Limits, Settings};
 use crate::shared::Warm;
-use crate::single;
+use crate::single::{self, Resting};
 
 /// Answers requests. Cheap to clone; made by [`crate::Component::service`].
 #[derive(Clone)]
@@ -26,6 +26,7 @@ struct Inner {
     program: Http,
     context: Arc<Context>,
     warm: Warm,
+    resting: Resting,
 }
 
 /// What every instance of a service is made from.
@@ -48,7 +49,7 @@ impl Service {
     pub(crate) fn new(engine: Engine, program: Http, settings: Settings) -> Self {
         let reach = Reach::new(settings.network.clone(), engine.trust());
         let context = Arc::new(Context { engine, settings, reach });
-        Self(Arc::new(Inner { program, context, warm: Warm::default() }))
+        Self(Arc::new(Inner { program, context, warm: Warm::default(), resting: Resting::default() }))
     }
 
     /// Has a request answered. Returns with the head of the answer, while the guest may go on to write its body and to work after that,
@@ -65,7 +66,7 @@ impl Service {
         check(&request).map_err(Failed::at_once)?;
         let context = &self.0.context;
         let response = match &self.0.program {
-            Http::Single(program) => single::answer(context, program, request, limits, ending).await?,
+            Http::Single(program) => single::answer(context, program, &self.0.resting, request, limits, ending).await?,
             Http::Shared(program) => self.0.warm.answer(context, program, request, limits, ending).await?,
         };
         Ok(Answer { response, attempt })

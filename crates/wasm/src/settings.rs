@@ -21,16 +21,19 @@ pub struct Settings {
     /// Whom it may talk to.
     pub network: Network,
     /// How many requests an instance may answer at the same time. Counts for WASI 0.3 only: an instance of a WASI 0.2 component
-    /// answers one request and ends.
+    /// answers one after the other.
     pub concurrency: u32,
-    /// How many requests an instance may answer before it ends. Counts for WASI 0.3 only.
+    /// How many requests an instance of a WASI 0.3 component may answer before it ends.
     pub reuse_max: u32,
+    /// The same for WASI 0.2, where requests find what earlier ones left in the instance's memory only if the component's owner says
+    /// that they may.
+    pub reuse_max_single: u32,
     /// How long an instance stays without a request. Counts for WASI 0.3 only.
     pub keep_alive: Duration,
 }
 
 impl Default for Settings {
-    /// 128 MiB, an empty environment, no network; one request at a time, 128 of them, and ten seconds without.
+    /// 128 MiB, an empty environment, no network; one request at a time, 128 of them (one where it is WASI 0.2), and ten seconds without.
     fn default() -> Self {
         Self {
             environment: Vec::new(),
@@ -39,6 +42,7 @@ impl Default for Settings {
             network: Network::None,
             concurrency: 1,
             reuse_max: 128,
+            reuse_max_single: 1,
             keep_alive: Duration::from_secs(10),
         }
     }

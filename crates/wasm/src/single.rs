@@ -1,4 +1,9 @@
-//! WASI 0.2: an instance for each request, which ends with it.
+//! WASI 0.2: an instance for each request, which ends with it; or with its last one, where the component's owner lets it answer several,
+//! one after the other.
+
+mod instance;
+
+pub(crate) use instance::{Instance, Resting};
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,35 +14,33 @@ use std::time::Duration;
 use base::task::{self, Kind};
 use http::{Request, Response};
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use wasmtime::Store;
+use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
-use crate::body::AnswerBody;
+use crate::body::{AnswerBody, Arrived};
 use crate::engine::Place;
 use crate::failure::{self, Failed, Failure};
-use crate::guest::{self, Guest, HasMemory};
-use crate::memory::Memory;
+use crate::guest::Guest;
 use crate::meter::Ending;
-use crate::output::Output;
 use crate::service::Context;
 use crate::settings::Limits;
 use crate::supervise::{Supervised, TimeUp};
 
 /// What a guest gives: its answer, or an error instead.
 type Given = Result<Response<WasiBody>, ErrorCode>;
-/// How a guest's work ended. Its store comes along, so that why it ended is known before its streams close; and its place, which is
-/// free when the store is.
-type Worked = (wasmtime::Result<()>, Store<Guest>, Place);
+/// How a guest's work ended. Its instance comes along, so that why it ended is known before its streams close; and its place, which is
+/// free when the instance is.
+type Worked = (wasmtime::Result<()>, Instance, Place);
 
-/// Has `request` answered by a new instance.
+/// Has `request` answered by an instance that rests, or by a new one.
 ///
 /// The guest runs within this call until it has given the head of its answer. Most have written all of it by then and end with the
 /// call; for others the work goes on in a task.
 pub(crate) async fn answer(
     context: &Arc<Context>,
     program: &ProxyPre<Guest>,
+    resting: &Resting,
     request: Request<WasiBody>,
     limits: Limits,
     ending: Arc<Ending>,
@@ -45,12 +48,13 @@ pub(crate) async fn answer(
     let place = context.engine.place().map_err(Failed::at_once)?;
     let (give, mut given) = oneshot::channel();
     let time = limits.time;
+    let rested = resting.take(&limits, &ending);
     let work = {
         let (context, program, ending) = (Arc::clone(context), program.clone(), Arc::clone(&ending));
         async move {
-            let mut store = store(&context, &program, limits, ending);
-            let worked = work(&program, &mut store, request, give).await;
-            (worked, store, place)
+            let mut instance = rested.unwrap_or_else(|| Instance::new(&context, &program, limits, ending));
+            let worked = instance.answer(&program, request, give).await;
+            (worked, instance, place)
         }
     };
     let mut supervised =
@@ -68,7 +72,9 @@ pub(crate) async fn answer(
     .await;
     match first {
         First::Ended(ended) => {
-            let failure = conclude(&ending, ended, time);
+            // It would count as somebody who has still to do with the attempt.
+            drop(supervised);
+            let (failure, instance) = conclude(&ending, ended, time);
             let usage = ending.meter.usage();
             let failed = |failure| Failed { failure, usage };
             let answer = match (failure, given.try_recv()) {
@@ -77,7 +83,14 @@ pub(crate) async fn answer(
                 (None, Err(TryRecvError::Empty | TryRecvError::Closed)) => Err(Failure::NoAnswer),
             };
             let (head, body) = answer.map_err(failed)?.into_parts();
-            Ok(Response::from_parts(head, AnswerBody::complete(body, ending).map_err(failed)?))
+            let mut arrived = Arrived::of(body).map_err(failed)?;
+            let goes_on = |instance: &Instance| instance.taken() < context.settings.reuse_max_single;
+            match instance.filter(|(instance, _)| arrived.is_all() && goes_on(instance)) {
+                Some((instance, place)) => resting.keep(context, instance, place, &ending),
+                // With the instance its streams are gone, and what it left unfinished is told from what is on its way.
+                None => arrived.more().map_err(failed)?,
+            }
+            Ok(Response::from_parts(head, AnswerBody::complete(arrived, ending)))
         }
         First::Answered(given) => {
             let streaming = Arc::clone(&ending);
@@ -98,48 +111,25 @@ enum First {
     Answered(Given),
 }
 
-/// A store for one instance.
-pub(crate) fn store(context: &Context, program: &ProxyPre<Guest>, limits: Limits, ending: Arc<Ending>) -> Store<Guest> {
-    let settings = &context.settings;
-    let wasi = guest::wasi(settings, Output::new(limits.stdout), Output::new(limits.stderr)).build();
-    let memory = Memory::new(Arc::clone(context.engine.budget()), settings, ending);
-    guest::store(program.engine(), Guest::new(memory, wasi, Arc::clone(&context.reach)))
-}
-
-async fn work(
-    program: &ProxyPre<Guest>,
-    store: &mut Store<Guest>,
-    request: Request<WasiBody>,
-    give: oneshot::Sender<Given>,
-) -> wasmtime::Result<()> {
-    let proxy = program.instantiate_async(&mut *store).await?;
-    let scheme = match request.uri().scheme_str() {
-        Some("https") => Scheme::Https,
-        _ => Scheme::Http,
-    };
-    let mut http = store.data_mut().http();
-    let request = http.new_incoming_request(scheme, request)?;
-    let out = http.new_response_outparam(give)?;
-    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
-}
-
-/// Says how the guest ended, and only then lets its streams close: who reads them learns why.
-fn conclude(ending: &Ending, ended: Result<Worked, TimeUp>, time: Duration) -> Option<Failure> {
-    let failure = match &ended {
-        Ok((Ok(()), ..)) => None,
-        Ok((Err(error), store, _)) => {
-            let failure = failure::of_guest(error, store.data().memory().refused());
+/// Says how the guest ended, and only then lets its streams close: who reads them learns why. Gives back an instance that ended well.
+fn conclude(
+    ending: &Ending,
+    ended: Result<Worked, TimeUp>,
+    time: Duration,
+) -> (Option<Failure>, Option<(Instance, Place)>) {
+    let (failure, instance) = match ended {
+        Ok((Ok(()), instance, place)) => (None, Some((instance, place))),
+        Ok((Err(error), instance, _place)) => {
+            let failure = failure::of_guest(&error, instance.memory().refused());
             // Programs that end by `exit(0)` after their answer have done well.
-            Some(failure).filter(|failure| *failure != Failure::Exit { status: 0 })
+            let failure = Some(failure).filter(|failure| *failure != Failure::Exit { status: 0 });
+            ending.finish(failure.clone());
+            (failure, None)
         }
-        Err(TimeUp) => Some(Failure::Time { limit: time }),
+        Err(TimeUp) => (Some(Failure::Time { limit: time }), None),
     };
     ending.finish(failure.clone());
-    if let Ok((_, store, place)) = ended {
-        drop(store);
-        drop(place);
-    }
-    failure
+    (failure, instance)
 }
 
 fn refused(code: ErrorCode) -> Failure {

@@ -27,6 +27,7 @@ use crate::shared::Shared;
 use crate::start::log_stream;
 use crate::ways;
 
+use super::reuse::reuse_of;
 use super::scribe::Scribe;
 
 /// Credentials are good for half a day; a function's fifteen minutes must fit in what is left of it.
@@ -243,12 +244,17 @@ fn settings(shared: &Shared, image: &Image, credentials: &Credentials) -> wasm::
     });
     let own = |name: &str| image.environment.contains_key(name);
     environment.retain(|(name, _)| !MEANINGLESS.contains(&name.as_str()) || own(name));
+    let usual = wasm::Settings::default();
+    // A word that means nothing is refused when the function is made; one that comes with a container image counts as not said.
+    let reuse = reuse_of(&image.environment).ok().flatten();
     wasm::Settings {
         environment,
         memory: ByteSize::mib(u64::from(image.memory_mb)),
         concurrency: http::concurrency(&image.environment),
+        reuse_max: reuse.unwrap_or(usual.reuse_max),
+        reuse_max_single: reuse.unwrap_or(usual.reuse_max_single),
         network: network(image, shared),
-        ..wasm::Settings::default()
+        ..usual
     }
 }
 

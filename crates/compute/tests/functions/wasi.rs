@@ -244,6 +244,22 @@ async fn a_component_takes_several_calls_at_a_time_where_it_asks_for_it() {
 }
 
 #[tokio::test]
+async fn an_instance_answers_several_calls_where_its_function_says_so() {
+    let node = Node::new(Mode::Auto);
+    for (said, expected) in [(None, "1111"), (Some("1"), "1111"), (Some("3"), "1231"), (Some("many"), "1111")] {
+        let reuse = |settings: &mut Settings| {
+            settings.environment.extend(said.map(|times| ("FREEHOLD_REUSE".to_owned(), times.to_owned())));
+        };
+        let image = load(&node, &acts(), reuse).await;
+        let mut found = String::new();
+        for _ in 0..4 {
+            found += &body(&ask(&node, &image, "/m").await);
+        }
+        assert_eq!(found, expected, "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_component_is_told_whether_it_is_provisioned() {
     let node = Node::new(Mode::Auto);
     let image = component(&node).await;

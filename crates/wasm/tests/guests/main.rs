@@ -7,5 +7,6 @@ mod limits;
 mod many;
 mod outgoing;
 mod prepare;
+mod reuse;
 mod shared;
 mod support;

@@ -248,6 +248,7 @@ impl Settings {
         check_watchdog(&self.runtime, &self.environment)?;
         check_environment(&self.environment)?;
         ::compute::network_of(&self.environment).map_err(|unknown| faults::invalid(format!("{unknown}.")))?;
+        ::compute::reuse_of(&self.environment).map_err(|unknown| faults::invalid(format!("{unknown}.")))?;
         check_layers(&self.layers)?;
         self.dead_letter.as_deref().map_or(Ok(()), check_dead_letter)
     }
@@ -486,6 +487,11 @@ pub(crate) mod tests {
             |s| drop(s.environment.insert("FREEHOLD_NETWORK".into(), "some".into())),
             Some("FREEHOLD_NETWORK is \"some\", and can be full, platform or none."),
         );
+        check(|s| drop(s.environment.insert("FREEHOLD_REUSE".into(), "1000000".into())), None);
+        for word in ["0", "many", "", "1000001", "-1"] {
+            let refusal = format!("FREEHOLD_REUSE is {word:?}, and can be a number from 1 to 1000000.");
+            check(|s| drop(s.environment.insert("FREEHOLD_REUSE".into(), word.into())), Some(&refusal));
+        }
         let mut large = good();
         large.environment.insert("KEY".into(), "€".repeat(1 << 20));
         let message = large.check().expect_err("it is too large").message;

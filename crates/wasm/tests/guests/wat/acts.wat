@@ -15,6 +15,7 @@
     (import "host" "fields-new" (func $fields-new (result i32)))
     (import "host" "fields-append" (func $fields-append (param i32 i32 i32 i32 i32 i32)))
     (import "host" "request-path" (func $request-path (param i32 i32)))
+    (import "host" "request-drop" (func $request-drop (param i32)))
     (import "host" "request-consume" (func $request-consume (param i32 i32)))
     (import "host" "body-stream" (func $body-stream (param i32 i32)))
     (import "host" "response-new" (func $response-new (param i32) (result i32)))
@@ -201,6 +202,8 @@
 
     (func $handle (export "handle") (param $request i32) (param $out-param i32)
       (local $act i32)
+      (call $forget)
+      (global.set $headers (i32.const -1))
       (global.set $out (local.get $out-param))
       (call $request-path (local.get $request) (i32.const 0))
       (global.set $argument (i32.add (i32.load (i32.const 4)) (i32.const 2)))
@@ -210,6 +213,9 @@
       (if (i32.eq (local.get $act) (i32.const 0x68)) (then (call $hello)))
       ;; e: echo
       (if (i32.eq (local.get $act) (i32.const 0x65)) (then (call $echo (local.get $request))))
+      ;; y: keep the request's body, unread, then hello
+      (if (i32.eq (local.get $act) (i32.const 0x79))
+        (then (call $request-consume (local.get $request) (i32.const 0)) (call $hello)))
       ;; sMS: sleep, then hello
       (if (i32.eq (local.get $act) (i32.const 0x73)) (then (call $sleep (call $number)) (call $hello)))
       ;; l: loop for ever;  L: answer a little, then loop for ever
@@ -251,6 +257,8 @@
       (if (i32.eq (local.get $act) (i32.const 0x4f)) (then (call $ask (i32.const 1))))
       ;; wN: write N parts of 4 KiB
       (if (i32.eq (local.get $act) (i32.const 0x77)) (then (call $flood (call $number))))
+      ;; q: answer a little, and leave the body open
+      (if (i32.eq (local.get $act) (i32.const 0x71)) (then (call $begin) (call $say (i32.const 1024) (i32.const 16))))
       ;; u: give up the body
       (if (i32.eq (local.get $act) (i32.const 0x75))
         (then (call $begin) (call $say (i32.const 1024) (i32.const 16)) (call $output-drop (global.get $stream))
@@ -274,7 +282,8 @@
           (call $say-number (i32.load (i32.const 600)))
           (call $end)))
       ;; d: recurse for ever
-      (if (i32.eq (local.get $act) (i32.const 0x64)) (then (call $deep (i32.const 0)))))
+      (if (i32.eq (local.get $act) (i32.const 0x64)) (then (call $deep (i32.const 0))))
+      (call $request-drop (local.get $request)))
 
     (func $deep (param $n i32)
       (call $deep (i32.add (local.get $n) (i32.const 1)))

@@ -145,7 +145,7 @@
   (core module $libc
     (memory (export "memory") 2)
     (global $next (mut i32) (i32.const 65536))
-    ;; Never gives back: a guest here lives for one request. Takes what it needs from the memory's end.
+    ;; Never gives back, but all at once. Takes what it needs from the memory's end.
     (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
       (local $at i32)
       (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
@@ -155,7 +155,7 @@
         (br_if $fits (i32.ne (memory.grow (i32.add (i32.shr_u (local.get $size) (i32.const 16)) (i32.const 1))) (i32.const -1)))
         unreachable)
       (local.get $at))
-    ;; What a long stream needs, so that its reads do not add up.
+    ;; What a long stream needs, so that its reads do not add up, and an instance that answers many requests.
     (func (export "forget") (global.set $next (i32.const 65536))))
   (core instance $libc (instantiate $libc))
   (alias core export $libc "memory" (core memory $memory))
@@ -174,6 +174,7 @@
   (core func $fields-append (canon lower (func $http "[method]fields.append") (memory $memory)))
   (core func $request-path
     (canon lower (func $http "[method]incoming-request.path-with-query") (memory $memory) (realloc $realloc)))
+  (core func $request-drop (canon resource.drop $incoming-request))
   (core func $request-consume (canon lower (func $http "[method]incoming-request.consume") (memory $memory)))
   (core func $body-stream (canon lower (func $http "[method]incoming-body.stream") (memory $memory)))
   (core func $response-new (canon lower (func $http "[constructor]outgoing-response")))
@@ -212,6 +213,7 @@
       (export "fields-new" (func $fields-new))
       (export "fields-append" (func $fields-append))
       (export "request-path" (func $request-path))
+      (export "request-drop" (func $request-drop))
       (export "request-consume" (func $request-consume))
       (export "body-stream" (func $body-stream))
       (export "response-new" (func $response-new))
