@@ -1,14 +1,13 @@
-//! This program as the bare server that a native function is compared with: hyper, and nothing behind it.
-
-use std::convert::Infallible;
+//! This program as the bare server that others are compared with: hyper, and nothing behind it. It greets, or gives away and takes as many
+//! bytes as the path says (`/any/BYTES/…`), so that it is seen what the load program and the machine can do at most.
 
 use anyhow::Result;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -25,12 +24,27 @@ pub fn serve() -> Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(hello)));
+            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
             while connections.try_join_next().is_some() {}
         }
     })
 }
 
-async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(Response::new(Full::new(Bytes::from_static(b"\"Hello\""))))
+/// What is given away.
+static BYTES: [u8; 8 << 20] = [b'x'; 8 << 20];
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let bytes = request.uri().path().split('/').nth(2).and_then(|bytes| bytes.parse().ok());
+    let body = match bytes {
+        Some(bytes) if request.method() == Method::GET => Bytes::from_static(BYTES.get(..bytes).unwrap_or(&BYTES)),
+        Some(_) => {
+            let mut body = request.into_body();
+            while let Some(frame) = body.frame().await {
+                frame?;
+            }
+            Bytes::new()
+        }
+        None => Bytes::from_static(b"\"Hello\""),
+    };
+    Ok(Response::new(Full::new(body)))
 }

@@ -81,7 +81,7 @@ pub async fn run(root: &Path) -> Result<()> {
     pages(&ours).await
 }
 
-/// Those that can be had here.
+/// Those that can be had here, and a bare server.
 async fn emulators(root: &Path, data: &Path) -> Result<Vec<(&'static str, Peer)>> {
     let port = MOTO_PORT.to_string();
     let moto = Peer::python(root, "moto[server]", "moto_server", &["-p", &port], MOTO_PORT).await?;
@@ -91,7 +91,9 @@ async fn emulators(root: &Path, data: &Path) -> Result<Vec<(&'static str, Peer)>
     let s3rver = Peer::npm(root, "s3rver", &arguments, S3RVER_PORT).await?;
     let address = format!("127.0.0.1:{FAKECLOUD_PORT}");
     let fakecloud = Peer::cargo(root, "fakecloud", &["--addr", &address], FAKECLOUD_PORT).await?;
-    let all = [("moto", moto), ("s3rver", s3rver), ("fakecloud", fakecloud)];
+    // No store at all: what this program and the machine can do at most.
+    let bare = Peer::native()?;
+    let all = [("hyper", Some(bare)), ("moto", moto), ("s3rver", s3rver), ("fakecloud", fakecloud)];
     Ok(all.into_iter().filter_map(|(name, peer)| Some((name, peer?))).collect())
 }
 

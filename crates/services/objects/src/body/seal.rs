@@ -184,28 +184,60 @@ impl Cipher {
     /// Opens the stretch of a body from `start` up to `end`; `source` gives the frames that it lies in.
     pub(crate) fn opening(self, source: BlobStream, start: u64, end: u64) -> ByteStream {
         let source = source.map_err(|error| Fault::from(Error::from(error)));
-        let state = (source, BytesMut::new(), start / FRAME, self, false);
+        let state = (source, Unopened::default(), start / FRAME, self);
         Box::pin(futures_util::stream::try_unfold(
             state,
-            move |(mut source, mut held, number, cipher, mut over)| async move {
-                let whole = (FRAME + TAG) as usize;
-                while !over && held.len() < whole {
-                    match source.next().await.transpose()? {
-                        Some(piece) => held.extend_from_slice(&piece),
-                        None => over = true,
+            move |(mut source, mut unopened, number, cipher)| async move {
+                let sealed = loop {
+                    if let Some(sealed) = unopened.frame() {
+                        break sealed;
                     }
-                }
-                if held.is_empty() {
-                    return Ok(None);
-                }
-                let sealed = held.split_to(held.len().min(whole));
+                    match source.next().await.transpose()? {
+                        Some(piece) => unopened.add(piece),
+                        None if unopened.begun.is_empty() => return Ok(None),
+                        None => break std::mem::take(&mut unopened.begun),
+                    }
+                };
                 let frame = cipher.open(number, sealed).map_err(Fault::from)?;
                 let at = number * FRAME;
                 let from = start.saturating_sub(at).min(frame.len() as u64) as usize;
                 let to = end.saturating_sub(at).min(frame.len() as u64) as usize;
-                Ok(Some((frame.slice(from..to), (source, held, number + 1, cipher, over))))
+                Ok(Some((frame.slice(from..to), (source, unopened, number + 1, cipher))))
             },
         ))
+    }
+}
+
+/// Sealed frames on their way to be opened, where they lie: only what two pieces share of one is copied.
+#[derive(Default)]
+struct Unopened {
+    /// Less than a frame.
+    begun: BytesMut,
+    /// What is behind it.
+    piece: BytesMut,
+}
+
+impl Unopened {
+    /// The next piece, when there is no whole frame any more.
+    fn add(&mut self, piece: Bytes) {
+        // Whoever holds it as well wants it as it is.
+        self.piece = piece.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    }
+
+    /// A whole frame, if there is one.
+    fn frame(&mut self) -> Option<BytesMut> {
+        const WHOLE: usize = (FRAME + TAG) as usize;
+        if self.begun.is_empty() {
+            if self.piece.len() >= WHOLE {
+                return Some(self.piece.split_to(WHOLE));
+            }
+            self.begun = std::mem::take(&mut self.piece);
+            return None;
+        }
+        let missing = (WHOLE - self.begun.len()).min(self.piece.len());
+        self.begun.reserve(WHOLE - self.begun.len());
+        self.begun.extend_from_slice(&self.piece.split_to(missing));
+        (self.begun.len() == WHOLE).then(|| std::mem::take(&mut self.begun))
     }
 }
 
@@ -245,8 +277,14 @@ mod tests {
                 let start = random.below(size + 1);
                 let end = start + random.below(size - start + 1);
                 let (from, to) = frames(start, end, size);
-                let part = Bytes::copy_from_slice(&kept[from.min(to) as usize..to as usize]);
-                let source = futures_util::stream::iter([Ok(part)]).boxed();
+                let mut part = Bytes::copy_from_slice(&kept[from.min(to) as usize..to as usize]);
+                let mut pieces = Vec::new();
+                while !part.is_empty() {
+                    let piece = part.split_to(part.len().min(1 + random.below(3 * FRAME) as usize));
+                    // Some are nobody else's, and are opened where they lie.
+                    pieces.push(Ok(if random.below(2) == 0 { piece.clone() } else { Bytes::from(piece.to_vec()) }));
+                }
+                let source = futures_util::stream::iter(pieces).boxed();
                 let got = read(cipher.clone().opening(source, start, end)).await.expect("opened");
                 assert_eq!(got, &body[start as usize..end as usize], "{size}: {start}..{end}");
             }
