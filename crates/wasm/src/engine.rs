@@ -159,7 +159,7 @@ impl Engine {
         &self.0.allocation
     }
 
-    /// How many instances there may be: what was asked for, or what the system's limits leave of it.
+    /// How many instances there may be at work: what was asked for, or what the system's limits leave of it.
     pub fn instances_max(&self) -> u32 {
         self.0.places.limit
     }
@@ -184,10 +184,9 @@ impl Engine {
         Places::take(&self.0.places)
     }
 
-    /// A place for one more instance that rests until a next request: none if enough do, or if all guests have too much memory for any
-    /// of it to lie there unused.
+    /// A place for one more instance that rests until a next request: none if enough do, or if memory is not plenty.
     pub(crate) fn resting_place(&self) -> Option<Place> {
-        if self.0.budget.is_scarce() { None } else { Places::take(&self.0.resting).ok() }
+        if self.0.budget.is_plenty() { Places::take(&self.0.resting).ok() } else { None }
     }
 
     pub(crate) fn ticker(&self) -> &Arc<Ticker> {

@@ -1,5 +1,6 @@
 //! What the host keeps for one instance, and how much of it a guest may cause.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,6 +9,11 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody, HostOutgoingBody};
+use wasmtime_wasi_http::p2::types::{
+    HostFutureIncomingResponse, HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
+    HostResponseOutparam,
+};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::egress::{Egress, Reach};
@@ -19,6 +25,8 @@ use crate::ticker::TICK;
 /// How many things (streams, requests, header lists, timers …) a guest may hold at a time: as many as a function on Lambda may have
 /// files open. With the limits below it bounds what the host keeps for one guest, some 100 MiB if it does its worst.
 const RESOURCES_MAX: usize = 1024;
+/// How many of them an instance may have left when it has answered and is to answer again.
+const LEFT_MAX: usize = 128;
 /// A header list.
 const FIELDS_BYTES_MAX: usize = 64 * 1024;
 /// What a guest may hand over in one call.
@@ -94,6 +102,26 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         Self { memory, wasi, http, table, egress: Egress::new(reach) }
+    }
+}
+
+impl Guest {
+    /// Nothing is left of a request, of an answer, or of what was asked elsewhere for it (which would go on); and of other things not so
+    /// many that the next request finds no room for its own.
+    pub(crate) fn is_clean(&mut self) -> bool {
+        self.table.iter_mut().enumerate().all(|(number, entry)| {
+            let entry: &dyn Any = entry;
+            let is_of_a_request = entry.is::<HostIncomingRequest>()
+                || entry.is::<HostIncomingBody>()
+                || entry.is::<HostResponseOutparam>()
+                || entry.is::<HostOutgoingResponse>()
+                || entry.is::<HostOutgoingRequest>()
+                || entry.is::<HostOutgoingBody>()
+                || entry.is::<HostFutureIncomingResponse>()
+                || entry.is::<HostIncomingResponse>()
+                || entry.is::<HostFutureTrailers>();
+            number < LEFT_MAX && !is_of_a_request
+        })
     }
 }
 

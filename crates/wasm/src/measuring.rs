@@ -6,7 +6,7 @@ use crate::service::Service;
 use crate::settings::Limits;
 use crate::single::Instance;
 
-/// Makes an instance and throws it away, as every request of a WASI 0.2 component does.
+/// Makes an instance and throws it away, as a request of a WASI 0.2 component does whose instances answer one.
 pub async fn instantiate(service: &Service, limits: Limits) {
     let (context, program) = service.parts();
     let Http::Single(program) = program else { panic!("only WASI 0.2 has an instance for each request") };

@@ -56,9 +56,9 @@ impl Budget {
         ByteSize(self.used.load(Ordering::Relaxed))
     }
 
-    /// More than half of it is in use: nobody keeps what is not needed now.
-    pub(crate) fn is_scarce(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.total / 2
+    /// No more than an eighth of it is in use: somebody may keep what nobody needs now.
+    pub(crate) fn is_plenty(&self) -> bool {
+        self.used.load(Ordering::Relaxed) <= self.total / 8
     }
 
     fn take(&self, bytes: u64) -> bool {

@@ -15,7 +15,7 @@ pub struct EngineOptions {
     pub component_bytes_max: ByteSize,
     /// The most memory that all guests together may have, counted as they have it, not by their limits.
     pub memory_total: ByteSize,
-    /// The most instances at a time. Decides how much address space is reserved: some 4 GiB each. Of memory, some 40 KiB stay with each
+    /// The most instances at work at a time. Decides how much address space is reserved: some 4 GiB each. Of memory, some 40 KiB stay with each
     /// place that was ever taken: the busiest moment decides how much that is in all.
     pub instances_max: u32,
     /// How much memory of a slot that was used stays with it for the next instance; more is given back to the system each time,

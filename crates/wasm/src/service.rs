@@ -74,6 +74,11 @@ impl Service {
 }
 
 impl Service {
+    /// Ends the instances that nobody needed for as long as [`Settings::keep_alive`] says.
+    pub fn tidy(&self) {
+        self.0.resting.tidy(self.0.context.settings.keep_alive);
+    }
+
     /// What its instances are made of.
     pub(crate) fn parts(&self) -> (&Arc<Context>, &Http) {
         (&self.0.context, &self.0.program)

@@ -26,9 +26,10 @@ pub struct Settings {
     /// How many requests an instance of a WASI 0.3 component may answer before it ends.
     pub reuse_max: u32,
     /// The same for WASI 0.2, where requests find what earlier ones left in the instance's memory only if the component's owner says
-    /// that they may.
+    /// that they may. An instance ends earlier if it fails, if it is still at work when its answer begins to be read, or if it keeps
+    /// something of a request.
     pub reuse_max_single: u32,
-    /// How long an instance stays without a request. Counts for WASI 0.3 only.
+    /// How long an instance stays without a request. One of WASI 0.2 may stay longer, until [`crate::Service::tidy`] or a next request.
     pub keep_alive: Duration,
 }
 

@@ -72,9 +72,9 @@ pub(crate) async fn answer(
     .await;
     match first {
         First::Ended(ended) => {
+            let (failure, instance) = conclude(&ending, ended, time);
             // It would count as somebody who has still to do with the attempt.
             drop(supervised);
-            let (failure, instance) = conclude(&ending, ended, time);
             let usage = ending.meter.usage();
             let failed = |failure| Failed { failure, usage };
             let answer = match (failure, given.try_recv()) {
@@ -119,12 +119,14 @@ fn conclude(
 ) -> (Option<Failure>, Option<(Instance, Place)>) {
     let (failure, instance) = match ended {
         Ok((Ok(()), instance, place)) => (None, Some((instance, place))),
-        Ok((Err(error), instance, _place)) => {
+        Ok((Err(error), instance, place)) => {
             let failure = failure::of_guest(&error, instance.memory().refused());
             // Programs that end by `exit(0)` after their answer have done well.
             let failure = Some(failure).filter(|failure| *failure != Failure::Exit { status: 0 });
             ending.finish(failure.clone());
-            (failure, None)
+            drop(instance);
+            drop(place);
+            return (failure, None);
         }
         Err(TimeUp) => (Some(Failure::Time { limit: time }), None),
     };

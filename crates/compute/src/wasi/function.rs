@@ -126,21 +126,32 @@ impl Function {
             held,
             idle: Mutex::new(idle),
         });
-        *self.current.lock().expect("nothing panics while it holds this lock") = Some(Arc::clone(&made));
+        let before = self.current.lock().expect("nothing panics while it holds this lock").replace(Arc::clone(&made));
+        drop(before);
         Ok((made, Some(began.elapsed())))
     }
 
     /// The next call gets a new environment: what the present one tells of is not so any more.
     pub(crate) fn renew(&self) {
-        *self.current.lock().expect("nothing panics while it holds this lock") = None;
+        self.let_go(|_| true);
     }
 
     /// Lets the environment go, if nobody called for that long.
     pub(crate) fn retire_unused(&self, keep_alive: Duration) {
-        let mut current = self.current.lock().expect("nothing panics while it holds this lock");
-        if current.as_ref().is_some_and(|environment| environment.is_unused(keep_alive)) {
-            *current = None;
+        self.let_go(|environment| environment.is_unused(keep_alive));
+        if let Some(environment) = self.current()
+            && let Program::Http(service) = &environment.program
+        {
+            service.tidy();
         }
+    }
+
+    /// Lets the environment go if `is_over`. What it has ends after the lock is free, which every call takes.
+    fn let_go(&self, is_over: impl FnOnce(&Environment) -> bool) {
+        let mut current = self.current.lock().expect("nothing panics while it holds this lock");
+        let over = current.take_if(|environment| is_over(environment));
+        drop(current);
+        drop(over);
     }
 
     fn current(&self) -> Option<Arc<Environment>> {
@@ -245,7 +256,7 @@ fn settings(shared: &Shared, image: &Image, credentials: &Credentials) -> wasm::
     let own = |name: &str| image.environment.contains_key(name);
     environment.retain(|(name, _)| !MEANINGLESS.contains(&name.as_str()) || own(name));
     let usual = wasm::Settings::default();
-    // A word that means nothing is refused when the function is made; one that comes with a container image counts as not said.
+    // A word that means nothing was refused when the function was made.
     let reuse = reuse_of(&image.environment).ok().flatten();
     wasm::Settings {
         environment,

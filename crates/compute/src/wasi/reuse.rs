@@ -1,4 +1,4 @@
-//! How many calls an instance of a WebAssembly component may answer before it ends: what the function's variable `FREEHOLD_REUSE` says.
+//! How many calls an instance of a WebAssembly component may answer at most: what the function's variable `FREEHOLD_REUSE` says.
 //!
 //! Without it an instance of a WASI 0.2 component answers one call, so that none finds anything that another one left; one of WASI 0.3,
 //! which asks for more, answers 128. A function of any other kind does not read it: its instances answer for as long as they live.

@@ -1,6 +1,8 @@
 //! An instance that answers one request at a time, and where it rests between two.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use http::Request;
 use tokio::sync::oneshot;
@@ -28,9 +30,15 @@ pub(crate) struct Instance {
     taken: u32,
 }
 
-/// The instances of a service that have nothing to do, used last on top.
+/// The instances of a service that have nothing to do, used last is last.
 #[derive(Default)]
-pub(crate) struct Resting(Mutex<Vec<(Instance, Place)>>);
+pub(crate) struct Resting(Mutex<VecDeque<Rested>>);
+
+struct Rested {
+    instance: Instance,
+    place: Place,
+    since: Instant,
+}
 
 impl Instance {
     /// One that nobody has asked anything yet.
@@ -101,25 +109,41 @@ impl Instance {
 impl Resting {
     /// The one used last, for this attempt.
     pub(super) fn take(&self, limits: &Limits, ending: &Arc<Ending>) -> Option<Instance> {
-        let (mut instance, place) = self.instances().pop()?;
+        let Rested { mut instance, place, .. } = self.all().pop_back()?;
         drop(place);
         instance.begin(limits.clone(), Arc::clone(ending));
         Some(instance)
     }
 
-    /// Keeps one for a next request, if there is room for it and nothing of it belongs to the attempt any more; else it ends.
+    /// Keeps one for a next request, if there is room for it and nothing in it belongs to the attempt any more; else it ends.
     pub(super) fn keep(&self, context: &Context, mut instance: Instance, place: Place, ending: &Arc<Ending>) {
         instance.rest();
         // Who asked holds its ending, and so does the request's body: a guest that keeps that must end, or the attempt never would.
-        let is_clean = Arc::strong_count(ending) == 1;
-        match context.engine.resting_place().filter(|_| is_clean) {
-            Some(resting_place) => self.instances().push((instance, resting_place)),
+        let is_free = Arc::strong_count(ending) == 1 && instance.store.data_mut().is_clean();
+        match context.engine.resting_place().filter(|_| is_free) {
+            Some(resting_place) => {
+                let rested = Rested { instance, place: resting_place, since: Instant::now() };
+                self.all().push_back(rested);
+            }
             None => drop(instance),
         }
         drop(place);
+        self.tidy(context.settings.keep_alive);
     }
 
-    fn instances(&self) -> MutexGuard<'_, Vec<(Instance, Place)>> {
+    /// Ends those that nobody needed for that long.
+    pub(crate) fn tidy(&self, keep_alive: Duration) {
+        let mut over = Vec::new();
+        let mut all = self.all();
+        while let Some(rested) = all.pop_front_if(|rested| rested.since.elapsed() > keep_alive) {
+            over.push(rested);
+        }
+        drop(all);
+        // Not under the lock: taking an instance down is work.
+        drop(over);
+    }
+
+    fn all(&self) -> MutexGuard<'_, VecDeque<Rested>> {
         self.0.lock().expect("nothing panics while it holds this lock")
     }
 }

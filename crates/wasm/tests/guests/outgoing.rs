@@ -144,6 +144,19 @@ async fn connections_are_kept_for_a_service_and_nobody_else() {
     assert_eq!(host.connections.load(Ordering::SeqCst), 2);
 }
 
+/// Where instances answer again: it lets go of neither the question nor the answer, and with it they end.
+#[tokio::test]
+async fn who_keeps_what_it_was_told_answers_no_more() {
+    let bench = Bench::new();
+    let host = Host::start().await;
+    let network = Network::Http { hosts: vec![host.address.to_string().parse().unwrap()] };
+    let service = bench.service(Settings { network, reuse_max_single: 100, ..Settings::default() });
+    for _ in 0..3 {
+        assert_eq!(text(&service, "/m").await, "1");
+        assert_eq!(text(&service, &format!("/o{}", host.address)).await, "status 204");
+    }
+}
+
 #[tokio::test]
 async fn https_is_tls_or_nothing() {
     let bench = Bench::new();

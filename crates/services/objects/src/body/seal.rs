@@ -183,7 +183,7 @@ impl Cipher {
 
     /// Opens the stretch of a body from `start` up to `end`; `source` gives the frames that it lies in.
     pub(crate) fn opening(self, source: BlobStream, start: u64, end: u64) -> ByteStream {
-        let source = source.map_err(|error| Fault::from(Error::from(error)));
+        let source = source.map_err(|error| Fault::from(Error::from(error))).fuse();
         let state = (source, Unopened::default(), start / FRAME, self);
         Box::pin(futures_util::stream::try_unfold(
             state,
@@ -208,7 +208,8 @@ impl Cipher {
     }
 }
 
-/// Sealed frames on their way to be opened, where they lie: only what two pieces share of one is copied.
+/// Sealed frames on their way to be opened, where they lie: only what two pieces share of one is copied, and pieces that others hold too,
+/// as those of buckets are.
 #[derive(Default)]
 struct Unopened {
     /// Less than a frame.
@@ -234,9 +235,9 @@ impl Unopened {
             self.begun = std::mem::take(&mut self.piece);
             return None;
         }
-        let missing = (WHOLE - self.begun.len()).min(self.piece.len());
-        self.begun.reserve(WHOLE - self.begun.len());
-        self.begun.extend_from_slice(&self.piece.split_to(missing));
+        let missing = WHOLE - self.begun.len();
+        self.begun.reserve(missing);
+        self.begun.extend_from_slice(&self.piece.split_to(missing.min(self.piece.len())));
         (self.begun.len() == WHOLE).then(|| std::mem::take(&mut self.begun))
     }
 }
@@ -292,6 +293,11 @@ mod tests {
                 let mut damaged = kept.clone();
                 damaged[0] = byte ^ 1;
                 assert!(cipher.open_whole(&damaged).is_err(), "{size}");
+                for wrong in [&damaged[..], &kept[..kept.len() - 1]] {
+                    let pieces: Vec<_> = wrong.chunks(50_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                    let source = futures_util::stream::iter(pieces).boxed();
+                    assert!(read(cipher.clone().opening(source, 0, size)).await.is_err(), "{size}");
+                }
             }
         }
     }

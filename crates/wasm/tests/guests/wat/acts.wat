@@ -269,6 +269,15 @@
           (global.set $headers (call $fields-new))
           (call $fields-append (global.get $headers) (i32.const 1101) (i32.const 14) (i32.const 1116) (i32.const 1) (i32.const 0))
           (call $hello)))
+      ;; zN: make N header lists and keep them, then hello
+      (if (i32.eq (local.get $act) (i32.const 0x7a))
+        (then
+          (global.set $count (call $number))
+          (loop $next
+            (drop (call $fields-new))
+            (global.set $count (i32.sub (global.get $count) (i32.const 1)))
+            (br_if $next (i32.gt_s (global.get $count) (i32.const 0))))
+          (call $hello)))
       ;; f: make header lists for ever
       (if (i32.eq (local.get $act) (i32.const 0x66)) (then (loop $forever (drop (call $fields-new)) (br $forever))))
       ;; kMS: hello, and print when it has slept
