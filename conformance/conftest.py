@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+import uuid
 
 import boto3
 import pytest
@@ -189,6 +190,27 @@ def lambda_client(node):
 @pytest.fixture(scope="session")
 def logs_client(node):
     return node.client("logs")
+
+
+@pytest.fixture(scope="module")
+def s3(node):
+    """The node's objects, for those who have no client of their own for them."""
+    return node.client("s3", s3={"addressing_style": "path"})
+
+
+@pytest.fixture
+def bucket(s3):
+    """A new bucket."""
+    name = f"b-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def versioned(s3, bucket):
+    """A new bucket that keeps versions."""
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
 
 
 @pytest.fixture

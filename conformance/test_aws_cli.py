@@ -1,7 +1,6 @@
 """AWS's own command line, as the README shows it."""
 
 import json
-import subprocess
 import sys
 import pathlib
 

@@ -22,20 +22,8 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def s3(node):
-    return node.client("s3", s3={"addressing_style": "path"})
-
-
-@pytest.fixture(scope="module")
 def sqs(node):
     return node.client("sqs")
-
-
-@pytest.fixture
-def bucket(s3):
-    name = f"b-{uuid.uuid4()}"
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture

@@ -19,24 +19,6 @@ from botocore.exceptions import ClientError
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def s3(node):
-    return node.client("s3", s3={"addressing_style": "path"})
-
-
-@pytest.fixture
-def bucket(s3):
-    name = f"b-{uuid.uuid4()}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def versioned(s3, bucket):
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    return bucket
-
-
 def refused(call, **arguments):
     """Status and code of a refusal."""
     with pytest.raises(ClientError) as caught:

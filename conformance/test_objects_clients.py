@@ -23,18 +23,6 @@ LARGE_MIB = int(os.environ.get("FREEHOLD_OBJECT_LARGE_MIB", 64))
 
 
 @pytest.fixture(scope="module")
-def s3(node):
-    return node.client("s3", s3={"addressing_style": "path"})
-
-
-@pytest.fixture
-def bucket(s3):
-    name = f"b-{uuid.uuid4()}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture(scope="module")
 def aws(node):
     """Runs the command line: `aws("s3", "ls")` gives what it printed."""
     command_line = CommandLine(node)

@@ -4,7 +4,6 @@ What tables do is held against boto3 in `test_tables.py`.
 """
 
 
-import pytest
 from support import eventually
 
 TERRAFORM = """

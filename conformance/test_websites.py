@@ -20,11 +20,6 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def s3(node):
-    return node.client("s3", s3={"addressing_style": "path"})
-
-
 def site(s3, **configuration):
     name = f"site-{uuid.uuid4()}"
     s3.create_bucket(Bucket=name)
