@@ -1,8 +1,8 @@
 """AWS's own command line, as the README shows it."""
 
 import json
-import sys
 import pathlib
+import sys
 
 from support import ROLE, eventually, python_zip
 

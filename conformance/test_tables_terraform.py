@@ -3,7 +3,6 @@
 What tables do is held against boto3 in `test_tables.py`.
 """
 
-
 from support import eventually
 
 TERRAFORM = """
