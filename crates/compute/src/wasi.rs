@@ -4,8 +4,9 @@
 //! and what was used lately is kept in memory as well. Around the engine, calls go as they do for any function: they are admitted and
 //! counted alike, wait for a place, get START, END and REPORT in a log stream that no other call has at the same time (`scribe`), end at
 //! their time and memory limits, and go on when their caller goes away (`attempt`). What is not alike: there is no process and no
-//! pool, because an instance of its own for each call costs some microseconds; those that may answer several (`reuse`) rest with the engine. What Lambda calls an execution environment is here the
-//! function's variables, credentials and network (`function`), made by a first call and let go after a time without any.
+//! pool, because an instance of its own for each call costs some microseconds; those that may answer several (`reuse`) rest with the
+//! engine. What Lambda calls an execution environment is here the function's variables, credentials and network (`function`), made by a
+//! first call and let go after a time without any.
 //!
 //! The engine is made when the first such function comes: a node without any pays nothing.
 

@@ -12,7 +12,7 @@ use http_body_util::StreamBody;
 use tokio::task::JoinSet;
 use wasm::{Limits, Service, Settings};
 
-use crate::support::{Bench, ask, ask_within, limits, listening, patiently, read, text};
+use crate::support::{Bench, PATIENCE, ask, ask_within, limits, listening, patiently, read, text};
 
 fn often(times: u32) -> Settings {
     Settings { reuse_max_single: times, ..Settings::default() }
@@ -140,16 +140,13 @@ async fn who_keeps_too_much_ends_before_there_is_no_room() {
 #[tokio::test]
 async fn nobody_rests_for_ever() {
     let bench = Bench::new();
-    let service = bench.service(Settings { keep_alive: Duration::from_millis(20), ..often(100) });
-    let (one, two) = tokio::join!(ask(&service, "/s50"), ask(&service, "/s50"));
-    drop((one.unwrap(), two.unwrap()));
-    patiently(async {
-        while bench.engine.instances() > 0 {
-            service.tidy();
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    for (keep_alive, rest) in [(PATIENCE, 2), (Duration::ZERO, 0)] {
+        let service = bench.service(Settings { keep_alive, ..often(100) });
+        let (one, two) = tokio::join!(ask(&service, "/s50"), ask(&service, "/s50"));
+        drop((one.unwrap(), two.unwrap()));
+        service.tidy();
+        assert_eq!(bench.engine.instances(), rest, "{keep_alive:?} after they were needed");
+    }
 }
 
 /// So many rest, whoever was there at a time.
@@ -158,22 +155,18 @@ async fn a_burst_leaves_few_at_rest() {
     let bench = Bench::new();
     let service = bench.service(often(100));
     for _ in 0..3 {
-        let mut asked = JoinSet::new();
-        for _ in 0..100 {
-            let service = service.clone();
-            asked.spawn(async move { text(&service, "/s50").await });
-        }
-        while let Some(answer) = patiently(asked.join_next()).await {
-            assert_eq!(answer.unwrap(), "Hello from WASI\n");
-        }
+        ask_a_hundred_at_once(&service).await;
         assert!((1..=64).contains(&bench.engine.instances()), "{}", bench.engine.instances());
     }
     // Those of one service keep no other from its places.
-    let other = bench.service(often(100));
+    ask_a_hundred_at_once(&bench.service(often(100))).await;
+}
+
+async fn ask_a_hundred_at_once(service: &Service) {
     let mut asked = JoinSet::new();
     for _ in 0..100 {
-        let other = other.clone();
-        asked.spawn(async move { text(&other, "/s50").await });
+        let service = service.clone();
+        asked.spawn(async move { text(&service, "/s50").await });
     }
     while let Some(answer) = patiently(asked.join_next()).await {
         assert_eq!(answer.unwrap(), "Hello from WASI\n");
